@@ -1,0 +1,1 @@
+"""All that a prediction needs: preprocessing, bundles, engine, registry, diagnoses. No HTTP, no TensorFlow."""

@@ -1,0 +1,165 @@
+"""A bundle is the folder of one trained model: model.onnx, metadata.json and card.md.
+
+`write_bundle` is what training calls last; `read_bundle` is what the registry calls first. The checksum and the
+preprocessing revision are verified before the network is loaded, so a half-copied or outdated bundle is named, not served.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.preprocessing.image import REVISION, ImagePreprocessing
+
+MODEL_FILE = "model.onnx"
+METADATA_FILE = "metadata.json"
+CARD_FILE = "card.md"
+
+Precision = Literal["fp32", "int8"]
+
+
+class BundleError(ValueError):
+    """A bundle that must not be served; the message names the bundle and what is wrong with it."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TensorSpec(_Part):
+    """Name, ONNX element type (`uint8`, `float`) and shape of a graph input or output; None is the batch axis."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class DataSource(_Part):
+    """A data set the model learned from or was measured on."""
+
+    name: str
+    use: str
+    licence: str
+    citation: str
+
+
+class OperatingPoint(_Part):
+    """A decision threshold on one class probability, chosen on validation; present where probability >= threshold.
+
+    `sensitivity` and `specificity` are those measured on validation, 0-1.
+    """
+
+    code: str
+    threshold: float = Field(ge=0, le=1)
+    rule: str
+    sensitivity: float
+    specificity: float
+
+
+class NoveltySpec(_Part):
+    """How the `novelty` output is read: a picture scoring above `threshold` is unlike the training data.
+
+    `false_alarms` is the share of validation pictures above the threshold, 0-1.
+    """
+
+    threshold: float
+    false_alarms: float
+
+
+class Estimate(_Part):
+    """A measured figure with its 95 % bootstrap interval; `n` cases."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Metadata(_Part):
+    """metadata.json. `classes` are the codes in output order; names and texts live in knowledge/.
+
+    `temperature` has already been applied inside the graph. `metrics` maps a test set to its measured figures.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    created: date
+    precision: Precision
+    task: Literal["multiclass", "multilabel"]
+    classes: tuple[str, ...]
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: ImagePreprocessing
+    temperature: float = Field(gt=0)
+    operating_points: tuple[OperatingPoint, ...]
+    novelty: NoveltySpec | None = None
+    licence: str
+    data: tuple[DataSource, ...]
+    metrics: dict[str, dict[str, Estimate]]
+    training: dict[str, Any] = Field(default_factory=dict)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle on disk."""
+
+    folder: Path
+    metadata: Metadata
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / MODEL_FILE
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return (self.folder / CARD_FILE).read_text(encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file as 64 lower-case hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle folder. Raises `BundleError`, which names the folder."""
+    missing = [name for name in (MODEL_FILE, METADATA_FILE, CARD_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise BundleError(f"Bundle {folder}: {', '.join(missing)} missing.")
+    try:
+        metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
+    except ValidationError as error:
+        raise BundleError(f"Bundle {folder}: {METADATA_FILE} is not valid: {error}") from error
+    if metadata.preprocessing.revision != REVISION:
+        raise BundleError(
+            f"Bundle {folder}: trained with preprocessing revision {metadata.preprocessing.revision}, "
+            f"this installation has {REVISION}. Train it again or install the matching version."
+        )
+    if (found := file_sha256(folder / MODEL_FILE)) != metadata.sha256:
+        raise BundleError(
+            f"Bundle {folder}: {MODEL_FILE} has checksum {found[:12]}..., metadata.json says "
+            f"{metadata.sha256[:12]}.... The file is incomplete or was changed; copy the bundle again."
+        )
+    return Bundle(folder, metadata)
+
+
+def write_bundle(folder: Path, *, model: Path, card: str, metadata: dict[str, Any]) -> Bundle:
+    """Write a bundle folder and read it back. `metadata` is all of `Metadata` but the checksum."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / MODEL_FILE
+    if model.resolve() != target.resolve():
+        shutil.copyfile(model, target)
+    complete = Metadata.model_validate({**metadata, "sha256": file_sha256(target)})
+    (folder / METADATA_FILE).write_text(
+        json.dumps(complete.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    return read_bundle(folder)

@@ -1,0 +1,1 @@
+"""The only place where input becomes tensors; the training package imports it too."""
