@@ -1,0 +1,81 @@
+# Every target sets up what it needs in .venv: Python 3.11 or newer and make are enough.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 5000
+DATA ?= data
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV := .venv-lock/bin/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
+	--custom-compile-command "make lock" pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test test-training lint format bench train-skin train-xray train-smoke lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.service ## Start the service on HOST:PORT (127.0.0.1:5000)
+	@exec $(BIN)/medidiagnose serve --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is absent
+	$(BIN)/python -m pytest $(ARGS)
+
+test-training: $(VENV)/.dev $(VENV)/.training ## Install TensorFlow and run the training tests
+	$(BIN)/python -c "import tensorflow"
+	$(BIN)/python -m pytest tests/training $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure start-up, memory and the cost of HTTP on this machine
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.single_picture
+
+train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
+	$(BIN)/medidiagnose-train skin --data $(DATA) $(ARGS)
+
+train-xray: $(VENV)/.training ## Train the chest model on DATA/chest_xray and DATA/chest_nih
+	$(BIN)/medidiagnose-train xray --data $(DATA) $(ARGS)
+
+train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a minute
+	$(BIN)/medidiagnose-train skin --smoke $(ARGS)
+
+lock: ## Renew the lock files within the bounds of pyproject.toml
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(COMPILE) --upgrade --extra dev --extra training --output-file .venv-lock/all.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --output-file requirements.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
+
+clean: ## Remove the environments, caches and build output
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp says what .venv holds, so that a second start installs nothing.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.service: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --requirement requirements.lock
+	$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.service
+	$(PIP) install --requirement requirements-dev.lock
+	@touch $@
+
+$(VENV)/.training: requirements-training.lock $(VENV)/.service
+	$(PIP) install --requirement requirements-training.lock
+	@touch $@
