@@ -1,0 +1,83 @@
+"""POST /analyze/breast: the BI-RADS category of a breast ultrasound picture."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from schemas.common import (
+    AnswerContext,
+    ClassProbability,
+    Part,
+    Percent,
+    Probability,
+    Reading,
+    Recommendations,
+    Severity,
+    Urgency,
+    answer_example,
+)
+
+Birads = Literal["BI-RADS 1", "BI-RADS 2", "BI-RADS 3", "BI-RADS 4", "BI-RADS 5", "BI-RADS 6"]
+Subcategory = Literal["4A", "4B", "4C"]
+
+READING_EXAMPLE: dict[str, Any] = {
+    "success": True,
+    "prediction": {
+        "class_id": 1,
+        "name": "Benign Finding",
+        "birads": "BI-RADS 2",
+        "subcategory": None,
+        "confidence": 0.85,
+        "confidence_percent": "85.0%",
+    },
+    "severity": "low",
+    "recommendations": {
+        "level": "low",
+        "title": "Benign Finding",
+        "message": "The picture resembles findings that radiologists call benign.",
+        "actions": ["Continue regular screening", "Monthly self-exams"],
+    },
+    "urgency": {
+        "timeline": "Routine - At your next screening",
+        "action": "Have any new lump or change examined, whatever this picture shows",
+        "color": "green",
+    },
+    "probabilities": [
+        {"class_id": 0, "code": "1", "name": "Normal", "probability": 0.05},
+        {"class_id": 1, "code": "2", "name": "Benign Finding", "probability": 0.85},
+        {"class_id": 2, "code": "3", "name": "Probably Benign", "probability": 0.07},
+        {"class_id": 3, "code": "4", "name": "Suspicious", "probability": 0.02},
+        {"class_id": 4, "code": "5", "name": "Highly Suggestive of Malignancy", "probability": 0.01},
+    ],
+    "malignancy_probability": 0.01,
+}
+
+
+class BreastPrediction(Part):
+    """The BI-RADS assessment category."""
+
+    class_id: int = Field(ge=0, le=5, description="Index of the category: BI-RADS number less one.")
+    name: str = Field(description="Name of the category.")
+    birads: Birads = Field(description="Category; 6 only where the caller sent `biopsy_proven=true`.")
+    subcategory: Subcategory | None = Field(default=None, description="4A, 4B or 4C in category 4, else null.")
+    confidence: Probability = Field(description="Probability of this category, 0-1; 1 where it was told by the caller.")
+    confidence_percent: Percent = Field(description="The same as text, one decimal.")
+
+
+class BreastReading(Reading):
+    """What the breast ultrasound shows."""
+
+    prediction: BreastPrediction = Field(description="The BI-RADS assessment category.")
+    severity: Severity = Field(description="Severity of the category.")
+    recommendations: Recommendations = Field(description="Advice.")
+    urgency: Urgency = Field(description="How soon to act, and what to do.")
+    probabilities: tuple[ClassProbability, ...] = Field(
+        min_length=5, max_length=5, description="Categories 1 to 5 in order; they sum to 1. No picture shows a 6."
+    )
+    malignancy_probability: Probability = Field(description="Calibrated probability that a biopsy would show cancer.")
+
+
+class BreastAnswer(AnswerContext, BreastReading):
+    """Answer of POST /analyze/breast."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [answer_example("breast", READING_EXAMPLE)]})

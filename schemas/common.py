@@ -1,0 +1,166 @@
+"""The parts that answers share: class probabilities, urgency, the context of an answer, and the shape of an error."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Diagnosis = Literal["skin", "heart_image", "heart_record", "breast", "xray", "disease", "heart_risk"]
+Severity = Literal["healthy", "low", "moderate", "high", "critical"]
+UrgencyColor = Literal["green", "yellow", "orange", "red"]
+Precision = Literal["fp32", "int8", "none"]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[str, Field(pattern=r"^\d{1,3}\.\d%$", examples=["89.0%"])]
+
+
+class Part(BaseModel):
+    """Base of everything that is answered: immutable, and closed to fields that the contract doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClassProbability(Part):
+    """One class of a model and its calibrated probability."""
+
+    class_id: int = Field(ge=0, description="Index of the class in the model's output, from 0.", examples=[5])
+    code: str = Field(description="Short code of the class, stable across versions.", examples=["nv"])
+    name: str = Field(description="Name of the class.", examples=["Melanocytic Nevi"])
+    probability: Probability = Field(description="Calibrated probability, 0-1.", examples=[0.89])
+
+
+class Staging(Part):
+    """What a picture can say about the stage of the condition. A tumour stage is never among it."""
+
+    stage: str = Field(description="Kind of the condition, or why it has no stage here.", examples=["Benign"])
+    description: str = Field(description="What the class means.", examples=["Non-cancerous skin lesion."])
+
+
+class StagingWithPrognosis(Staging):
+    """Staging that also says what usually follows, once the finding is confirmed."""
+
+    prognosis: str = Field(description="What usually follows.", examples=["No cancer treatment needed."])
+
+
+class Urgency(Part):
+    """How soon to act, and what to do."""
+
+    timeline: str = Field(description="How soon to act.", examples=["Routine - Within 1-3 months"])
+    action: str = Field(description="What to do by then.", examples=["Follow-up at next appointment"])
+    color: UrgencyColor = Field(description="The same as a traffic light, for display.", examples=["green"])
+
+
+class Recommendations(Part):
+    """Advice, graded and with a title for display."""
+
+    level: Severity = Field(description="Severity the advice answers to.", examples=["low"])
+    title: str = Field(description="Short heading.", examples=["Benign Lesion - Low Risk"])
+    message: str = Field(description="The finding in a sentence or two.", examples=["Non-cancerous skin lesion."])
+    actions: tuple[str, ...] = Field(
+        min_length=1, description="Steps to consider, the most important first.", examples=[["Annual check-up"]]
+    )
+
+
+class ModelInfo(Part):
+    """The model that answered."""
+
+    name: Diagnosis = Field(description="Name of the bundle.", examples=["skin"])
+    version: str = Field(description="Version of the bundle; `demo` in demo mode.", examples=["1.0.0"])
+    precision: Precision = Field(description="Arithmetic of the network; `none` in demo mode.", examples=["fp32"])
+
+
+class Reliability(Part):
+    """Whether the input resembles what the model was trained on."""
+
+    accepted: bool = Field(description="False where the input is unlike the training data: don't rely on the answer.")
+    reason: str | None = Field(default=None, description="Why it was not accepted, else null.", examples=[None])
+
+
+class Explanation(Part):
+    """Where the model looked."""
+
+    method: str = Field(description="How the map was made.", examples=["class activation map"])
+    heat_map: str = Field(description="PNG, base64: bright where the picture spoke for the predicted class.")
+
+
+class Reading(Part):
+    """Base of the clinical half of an answer; `AnswerContext` is the other half."""
+
+    success: Literal[True] = Field(default=True, description="Always true in an answer; errors carry false.")
+
+
+class AnswerContext(Part):
+    """Who answered, how far to rely on it, and under which disclaimer."""
+
+    model: ModelInfo = Field(description="The model that answered.")
+    demo_mode: bool = Field(description="True where no trained model is installed and the answer is a fixed sample.")
+    reliability: Reliability = Field(description="Whether the input resembles the training data.")
+    explanation: Explanation | None = Field(
+        default=None, description="Where asked for with `?explain=true` and the model can explain itself, else null."
+    )
+    request_id: str = Field(description="Identifies the request in logs and error reports.", examples=["01JD8Z3W5K"])
+    disclaimer: str = Field(description="What the answer is not.")
+
+    @classmethod
+    def compose(cls, reading: Reading, context: "AnswerContext") -> Self:
+        """Join two parts that were validated when they were made; nothing is validated twice."""
+        fields: dict[str, Any] = {**dict(reading), **dict(context)}
+        return cls.model_construct(**fields)
+
+
+class FieldProblem(Part):
+    """What is wrong with one field of a request."""
+
+    field: str = Field(description="Path of the field.", examples=["blood_pressure"])
+    message: str = Field(description="What was expected, in a sentence.")
+
+
+class Problem(Part):
+    """An error, `application/problem+json` (RFC 9457), with the `success` and `error` of the original design."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": False,
+                    "error": "No image provided",
+                    "type": "/problems/no-image",
+                    "title": "No image provided",
+                    "status": 400,
+                    "detail": "Send the picture as a multipart form field named `image`.",
+                    "instance": "01JD8Z3W5K",
+                    "errors": [],
+                }
+            ]
+        }
+    )
+
+    success: Literal[False] = Field(default=False, description="Always false in an error.")
+    error: str = Field(description="The error in a few words.", examples=["No image provided"])
+    type: str = Field(default="about:blank", description="URI reference that identifies the kind of error.")
+    title: str = Field(description="Short summary of the kind of error.")
+    status: int = Field(ge=400, le=599, description="The HTTP status.", examples=[400])
+    detail: str = Field(description="What happened this time, and what to do about it.")
+    instance: str = Field(description="The request id, as in `X-Request-ID`.")
+    errors: tuple[FieldProblem, ...] = Field(
+        default=(), description="For a body that fails validation: what is wrong with each field."
+    )
+
+
+DISCLAIMER_EXAMPLE = (
+    "Not a medical device and not a diagnosis. This is a statistical estimate to discuss with a qualified clinician, "
+    "who can examine you. A normal or benign answer does not rule out disease. If you feel very unwell or get worse, "
+    "seek medical care at once, whatever this answer says."
+)
+
+
+def answer_example(name: Diagnosis, reading: dict[str, Any]) -> dict[str, Any]:
+    """A whole answer as the OpenAPI document shows it: `reading` and the context fields."""
+    return {
+        **reading,
+        "model": {"name": name, "version": "1.0.0", "precision": "fp32"},
+        "demo_mode": False,
+        "reliability": {"accepted": True, "reason": None},
+        "explanation": None,
+        "request_id": "01JD8Z3W5K",
+        "disclaimer": DISCLAIMER_EXAMPLE,
+    }

@@ -1,0 +1,88 @@
+"""POST /analyze/heart and /analyze/heart/record: what a 12-lead electrocardiogram shows."""
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from schemas.common import (
+    AnswerContext,
+    ClassProbability,
+    Part,
+    Percent,
+    Probability,
+    Reading,
+    Severity,
+    Staging,
+    Urgency,
+    answer_example,
+)
+
+READING_EXAMPLE: dict[str, Any] = {
+    "success": True,
+    "prediction": {"class_id": 0, "name": "Normal", "confidence": 0.92, "confidence_percent": "92.0%"},
+    "severity": "healthy",
+    "staging": {"stage": "Normal", "description": "No significant abnormality."},
+    "treatment_options": ["Heart-healthy diet", "Regular exercise", "Annual checkups"],
+    "urgency": {
+        "timeline": "Routine - At your next check-up",
+        "action": "With chest pain, fainting or breathlessness call an ambulance, however normal the ECG looks",
+        "color": "green",
+    },
+    "probabilities": [
+        {"class_id": 0, "code": "NORM", "name": "Normal", "probability": 0.92},
+        {"class_id": 1, "code": "MI", "name": "Myocardial Infarction", "probability": 0.03},
+        {"class_id": 2, "code": "STTC", "name": "ST/T Changes", "probability": 0.05},
+        {"class_id": 3, "code": "CD", "name": "Conduction Disturbance", "probability": 0.04},
+        {"class_id": 4, "code": "HYP", "name": "Hypertrophy", "probability": 0.02},
+    ],
+    "findings": [
+        {"code": "NORM", "name": "Normal", "probability": 0.92, "threshold": 0.5, "present": True},
+        {"code": "MI", "name": "Myocardial Infarction", "probability": 0.03, "threshold": 0.5, "present": False},
+        {"code": "STTC", "name": "ST/T Changes", "probability": 0.05, "threshold": 0.5, "present": False},
+        {"code": "CD", "name": "Conduction Disturbance", "probability": 0.04, "threshold": 0.5, "present": False},
+        {"code": "HYP", "name": "Hypertrophy", "probability": 0.02, "threshold": 0.5, "present": False},
+    ],
+}
+
+
+class HeartPrediction(Part):
+    """The leading finding."""
+
+    class_id: int = Field(ge=0, le=4, description="Index of the class, 0 Normal to 4 Hypertrophy.")
+    name: str = Field(description="Name of the class.")
+    confidence: Probability = Field(description="Calibrated probability of this class, 0-1.")
+    confidence_percent: Percent = Field(description="The same as text, one decimal.")
+
+
+class Finding(Part):
+    """One class that may be present together with others."""
+
+    code: str = Field(description="Code of the class.", examples=["STTC"])
+    name: str = Field(description="Name of the class.", examples=["ST/T Changes"])
+    probability: Probability = Field(description="Calibrated probability by itself, 0-1.")
+    threshold: Probability = Field(description="Present from this probability on, 0-1; chosen on validation.")
+    present: bool = Field(description="Whether the probability reaches the threshold.")
+
+
+class HeartReading(Reading):
+    """What the electrocardiogram shows. The classes are not exclusive."""
+
+    prediction: HeartPrediction = Field(
+        description="The leading finding; Normal only where no abnormal finding reaches its threshold."
+    )
+    severity: Severity = Field(description="The gravest severity among the findings present.")
+    staging: Staging = Field(description="What an ECG can say.")
+    treatment_options: tuple[str, ...] = Field(description="Options to discuss with a clinician.")
+    urgency: Urgency = Field(description="How soon to act, and what to do.")
+    probabilities: tuple[ClassProbability, ...] = Field(
+        min_length=5, max_length=5, description="Every class in index order, each 0-1 by itself."
+    )
+    findings: tuple[Finding, ...] = Field(
+        min_length=5, max_length=5, description="Every class with its threshold and whether it is reached."
+    )
+
+
+class HeartAnswer(AnswerContext, HeartReading):
+    """Answer of POST /analyze/heart and POST /analyze/heart/record."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [answer_example("heart_image", READING_EXAMPLE)]})

@@ -1,0 +1,171 @@
+"""The service about itself: GET /, /health, /health/live, /health/ready, /symptoms and /models."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from schemas.common import Diagnosis, Part, Precision, Probability
+
+HealthName = Literal["skin_cancer", "heart_image", "breast_cancer", "pneumonia", "disease", "heart_risk"]
+ModelState = Literal["ready", "loading", "failed", "demo"]
+
+
+class ApiInfo(Part):
+    """Answer of GET /."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "MediDiagnose-AI",
+                    "version": "1.0.0",
+                    "description": "Reads medical pictures, symptoms and forms; answers with calibrated estimates.",
+                    "endpoints": ["GET /", "GET /health", "GET /symptoms", "POST /analyze/skin"],
+                    "disclaimer": "Not a medical device and not a diagnosis.",
+                }
+            ]
+        }
+    )
+
+    name: str = Field(description="Name of the service.")
+    version: str = Field(description="Version of the service.")
+    description: str = Field(description="What it does.")
+    endpoints: tuple[str, ...] = Field(description="Every endpoint as `METHOD /path`.")
+    disclaimer: str = Field(description="What its answers are not.")
+
+
+class Health(Part):
+    """Answer of GET /health."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "healthy",
+                    "models": {
+                        "skin_cancer": True,
+                        "heart_image": True,
+                        "breast_cancer": True,
+                        "pneumonia": True,
+                        "disease": True,
+                        "heart_risk": True,
+                    },
+                    "tensorflow": False,
+                }
+            ]
+        }
+    )
+
+    status: Literal["healthy"] = Field(default="healthy", description="The service answers.")
+    models: dict[HealthName, bool] = Field(
+        description="For each diagnosis, whether a trained model is loaded; false means demo mode or a fault."
+    )
+    tensorflow: bool = Field(description="Whether TensorFlow is installed, that is, training is possible here.")
+
+
+class Liveness(Part):
+    """Answer of GET /health/live."""
+
+    status: Literal["alive"] = Field(default="alive", description="The event loop turns.")
+
+
+class ModelReadiness(Part):
+    """State of one model."""
+
+    state: ModelState = Field(description="`demo`: no bundle is installed, a fixed sample is answered.")
+    version: str | None = Field(default=None, description="Version of the bundle, null without one.")
+    detail: str | None = Field(default=None, description="What is wrong, where the state is `failed`.")
+
+
+class Readiness(Part):
+    """Answer of GET /health/ready, with status 200 when ready and 503 when not."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "ready",
+                    "models": {
+                        "skin": {"state": "ready", "version": "1.0.0", "detail": None},
+                        "breast": {"state": "demo", "version": None, "detail": None},
+                    },
+                }
+            ]
+        }
+    )
+
+    status: Literal["ready", "not ready"] = Field(description="Ready when every model that has a bundle is.")
+    models: dict[Diagnosis, ModelReadiness] = Field(description="State of each model.")
+
+
+class SymptomList(Part):
+    """Answer of GET /symptoms."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"success": True, "symptoms": ["cough", "fatigue", "fever", "headache"], "count": 4}]
+        }
+    )
+
+    success: Literal[True] = Field(default=True, description="Always true in an answer.")
+    symptoms: tuple[str, ...] = Field(description="The symptoms that POST /predict-disease knows, in order.")
+    count: int = Field(ge=0, description="How many they are.")
+
+
+class MeasuredEstimate(Part):
+    """A measured figure with its 95 % bootstrap interval."""
+
+    value: float = Field(description="The figure.", examples=[0.962])
+    low: float = Field(description="Lower end of the interval.", examples=[0.955])
+    high: float = Field(description="Upper end of the interval.", examples=[0.969])
+    n: int = Field(ge=0, description="Cases measured.", examples=[1512])
+
+
+class DataUse(Part):
+    """A data set that the model learned from or was measured on."""
+
+    name: str = Field(description="Name of the data set.", examples=["HAM10000"])
+    use: str = Field(description="What it was used for.", examples=["training, validation, test"])
+    licence: str = Field(description="Its licence.")
+    citation: str = Field(description="How its authors ask to be cited.")
+
+
+class DecisionThreshold(Part):
+    """An operating point: the class counts as present where its probability reaches the threshold."""
+
+    code: str = Field(description="Code of the class.", examples=["mel"])
+    threshold: Probability = Field(description="Probability, 0-1.")
+    rule: str = Field(description="How it was chosen.")
+    sensitivity: float = Field(description="Measured on validation, 0-1.")
+    specificity: float = Field(description="Measured on validation, 0-1.")
+
+
+class ModelSummary(Part):
+    """What is loaded, what it learned from and how well it was measured.
+
+    The fields are named as in the bundle's metadata, so `ModelSummary.model_validate(metadata)` reads it.
+    """
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
+
+    name: Diagnosis = Field(description="Name of the bundle.")
+    version: str = Field(description="Version of the bundle.")
+    created: date = Field(description="Day it was made.")
+    precision: Precision = Field(description="Arithmetic of the network.")
+    task: Literal["multiclass", "multilabel"] = Field(description="Whether its classes exclude one another.")
+    classes: tuple[str, ...] = Field(description="Codes of the classes, in index order.")
+    sha256: str = Field(description="Checksum of the network file.")
+    licence: str = Field(description="Licence of the trained model.")
+    data: tuple[DataUse, ...] = Field(description="Data sets behind it.")
+    operating_points: tuple[DecisionThreshold, ...] = Field(description="Decision thresholds.")
+    metrics: dict[str, dict[str, MeasuredEstimate]] = Field(
+        description="Measured quality: test set, then figure, with intervals."
+    )
+
+
+class ModelList(Part):
+    """Answer of GET /models."""
+
+    success: Literal[True] = Field(default=True, description="Always true in an answer.")
+    models: tuple[ModelSummary, ...] = Field(description="The models that are loaded.")
