@@ -1,6 +1,6 @@
 """The parts that answers share: class probabilities, urgency, the context of an answer, and the shape of an error."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -104,7 +104,7 @@ class AnswerContext(Part):
     def compose(cls, reading: Reading, context: "AnswerContext") -> Self:
         """Join two parts that were validated when they were made; nothing is validated twice."""
         fields: dict[str, Any] = {**dict(reading), **dict(context)}
-        return cls.model_construct(**fields)
+        return cast(Self, cls.model_construct(**fields))
 
 
 class FieldProblem(Part):
