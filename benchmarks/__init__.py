@@ -1,0 +1,1 @@
+"""Measurements a person can repeat with `make bench`; results go to build/benchmarks/."""

@@ -1,0 +1,43 @@
+"""A table on the console and a JSON file in build/benchmarks/, with the machine it was measured on."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path("build/benchmarks")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value and its unit."""
+
+    name: str
+    value: float
+    unit: str
+
+
+def report(benchmark: str, figures: Sequence[Figure]) -> Path:
+    """Print the figures and write them to build/benchmarks/<benchmark>.json, whose path is returned."""
+    width = max(len(figure.name) for figure in figures)
+    print(f"\n{benchmark}")
+    for figure in figures:
+        print(f"  {figure.name:<{width}}  {figure.value:9.2f} {figure.unit}")
+
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{benchmark}.json"
+    result = {
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "onnxruntime": version("onnxruntime"),
+        },
+        "figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in figures},
+    }
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return path

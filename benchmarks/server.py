@@ -1,0 +1,67 @@
+"""The service in a process of its own, as a user starts it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A ready service. `seconds_to_ready` runs from the start of the process to the first 200 of /health/ready."""
+
+    url: str
+    process: psutil.Process
+    seconds_to_ready: float
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory held in RAM by the service and its child processes, in bytes."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(process.memory_info().rss for process in family)
+
+
+@contextmanager
+def running_server(environment: Mapping[str, str] | None = None, *, patience: float = 60.0) -> Iterator[Server]:
+    """Start `medidiagnose serve` on a free port and stop it afterwards.
+
+    `environment` is added to this process's own. Raises `TimeoutError` where the service is not ready within
+    `patience` seconds and `RuntimeError` where it ends before.
+    """
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            while not _is_ready(url):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the service ended with status {process.returncode}: {' '.join(command)}")
+                if time.perf_counter() - started > patience:
+                    raise TimeoutError(f"the service was not ready within {patience:g} s")
+                time.sleep(0.01)
+            yield Server(url, psutil.Process(process.pid), time.perf_counter() - started)
+        finally:
+            process.terminate()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,91 @@
+"""What HTTP adds to one picture: the median of a request against that of decoding and computing alone.
+
+Both are measured in turns in one run, so that a busy machine slows them alike; the figure to compare between machines
+is the ratio.
+"""
+
+import io
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from benchmarks.report import Figure, report
+from benchmarks.server import running_server
+from models.bundle import Bundle, read_bundle
+from models.engine import Engine
+from models.preprocessing.image import preprocess
+
+BUNDLES = Path("models/bundles/skin")
+ROUTE = "/analyze/skin"
+WARM_UP = 10
+ROUNDS = 100
+MAX_PIXELS = 40_000_000
+
+
+def main() -> None:
+    picture = made_up_jpeg(600, 450)
+    bundle = newest_bundle(BUNDLES)
+    engine = Engine(bundle)
+
+    with running_server() as server, httpx.Client(base_url=server.url, timeout=30) as client:
+
+        def over_http() -> None:
+            answer = client.post(ROUTE, files={"image": picture}).raise_for_status()
+            if answer.json()["demo_mode"]:
+                sys.exit(f"{ROUTE} answers in demo mode: there is no model to measure")
+
+        def bare() -> None:
+            engine.run(preprocess(picture, bundle.metadata.preprocessing, max_pixels=MAX_PIXELS)[np.newaxis])
+
+        http_times, bare_times = take_turns(over_http, bare)
+
+    http, alone = statistics.median(http_times) * 1e3, statistics.median(bare_times) * 1e3
+    report(
+        "single_picture",
+        [
+            Figure("HTTP request, median", http, "ms"),
+            Figure("decode and compute, median", alone, "ms"),
+            Figure("ratio", http / alone, ""),
+        ],
+    )
+
+
+def take_turns(*calls: Callable[[], None]) -> tuple[list[float], ...]:
+    """Call each in turn, `WARM_UP` rounds unmeasured and `ROUNDS` measured; the seconds of each."""
+    seconds: tuple[list[float], ...] = tuple([] for _ in calls)
+    for round_number in range(WARM_UP + ROUNDS):
+        for call, measured in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            if round_number >= WARM_UP:
+                measured.append(time.perf_counter() - start)
+    return seconds
+
+
+def made_up_jpeg(width: int, height: int) -> bytes:
+    """A JPEG the size of a HAM10000 picture with a lesion-like blot and grain, the same each time."""
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    blot = 90 * np.exp(-6 * (rows**2 + columns**2))[..., np.newaxis]
+    grain = np.random.default_rng(0).normal(0, 6, (height, width, 3))
+    pixels = np.array([205, 160, 145]) - blot + grain
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def newest_bundle(folder: Path) -> Bundle:
+    """The bundle that was made last of those in `folder`."""
+    bundles = [read_bundle(path.parent) for path in folder.glob("*/metadata.json")]
+    if not bundles:
+        sys.exit(f"no bundle in {folder}: there is no model to measure")
+    return max(bundles, key=lambda bundle: bundle.metadata.created)
+
+
+if __name__ == "__main__":
+    main()
