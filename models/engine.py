@@ -1,0 +1,137 @@
+"""One network in ONNX Runtime on the CPU: the graph is checked against its bundle's metadata, then warmed and run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.bundle import Bundle, BundleError, TensorSpec
+from models.preprocessing.image import UInt8Array
+
+Outputs = Mapping[str, NDArray[np.float32]]
+
+PROBABILITIES = "probabilities"
+NOVELTY = "novelty"
+
+_ONLY_ERRORS = 3
+_WARM_UP_BATCHES = (1, 2)
+
+onnxruntime.set_default_logger_severity(_ONLY_ERRORS)
+
+
+class EngineError(RuntimeError):
+    """The network failed on a valid input, or answered something that is not a number."""
+
+
+class Network(Protocol):
+    """What the queue needs of an engine; tests put a fake in its place."""
+
+    def run(self, batch: UInt8Array) -> Outputs:
+        """Compute a batch; see `Engine.run`."""
+
+
+class _GraphTensor(Protocol):
+    name: str
+    type: str
+    shape: Sequence[int | str | None]
+
+
+class Engine:
+    """The network of one bundle. `run` may be called from any thread.
+
+    `threads` is how many cores one run may use. Raises `BundleError`, which names the bundle, where the graph can't be
+    loaded, differs from metadata.json, or fails its first runs.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        self._bundle = bundle
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(bundle.model_path), _session_options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise BundleError(f"Bundle {bundle.folder}: ONNX Runtime can't load the graph: {error}") from error
+        self._input = bundle.metadata.input.name
+        self._outputs = [output.name for output in bundle.metadata.outputs]
+        self._check_graph()
+        self._warm_up()
+
+    def run(self, batch: UInt8Array) -> Outputs:
+        """Compute a batch of tensors, (n, height, width, 3) uint8, 0-255.
+
+        Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, and
+        `novelty` (n,). Raises `EngineError`.
+        """
+        try:
+            arrays = self._session.run(self._outputs, {self._input: batch})
+        except Exception as error:
+            raise EngineError(f"Bundle {self._bundle.folder}: the network failed: {error}") from error
+        outputs = dict(zip(self._outputs, arrays, strict=True))
+        for name, values in outputs.items():
+            if not np.isfinite(values).all():
+                raise EngineError(f"Bundle {self._bundle.folder}: output {name} is not finite.")
+        return outputs
+
+    def _check_graph(self) -> None:
+        metadata = self._bundle.metadata
+        self._check_tensors("inputs", self._session.get_inputs(), [metadata.input])
+        self._check_tensors("outputs", self._session.get_outputs(), metadata.outputs)
+        wanted = {PROBABILITIES, NOVELTY} if metadata.novelty else {PROBABILITIES}
+        if absent := wanted - set(self._outputs):
+            raise BundleError(f"Bundle {self._bundle.folder}: the graph has no output {', '.join(sorted(absent))}.")
+        size = metadata.preprocessing.size
+        if metadata.input.shape != (None, size, size, 3):
+            raise BundleError(
+                f"Bundle {self._bundle.folder}: the graph reads {metadata.input.shape}, "
+                f"preprocessing makes {(None, size, size, 3)}."
+            )
+        probabilities = next(output for output in metadata.outputs if output.name == PROBABILITIES)
+        if probabilities.shape != (None, len(metadata.classes)):
+            raise BundleError(
+                f"Bundle {self._bundle.folder}: probabilities has shape {probabilities.shape} "
+                f"for {len(metadata.classes)} classes."
+            )
+
+    def _check_tensors(self, kind: str, graph: Sequence[_GraphTensor], expected: Sequence[TensorSpec]) -> None:
+        found_specs = {_spec(tensor) for tensor in graph}
+        if found_specs != set(expected):
+            raise BundleError(
+                f"Bundle {self._bundle.folder}: the graph's {kind} are {_listing(found_specs)}, "
+                f"metadata.json says {_listing(expected)}."
+            )
+
+    def _warm_up(self) -> None:
+        """Run a single picture and a pair, so the first request finds the memory in place."""
+        size = self._bundle.metadata.preprocessing.size
+        for n in _WARM_UP_BATCHES:
+            try:
+                probabilities = self.run(np.zeros((n, size, size, 3), np.uint8))[PROBABILITIES]
+            except EngineError as error:
+                raise BundleError(f"{error} This was its first run.") from error
+            in_range = bool(np.all((probabilities >= 0) & (probabilities <= 1)))
+            sums_to_one = np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+            if not in_range or (self._bundle.metadata.task == "multiclass" and not sums_to_one):
+                raise BundleError(f"Bundle {self._bundle.folder}: the outputs {PROBABILITIES} are not probabilities.")
+
+
+def _session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Threads sleep between runs instead of spinning, since several networks share the cores; the memory arena is off,
+    since it keeps the largest batch's memory for good."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = _ONLY_ERRORS
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _spec(tensor: _GraphTensor) -> TensorSpec:
+    shape = tuple(edge if isinstance(edge, int) else None for edge in tensor.shape)
+    return TensorSpec(name=tensor.name, dtype=tensor.type.removeprefix("tensor(").removesuffix(")"), shape=shape)
+
+
+def _listing(tensors: Sequence[TensorSpec] | set[TensorSpec]) -> str:
+    return ", ".join(sorted(f"{tensor.name} {tensor.dtype}{list(tensor.shape)}" for tensor in tensors))

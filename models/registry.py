@@ -1,0 +1,190 @@
+"""The models the service answers with: found on disk, verified, loaded, warmed and kept apart from one another.
+
+A bundle that must not be served fails alone: its model is `failed` with the reason, the others serve. Nothing here
+blocks the event loop.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from packaging.version import InvalidVersion, Version
+
+from models.bundle import Bundle, BundleError, Metadata, read_bundle
+from models.engine import NOVELTY, PROBABILITIES, Engine, Network, Outputs
+from models.preprocessing.image import UInt8Array
+from models.scheduling import Admission, Lane, Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+State = Literal["absent", "loading", "ready", "failed"]
+MakeNetwork = Callable[[Bundle], Network]
+
+logger = logging.getLogger("medidiagnose.models")
+
+
+class ModelNotReadyError(RuntimeError):
+    """The model is absent, still loading, or its bundle must not be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: `bundle` where it is `ready`, and where it `failed` the reason as `error`."""
+
+    name: str
+    state: State
+    bundle: Bundle | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer of a network to one input. `seconds` is what its stages, `prepare` and `compute`, took."""
+
+    metadata: Metadata
+    outputs: Outputs
+    seconds: Mapping[str, float]
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(classes,), 0-1, in the order of `metadata.classes`."""
+        return self.outputs[PROBABILITIES]
+
+    @property
+    def novelty(self) -> float | None:
+        """Higher is less like the training data; None where the bundle doesn't measure it."""
+        return float(self.outputs[NOVELTY]) if self.metadata.novelty else None
+
+
+class ModelRegistry:
+    """Serves the newest `<folder>/<name>/<version>/` of each name. To be made inside a running event loop.
+
+    `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `threads`
+    is how many inputs are prepared at once, and how many cores one network may use.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Iterable[str],
+        *,
+        queue_size: int,
+        deadline: float,
+        threads: int,
+        make_network: MakeNetwork | None = None,
+    ) -> None:
+        self._folder = folder
+        self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
+        self._loading = Threads(1, name="load")
+        self._preparing = Threads(threads, name="prepare")
+        self._lanes: dict[str, Lane] = {}
+        self._models = {
+            name: Model(name, "loading" if _subfolders(folder / name) else "absent") for name in sorted(names)
+        }
+        self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._models}
+        for unknown in {entry.name for entry in _subfolders(folder)} - self._models.keys():
+            logger.warning("Folder %s is ignored: there is no diagnosis of that name.", folder / unknown)
+
+    @property
+    def models(self) -> list[Model]:
+        """Every model, also the absent ones, by name."""
+        return list(self._models.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model that has a bundle is loaded and warmed."""
+        return all(model.state in ("ready", "absent") for model in self._models.values())
+
+    def model(self, name: str) -> Model:
+        """Raises `KeyError` where the registry was not given that name."""
+        return self._models[name]
+
+    def under_way(self, name: str) -> int:
+        """How many requests wait for that model or use it."""
+        return self._admissions[name].under_way
+
+    async def load(self) -> None:
+        """Verify, load and warm every model that has a bundle. A bad bundle is logged and kept as its model's error."""
+        for model in self.models:
+            if model.state == "loading":
+                self._models[model.name] = await self._load(model.name)
+
+    async def predict(self, name: str, prepare: Callable[[Metadata], UInt8Array]) -> Prediction:
+        """Prepare an input in a thread, then compute it in its turn.
+
+        `prepare` makes the tensor that the metadata asks for, (height, width, 3) uint8, 0-255.
+
+        Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `prepare` raises.
+        """
+        model = self._models[name]
+        if not model.bundle:
+            raise ModelNotReadyError(f"The model {name} is {model.state}.")
+        metadata, lane = model.bundle.metadata, self._lanes[name]
+        async with self._admissions[name].enter():
+            began = time.perf_counter()
+            tensor = await self._preparing.run(prepare, metadata)
+            prepared = time.perf_counter()
+            outputs = await lane.infer(tensor)
+        seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
+        return Prediction(metadata, outputs, seconds)
+
+    async def run(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a thread as a request of that model, which may be absent.
+
+        Raises a `SchedulingError` or what the function raises.
+        """
+        async with self._admissions[name].enter():
+            return await self._preparing.run(function, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Admit no more requests, let those under way finish within their deadlines, then stop."""
+        await asyncio.gather(*(admission.close() for admission in self._admissions.values()))
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+        self._loading.close()
+        self._preparing.close()
+
+    async def _load(self, name: str) -> Model:
+        began = time.perf_counter()
+        try:
+            bundle, network = await self._loading.run(self._open, name)
+        except BundleError as error:
+            logger.error("Model %s is not served. %s", name, error)
+            return Model(name, "failed", error=str(error).replace(f"{self._folder}/", ""))
+        except Exception:
+            logger.exception("Model %s is not served.", name)
+            return Model(name, "failed", error="The bundle can't be loaded; the log says why.")
+        self._lanes[name] = Lane(network, name=name)
+        logger.info("Model %s %s loaded in %.2f s.", name, bundle.metadata.version, time.perf_counter() - began)
+        return Model(name, "ready", bundle)
+
+    def _open(self, name: str) -> tuple[Bundle, Network]:
+        bundle = read_newest_bundle(self._folder / name)
+        return bundle, self._make_network(bundle)
+
+
+def read_newest_bundle(folder: Path) -> Bundle:
+    """Read and verify the newest version (by PEP 440) in a model's folder. Raises `BundleError`."""
+    try:
+        newest = max(_subfolders(folder), key=lambda version: Version(version.name))
+    except InvalidVersion as error:
+        raise BundleError(f"Bundle {folder}: {error}. Name each folder after its version, like 1.0.0.") from error
+    bundle = read_bundle(newest)
+    if (bundle.metadata.name, bundle.metadata.version) != (folder.name, newest.name):
+        raise BundleError(
+            f"Bundle {newest}: metadata.json is that of {bundle.metadata.name} {bundle.metadata.version}. "
+            "A bundle's folder must be <name>/<version>."
+        )
+    return bundle
+
+
+def _subfolders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    return [entry for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_"))]

@@ -1,0 +1,100 @@
+"""A tiny valid bundle, so that tests need no trained weights.
+
+The graph is deterministic: each class has a fixed colour, a picture gets the softmax of how far its mean colour leans
+to each, and `novelty` is the mean colour's distance from middle grey, 0 (grey) to about 0.87 (black or white).
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from models.bundle import Bundle, write_bundle
+
+CLASSES = {
+    "skin": ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),
+    "xray": ("normal", "pneumonia"),
+}
+NOVELTY_THRESHOLD = 0.8
+SIZE = 224
+
+
+def make_graph(classes: int, size: int = SIZE) -> onnx.ModelProto:
+    """uint8 `image` (n, size, size, 3) to `probabilities` (n, classes) and `novelty` (n,)."""
+    weights = np.random.default_rng(7).normal(0, 3, (3, classes)).astype(np.float32)
+    constants = {
+        "weights": weights,
+        "scale": np.float32(255),
+        "grey": np.float32(0.5),
+        "pixels": np.array([1, 2], np.int64),
+        "channels": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["values", "scale"], ["unit"]),
+        helper.make_node("ReduceMean", ["unit", "pixels"], ["colour"], keepdims=0),
+        helper.make_node("Sub", ["colour", "grey"], ["lean"]),
+        helper.make_node("MatMul", ["lean", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("ReduceL2", ["lean", "channels"], ["novelty"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "fake",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", size, size, 3])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes]),
+            helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["n"]),
+        ],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
+def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str, Any]:
+    """All of metadata.json but the checksum; `changes` replace fields."""
+    classes = CLASSES[name]
+    return {
+        "name": name,
+        "version": version,
+        "created": date(2026, 1, 1),
+        "precision": "fp32",
+        "task": "multiclass",
+        "classes": classes,
+        "input": {"name": "image", "dtype": "uint8", "shape": (None, SIZE, SIZE, 3)},
+        "outputs": (
+            {"name": "probabilities", "dtype": "float", "shape": (None, len(classes))},
+            {"name": "novelty", "dtype": "float", "shape": (None,)},
+        ),
+        "preprocessing": {"size": SIZE, "framing": "middle_square" if name == "skin" else "squash"},
+        "temperature": 1.0,
+        "operating_points": tuple(
+            {"code": code, "threshold": 0.5, "rule": "made up", "sensitivity": 0.5, "specificity": 0.5}
+            for code in classes
+        ),
+        "novelty": {"threshold": NOVELTY_THRESHOLD, "false_alarms": 0.01},
+        "licence": "MIT",
+        "data": ({"name": "none", "use": "tests", "licence": "MIT", "citation": "none"},),
+        "metrics": {"made up": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}},
+        **changes,
+    }
+
+
+def make_bundle(
+    bundles: Path, name: str, version: str = "1.0.0", *, graph: onnx.ModelProto | None = None, **changes: Any
+) -> Bundle:
+    """Write `<bundles>/<name>/<version>/` and read it back."""
+    folder = bundles / name / version
+    folder.mkdir(parents=True)
+    onnx.save(graph or make_graph(len(CLASSES[name])), folder / "model.onnx")
+    return write_bundle(
+        folder,
+        model=folder / "model.onnx",
+        card=f"# {name} {version}\n\nA fake for tests.\n",
+        metadata=make_metadata(name, version, **changes),
+    )
