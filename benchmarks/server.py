@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import psutil
@@ -38,14 +39,14 @@ def running_server(environment: Mapping[str, str] | None = None, *, patience: fl
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     started = time.perf_counter()
-    command = [sys.executable, "-m", "app.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(Path(sys.executable).with_name("medidiagnose")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             while not _is_ready(url):
                 if process.poll() is not None:
-                    raise RuntimeError(f"the service ended with status {process.returncode}: {' '.join(command)}")
+                    raise RuntimeError(f"the service ended with status {process.returncode}")
                 if time.perf_counter() - started > patience:
                     raise TimeoutError(f"the service was not ready within {patience:g} s")
                 time.sleep(0.01)
