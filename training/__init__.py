@@ -1,0 +1,1 @@
+"""Trains, measures and exports the models the service ships. Needs the `training` extra."""

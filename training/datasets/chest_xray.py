@@ -1,0 +1,75 @@
+"""Chest X-rays of children (Kermany et al. 2018, Cell 172:1122): normal or pneumonia, split as published.
+
+The published validation split has 16 pictures, too few to choose anything on: it is joined to train, and validation is
+taken from there by group. Licence CC BY 4.0.
+"""
+
+import csv
+import re
+from pathlib import Path
+from typing import Literal
+
+from models.bundle import DataSource
+from training.datasets.pictures import Sample, check_layout
+
+NAME = "Kermany chest X-rays"
+CLASSES = ("normal", "pneumonia")
+FOLDERS = ("NORMAL", "PNEUMONIA")
+PUBLISHED_COUNTS = {"normal": 1341 + 8 + 234, "pneumonia": 3875 + 8 + 390}
+LAYOUT = """  chest_xray/
+    train/NORMAL/*.jpeg  train/PNEUMONIA/*.jpeg
+    val/NORMAL/*.jpeg    val/PNEUMONIA/*.jpeg
+    test/NORMAL/*.jpeg   test/PNEUMONIA/*.jpeg"""
+WHERE = "Mendeley Data (doi:10.17632/rscbjbr9sj) or Kaggle (paultimothymooney/chest-xray-pneumonia)"
+SOURCE = DataSource(
+    name=NAME,
+    use="trained on, calibrated on and tested on (published test split, patients held out)",
+    licence="CC BY 4.0",
+    citation="Kermany DS et al. Identifying medical diagnoses and treatable diseases by image-based deep learning. "
+    "Cell 2018;172:1122-1131.",
+)
+
+_SPLITS = ("train", "val", "test")
+
+
+def load(folder: Path, part: Literal["development", "test"]) -> list[Sample]:
+    """Read the development part (published train and val) or the test part. Byte-identical copies are left out
+    where a `manifest.csv` names them. Strata: subtype. Raises `DatasetError`."""
+    check_layout(folder, [f"{split}/{name}" for split in _SPLITS for name in FOLDERS], layout=LAYOUT, where=WHERE)
+    known = _manifest(folder)
+    splits = ("test",) if part == "test" else ("train", "val")
+    return [
+        _sample(path, known.get(path.relative_to(folder).as_posix(), {}))
+        for split in splits
+        for name in FOLDERS
+        for path in sorted((folder / split / name).glob("*.jp*g"))
+        if part == "test" or not known.get(path.relative_to(folder).as_posix(), {}).get("dup_of")
+    ]
+
+
+def patient_group(file_name: str) -> str:
+    """The patient a published file name stands for. Numbers start anew for each kind of picture, so
+    `person12_bacteria_3` is person12_bacteria and not the person12 of `person12_virus_8`."""
+    if match := re.match(r"(person\d+_(?:bacteria|virus))", file_name):
+        return match[1]
+    if match := re.match(r"(NORMAL2-)?(IM-\d+)", file_name):
+        return f"{'N2-' if match[1] else ''}{match[2]}_normal"
+    return file_name
+
+
+def _sample(path: Path, row: dict[str, str]) -> Sample:
+    infection = next((kind for kind in ("bacteria", "virus") if kind in path.name), "normal")
+    return Sample(
+        path=path,
+        label=FOLDERS.index(path.parent.name),
+        group=f"kermany:{row.get('group_id') or patient_group(path.name)}",
+        source=NAME,
+        strata={"set": "kermany", "subtype": row.get("subtype") or infection},
+    )
+
+
+def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+    if not (folder / "manifest.csv").is_file():
+        return {}
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
