@@ -1,6 +1,6 @@
 # The service alone: no training code's dependencies, no TensorFlow, no compiler, no pip in the environment that serves.
-# .ci/run performs these steps without an engine: it copies what COPY names and runs the scripts that RUN, HEALTHCHECK
-# and CMD run.
+# .ci/prove-image performs these steps without an engine: it copies what COPY names and runs what the install steps, CMD
+# and HEALTHCHECK run.
 
 FROM python:3.11-slim AS build
 WORKDIR /src
@@ -17,11 +17,13 @@ RUN docker/install service /opt/medidiagnose
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin medidiagnose
 COPY --from=build /opt/medidiagnose /opt/medidiagnose
-COPY docker/start docker/healthcheck /usr/local/bin/
+COPY docker/healthcheck /usr/local/bin/
 ENV PATH=/opt/medidiagnose/bin:$PATH \
+    MEDIDIAGNOSE_HOST=0.0.0.0 \
+    MEDIDIAGNOSE_PORT=5000 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001
 EXPOSE 5000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
-CMD ["start"]
+CMD ["medidiagnose", "serve"]
