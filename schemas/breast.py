@@ -47,7 +47,7 @@ READING_EXAMPLE: dict[str, Any] = {
         {"class_id": 1, "code": "2", "name": "Benign Finding", "probability": 0.85},
         {"class_id": 2, "code": "3", "name": "Probably Benign", "probability": 0.07},
         {"class_id": 3, "code": "4", "name": "Suspicious", "probability": 0.02},
-        {"class_id": 4, "code": "5", "name": "Highly Suggestive of Malignancy", "probability": 0.01},
+        {"class_id": 4, "code": "5", "name": "Highly Suggestive", "probability": 0.01},
     ],
     "malignancy_probability": 0.01,
 }

@@ -1,0 +1,58 @@
+"""What a 12-lead ECG shows: findings that may occur together.
+
+A class is present where its probability reaches its threshold. `prediction` is the most probable abnormal finding
+present; with none present it is the most probable class, so an ECG that resembles nothing well is not called Normal
+for want of a better name. Severity and urgency are those of the gravest finding named, and treatment options are
+listed for each, the gravest first.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import knowledge
+from models.bundle import Metadata
+from models.diagnoses.probabilities import gravity, most_probable, name_classes, percent, threshold_of
+from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading
+
+_KNOWLEDGE = knowledge.heart()
+_SAMPLE = HeartReading.model_validate(READING_EXAMPLE)
+_NORMAL = "NORM"
+
+
+def interpret(probabilities: NDArray[np.float32], metadata: Metadata) -> HeartReading:
+    """Read the (5,) probabilities of `NORM`, `MI`, `STTC`, `CD` and `HYP`, each 0-1 by itself.
+
+    Raises `ValueError` where the bundle's classes are not the contract's.
+    """
+    named = name_classes(probabilities, metadata, _KNOWLEDGE.classes)
+    thresholds = [threshold_of(each.code, metadata, default=_KNOWLEDGE.default_threshold.text) for each in named]
+    present = [each.probability >= threshold for each, threshold in zip(named, thresholds, strict=True)]
+    abnormal = [each for each, found in zip(named, present, strict=True) if found and each.code != _NORMAL]
+    leading = most_probable(abnormal or named)
+    told = sorted(
+        (_KNOWLEDGE.classes[each.class_id] for each in abnormal or [leading]),
+        key=lambda known: gravity(known.severity),
+        reverse=True,
+    )
+    return HeartReading(
+        prediction=HeartPrediction(
+            class_id=leading.class_id,
+            name=leading.name,
+            confidence=leading.probability,
+            confidence_percent=percent(leading.probability),
+        ),
+        severity=told[0].severity,
+        staging=_KNOWLEDGE.classes[leading.class_id].staging.text,
+        treatment_options=tuple(dict.fromkeys(option for known in told for option in known.treatment_options.text)),
+        urgency=told[0].urgency.text,
+        probabilities=named,
+        findings=tuple(
+            Finding(code=each.code, name=each.name, probability=each.probability, threshold=threshold, present=found)
+            for each, threshold, found in zip(named, thresholds, present, strict=True)
+        ),
+    )
+
+
+def sample() -> HeartReading:
+    """The fixed answer of the demo mode, the contract's example."""
+    return _SAMPLE

@@ -1,0 +1,267 @@
+"""What the answers say: names, severities, urgency and advice, read from the YAML files beside this one.
+
+Every block of text names its source, a key of the file's own `sources`. The files are read once and checked whole:
+a malformed one raises `KnowledgeError`, which names the file, when the diagnosis that uses it is imported.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from schemas.breast import Subcategory
+from schemas.common import Part, Probability, Recommendations, Severity, Staging, StagingWithPrognosis, Urgency
+from schemas.disease import RankedDisease
+from schemas.heart_risk import RiskGrade, RiskLevel
+from schemas.skin import LesionType
+
+T = TypeVar("T")
+DocumentT = TypeVar("DocumentT", bound="Document")
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class KnowledgeError(ValueError):
+    """A knowledge file that can't be used; the message names the file and what is wrong with it."""
+
+
+class Sourced(Part, Generic[T]):
+    """A text (or a figure) and the keys of its sources, separated by commas."""
+
+    source: str
+    text: T
+
+
+class Document(Part):
+    """A knowledge file. `sources` maps a key to a citation; every key is used and every used key is there."""
+
+    sources: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cited(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("sources"), Mapping):
+            used, listed = set(_citations(data)), set(data["sources"])
+            if used != listed:
+                raise ValueError(f"cited but not in `sources`, or never cited: {', '.join(sorted(used ^ listed))}")
+        return data
+
+
+class Common(Document):
+    """common.yaml: what every answer carries."""
+
+    disclaimer: Sourced[str]
+
+
+class SkinClass(Part):
+    """A kind of skin lesion."""
+
+    code: str
+    name: str
+    type: LesionType
+    severity: Severity
+    staging: Sourced[StagingWithPrognosis]
+    urgency: Sourced[Urgency]
+    treatment_options: Sourced[tuple[str, ...]]
+    recommendations: Sourced[Recommendations]
+
+
+class Suspicion(Part):
+    """The answer where a suspicious class is too probable to be passed over; texts with braces are templates."""
+
+    total_threshold: Sourced[Probability]
+    staging: Sourced[StagingWithPrognosis]
+    operating_point_reason: Sourced[str]
+    total_reason: Sourced[str]
+    title: Sourced[str]
+
+
+class SkinKnowledge(Document):
+    """skin.yaml, classes in index order."""
+
+    classes: tuple[SkinClass, ...]
+    suspicion: Suspicion
+
+
+class XrayAdvice(Part):
+    """What to do about a chest X-ray."""
+
+    severity: Severity
+    urgency: Sourced[Urgency]
+    recommendations: Sourced[tuple[str, ...]]
+
+
+class XrayClass(Part):
+    """What a chest X-ray may show."""
+
+    code: str
+    name: str
+    advice: XrayAdvice
+
+
+class XrayKnowledge(Document):
+    """xray.yaml, classes in index order; `unsettled` is for a Normal that is the less probable class."""
+
+    default_threshold: Sourced[Probability]
+    classes: tuple[XrayClass, ...]
+    unsettled: XrayAdvice
+
+
+class HeartClass(Part):
+    """What an ECG may show."""
+
+    code: str
+    name: str
+    severity: Severity
+    staging: Sourced[Staging]
+    urgency: Sourced[Urgency]
+    treatment_options: Sourced[tuple[str, ...]]
+
+
+class HeartKnowledge(Document):
+    """heart.yaml, classes in index order."""
+
+    default_threshold: Sourced[Probability]
+    classes: tuple[HeartClass, ...]
+
+
+class Likelihood(Part):
+    """Band of the likelihood of malignancy, 0-1: above `above`, up to and including `up_to`."""
+
+    above: Probability
+    up_to: Probability
+
+
+class BreastCategory(Part):
+    """A BI-RADS assessment category."""
+
+    code: str
+    name: str
+    severity: Severity
+    likelihood: Sourced[Likelihood] | None
+    subcategories: Sourced[dict[Subcategory, Likelihood]] | None = None
+    urgency: Sourced[Urgency]
+    recommendations: Sourced[Recommendations]
+
+
+class BreastKnowledge(Document):
+    """breast.yaml, BI-RADS 1 to 6 in order."""
+
+    categories: tuple[BreastCategory, ...]
+
+
+class DiseaseSample(Part):
+    """The fixed answer of the demo mode."""
+
+    ranking: tuple[RankedDisease, ...] = Field(min_length=1)
+    recommendations: tuple[str, ...] = Field(min_length=1)
+
+
+class DiseaseKnowledge(Document):
+    """disease.yaml."""
+
+    symptoms: Sourced[tuple[str, ...]]
+    sample: Sourced[DiseaseSample]
+
+
+class RiskBand(Part):
+    """A band of the probability, above the band before it and up to and including `up_to`."""
+
+    level: RiskLevel
+    condition: str
+    up_to: Sourced[Probability]
+    recommendations: Sourced[tuple[str, ...]]
+
+
+class Grade(Part):
+    """The grade of a value from `at_least` on."""
+
+    at_least: float
+    risk: RiskGrade
+    source: str
+    advice: str | None = None
+
+
+class RiskGrades(Part):
+    """Grades of each value, in ascending order: years, mm Hg, mg/dL."""
+
+    age_male: tuple[Grade, ...]
+    age_female: tuple[Grade, ...]
+    blood_pressure: tuple[Grade, ...]
+    cholesterol: tuple[Grade, ...]
+
+
+class HeartRiskKnowledge(Document):
+    """heart_risk.yaml, bands in ascending order."""
+
+    meaning: Sourced[str]
+    bands: tuple[RiskBand, ...]
+    grades: RiskGrades
+
+
+@cache
+def common() -> Common:
+    """What every answer carries. Raises `KnowledgeError`, as all functions here do."""
+    return _read("common.yaml", Common)
+
+
+@cache
+def skin() -> SkinKnowledge:
+    """Texts of POST /analyze/skin."""
+    return _read("skin.yaml", SkinKnowledge)
+
+
+@cache
+def xray() -> XrayKnowledge:
+    """Texts of POST /analyze/xray."""
+    return _read("xray.yaml", XrayKnowledge)
+
+
+@cache
+def heart() -> HeartKnowledge:
+    """Texts of POST /analyze/heart."""
+    return _read("heart.yaml", HeartKnowledge)
+
+
+@cache
+def breast() -> BreastKnowledge:
+    """Texts and likelihood bands of POST /analyze/breast."""
+    return _read("breast.yaml", BreastKnowledge)
+
+
+@cache
+def disease() -> DiseaseKnowledge:
+    """Vocabulary and texts of POST /predict-disease."""
+    return _read("disease.yaml", DiseaseKnowledge)
+
+
+@cache
+def heart_risk() -> HeartRiskKnowledge:
+    """Bands, grades and texts of POST /predict-heart."""
+    return _read("heart_risk.yaml", HeartRiskKnowledge)
+
+
+def parse(name: str, content: bytes, document: type[DocumentT]) -> DocumentT:
+    """Check the YAML `content` of the file `name` against `document`. Raises `KnowledgeError`."""
+    try:
+        return document.model_validate(yaml.load(content, Loader=_Loader))  # noqa: S506 - a safe loader, in C if built
+    except (yaml.YAMLError, ValidationError) as error:
+        raise KnowledgeError(f"Knowledge file {name} is not valid: {error}") from error
+
+
+def _read(name: str, document: type[DocumentT]) -> DocumentT:
+    return parse(name, files(__name__).joinpath(name).read_bytes(), document)
+
+
+def _citations(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(source := node.get("source"), str):
+            yield from source.split(", ")
+        for child in node.values():
+            yield from _citations(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _citations(child)
