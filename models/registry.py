@@ -67,7 +67,8 @@ class ModelRegistry:
     """Serves the newest `<folder>/<name>/<version>/` of each name. To be made inside a running event loop.
 
     `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `threads`
-    is how many inputs are prepared at once, and how many cores one network may use.
+    is how many inputs are prepared at once, and how many cores one network may use. `check` refuses, with a
+    `BundleError`, a bundle whose answers can't be interpreted.
     """
 
     def __init__(
@@ -78,19 +79,22 @@ class ModelRegistry:
         queue_size: int,
         deadline: float,
         threads: int,
+        check: Callable[[Metadata], None] = lambda _: None,
         make_network: MakeNetwork | None = None,
     ) -> None:
         self._folder = folder
+        self._check = check
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
         self._loading = Threads(1, name="load")
         self._preparing = Threads(threads, name="prepare")
         self._lanes: dict[str, Lane] = {}
+        found = model_folders(folder)
         self._models = {
-            name: Model(name, "loading" if _subfolders(folder / name) else "absent") for name in sorted(names)
+            name: Model(name, "loading" if (folder / name) in found else "absent") for name in sorted(names)
         }
         self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._models}
-        for unknown in {entry.name for entry in _subfolders(folder)} - self._models.keys():
-            logger.warning("Folder %s is ignored: there is no diagnosis of that name.", folder / unknown)
+        for unknown in [entry for entry in found if entry.name not in self._models]:
+            logger.warning("Folder %s is ignored: there is no diagnosis of that name.", unknown)
 
     @property
     def models(self) -> list[Model]:
@@ -166,7 +170,13 @@ class ModelRegistry:
 
     def _open(self, name: str) -> tuple[Bundle, Network]:
         bundle = read_newest_bundle(self._folder / name)
+        self._check(bundle.metadata)
         return bundle, self._make_network(bundle)
+
+
+def model_folders(bundles: Path) -> list[Path]:
+    """The folder of each model that has a bundle, by name; none where there is no bundles folder."""
+    return sorted(entry for entry in _subfolders(bundles) if _subfolders(entry))
 
 
 def read_newest_bundle(folder: Path) -> Bundle:

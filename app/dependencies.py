@@ -1,0 +1,79 @@
+"""What the routes ask for, as `Annotated` aliases."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from app.errors import InvalidRequestError, NoImageError, NoRecordError
+from app.metrics import Metrics
+from app.readers import Reader
+from app.settings import Settings
+from app.uploads import Form, read_form
+from models.registry import ModelRegistry
+from schemas.common import FieldProblem
+
+_BOOL = TypeAdapter(bool)
+
+
+def _registry(request: Request) -> ModelRegistry:
+    registry: ModelRegistry = request.state.registry
+    return registry
+
+
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.state.metrics
+    return metrics
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.state.settings
+    return settings
+
+
+RegistryDep = Annotated[ModelRegistry, Depends(_registry)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+FormDep = Annotated[Form, Depends(read_form)]
+
+
+def _uploaded_image(form: FormDep) -> bytes:
+    if "image" not in form.files:
+        raise NoImageError
+    return form.files["image"]
+
+
+def require_record(form: FormDep) -> None:
+    """Raises `NoRecordError` where a file of a WFDB record is missing."""
+    if missing := {"header", "signal"} - form.files.keys():
+        raise NoRecordError(f"{NoRecordError.advice} Missing: {', '.join(sorted(missing))}.")
+
+
+def _biopsy_proven(form: FormDep) -> bool:
+    try:
+        return _BOOL.validate_python(form.fields.get("biopsy_proven", "false"))
+    except ValidationError:
+        problem = FieldProblem(field="biopsy_proven", message="`biopsy_proven` must be true or false.")
+        raise InvalidRequestError(problem.message, fields=[problem]) from None
+
+
+def _reader(
+    request: Request,
+    response: Response,
+    registry: RegistryDep,
+    metrics: MetricsDep,
+    settings: SettingsDep,
+) -> Reader:
+    return Reader(registry, metrics, settings, response, request.state.request_id)
+
+
+def accept_explain(
+    explain: Annotated[bool, Query(description="Ask for a heat map, where the model can draw one.")] = False,
+) -> bool:
+    """Declares `?explain=`, which every picture route accepts; no model of today can draw a map."""
+    return explain
+
+
+UploadedImage = Annotated[bytes, Depends(_uploaded_image)]
+BiopsyProven = Annotated[bool, Depends(_biopsy_proven)]
+ReaderDep = Annotated[Reader, Depends(_reader)]

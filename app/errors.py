@@ -1,0 +1,230 @@
+"""Every error the service answers, as `application/problem+json` (RFC 9457) with the original's `success` and `error`.
+
+An error is two lines: its status and title, and the sentence said where nobody has a better one. The OpenAPI document
+lists it for each route that names it in `problems`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from models.diagnoses.disease import NoKnownSymptomError
+from models.preprocessing.image import (
+    PictureError,
+    PictureTooLargeError,
+    UnreadablePictureError,
+    UnsupportedFormatError,
+)
+from models.registry import ModelNotReadyError
+from models.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError
+from schemas.common import FieldProblem, Problem
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class ServiceError(HTTPException):
+    """Base of the family. `detail` says what happened this time and what to do; `headers` go with the answer."""
+
+    status: ClassVar[HTTPStatus]
+    title: ClassVar[str]
+    advice: ClassVar[str]
+    default_headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, detail: str | None = None, *, fields: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(self.status, detail or self.advice, dict(self.default_headers))
+        self.fields = tuple(fields)
+
+
+class NoImageError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "No image provided"
+    advice = "Send the picture as a file in a multipart form, in the part named `image`."
+
+
+class NoRecordError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "No record provided"
+    advice = "Send the WFDB record as two files in a multipart form: `header` (.hea) and `signal` (.dat)."
+
+
+class MalformedFormError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "Malformed form"
+    advice = "The multipart form is damaged or was cut off. Send it again."
+
+
+class InvalidFileTypeError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "Invalid file type"
+    advice = "The content is not a JPEG, PNG, WebP, BMP or TIFF picture."
+
+
+class UnreadableImageError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "Cannot read image"
+    advice = "The picture is empty, truncated or damaged. Save it again and resend it."
+
+
+class InvalidApiKeyError(ServiceError):
+    status, title = HTTPStatus.UNAUTHORIZED, "Invalid API key"
+    advice = "Send a valid key in the header `X-API-Key`."
+    default_headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="medidiagnose"'}
+
+
+class NotFoundError(ServiceError):
+    status, title = HTTPStatus.NOT_FOUND, "Not found"
+    advice = "There is nothing at this path. GET / lists every endpoint."
+
+
+class ModelNotFoundError(ServiceError):
+    status, title = HTTPStatus.NOT_FOUND, "Model not found"
+    advice = "No model of that name is loaded. GET /models lists those that are."
+
+
+class MethodNotAllowedError(ServiceError):
+    status, title = HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed"
+    advice = "The path exists, but not with this method. GET / lists every endpoint."
+
+
+class BodyTooLargeError(ServiceError):
+    status, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request too large"
+    advice = "The request body is larger than the service accepts. Send a smaller file."
+
+
+class ImageTooLargeError(ServiceError):
+    status, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Image too large"
+    advice = "The picture has more pixels than the service reads. Send it smaller."
+
+
+class InvalidRequestError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"
+    advice = "The request has missing or invalid values; `errors` names each."
+
+
+class UnreliableImageError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unreliable image"
+    advice = "The picture is unlike those the model learned from, so it is not read."
+
+
+class InternalError(ServiceError):
+    status, title = HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"
+    advice = "A fault of ours. It was logged under the request id in `instance`."
+
+
+class OverloadedError(ServiceError):
+    status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests under way"
+    advice = "As many requests as this model takes are under way. Try again shortly."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
+class ModelUnavailableError(ServiceError):
+    status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Model not available"
+    advice = "The model is not installed, still loading, or could not be loaded. GET /health/ready tells which."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class DeadlineExceededError(ServiceError):
+    status, title = HTTPStatus.GATEWAY_TIMEOUT, "Deadline exceeded"
+    advice = "The answer was not ready in time. Try again later."
+
+
+_OF_PICTURES: Mapping[type[PictureError], type[ServiceError]] = {
+    UnsupportedFormatError: InvalidFileTypeError,
+    UnreadablePictureError: UnreadableImageError,
+    PictureTooLargeError: ImageTooLargeError,
+}
+_OF_MODELS: Mapping[type[Exception], type[ServiceError]] = {
+    QueueFullError: OverloadedError,
+    DeadlineError: DeadlineExceededError,
+    ShuttingDownError: ModelUnavailableError,
+    ModelNotReadyError: ModelUnavailableError,
+    NoKnownSymptomError: InvalidRequestError,
+}
+_OF_THE_FRAMEWORK: Mapping[int, type[ServiceError]] = {
+    HTTPStatus.BAD_REQUEST: InvalidRequestError,
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowedError,
+}
+_SENTENCES = {
+    "missing": "`{field}` is missing.",
+    "json_invalid": "The body is not valid JSON.",
+    "model_attributes_type": "Send a JSON object, with the header `Content-Type: application/json`.",
+}
+
+
+def to_service_error(error: Exception) -> ServiceError:
+    """The member of the family that answers this exception; `InternalError` for one nobody foresaw."""
+    match error:
+        case ServiceError():
+            return error
+        case PictureError():
+            return _OF_PICTURES.get(type(error), UnreadableImageError)(str(error))
+        case SchedulingError() | ModelNotReadyError() | NoKnownSymptomError():
+            return _OF_MODELS.get(type(error), ModelUnavailableError)(str(error))
+        case RequestValidationError():
+            fields = [_field_problem(problem) for problem in error.errors()]
+            return InvalidRequestError(" ".join(field.message for field in fields), fields=fields)
+        case HTTPException() if error.status_code in _OF_THE_FRAMEWORK:
+            translated = _OF_THE_FRAMEWORK[error.status_code]()
+            translated.headers = error.headers
+            return translated
+        case _:
+            return InternalError()
+
+
+def to_response(error: ServiceError, request_id: str) -> JSONResponse:
+    """The answer to an error."""
+    problem = _problem(type(error), str(error.detail), request_id, error.fields)
+    return JSONResponse(problem.model_dump(), error.status, dict(error.headers or {}), media_type=PROBLEM_JSON)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer every foreseen exception of a route in the one shape; `FaultMiddleware` answers the rest."""
+
+    def handle(request: Request, error: Exception) -> JSONResponse:
+        return to_response(to_service_error(error), request.state.request_id)
+
+    for foreseen in (HTTPException, RequestValidationError, PictureError, *_OF_MODELS):
+        app.add_exception_handler(foreseen, handle)
+
+
+def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of a route that may answer these errors, each with its example."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        examples = {error.__name__: {"value": _problem(error, error.advice, "01JD8Z3W5K").model_dump(mode="json")}}
+        if error.status not in responses:
+            content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+            responses[int(error.status)] = {"description": "", "content": {PROBLEM_JSON: content}}
+        response = responses[int(error.status)]
+        response["description"] = f"{response['description']}; {error.title}".removeprefix("; ")
+        response["content"][PROBLEM_JSON]["examples"] |= examples
+    return responses
+
+
+def _problem(error: type[ServiceError], detail: str, request_id: str, fields: tuple[FieldProblem, ...] = ()) -> Problem:
+    return Problem(
+        error=error.title,
+        type=_type_of(error),
+        title=error.title,
+        status=error.status,
+        detail=detail,
+        instance=request_id,
+        errors=fields,
+    )
+
+
+def _type_of(error: type[ServiceError]) -> str:
+    words = re.findall("[A-Z]+[a-z]*", error.__name__.removesuffix("Error"))
+    return "/problems/" + "-".join(words).lower()
+
+
+def _field_problem(problem: Mapping[str, Any]) -> FieldProblem:
+    """One pydantic error as a sentence, without the value that was sent."""
+    place = [str(step) for step in problem["loc"]]
+    field = ".".join(place[1:]) if problem["type"] != "json_invalid" and len(place) > 1 else place[0]
+    if problem["type"] in _SENTENCES:
+        return FieldProblem(field=field, message=_SENTENCES[problem["type"]].format(field=field))
+    message = str(problem["msg"])
+    return FieldProblem(field=field, message=message if message.endswith(".") else f"`{field}`: {message}.")

@@ -1,0 +1,76 @@
+"""The application: `create_app` is its table of contents."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from app.errors import InternalError, handle_errors, problems
+from app.lifespan import make_lifespan
+from app.metrics import Metrics
+from app.middleware import (
+    ApiKeyMiddleware,
+    BodyLimitMiddleware,
+    FaultMiddleware,
+    ObservationMiddleware,
+    RequestIdMiddleware,
+)
+from app.openapi import document
+from app.routers import breast, disease, heart, heart_risk, meta, skin, xray
+from app.settings import Settings, load_settings
+from models.registry import MakeNetwork
+
+DESCRIPTION = (
+    "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "
+    "calibrated estimates. Not a medical device."
+)
+OPEN_PATHS = ("/", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json")
+DIAGNOSES = (skin, heart, breast, xray, disease, heart_risk)
+
+
+def create_app(settings: Settings | None = None, *, make_network: MakeNetwork | None = None) -> FastAPI:
+    """The service with these settings, else with those of the environment. Tests may put in their own networks."""
+    settings = settings or load_settings()
+    metrics = Metrics()
+    app = FastAPI(
+        title="MediDiagnose-AI",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=make_lifespan(settings, metrics, make_network),
+        middleware=_middleware(settings, metrics),
+        generate_unique_id_function=lambda route: route.name,
+        responses=problems(InternalError),
+        redoc_url=None,
+    )
+    handle_errors(app)
+    app.include_router(meta.router)
+    for diagnosis in DIAGNOSES:
+        app.include_router(diagnosis.router)
+    document(app, open_paths=OPEN_PATHS if settings.api_keys else None)
+    return app
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """Outermost first."""
+    return [
+        Middleware(RequestIdMiddleware),
+        Middleware(ObservationMiddleware, metrics=metrics),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Demo-Mode", "X-Request-ID"],
+        ),
+        Middleware(FaultMiddleware),
+        *([Middleware(ApiKeyMiddleware, keys=settings.api_keys, open_paths=OPEN_PATHS)] if settings.api_keys else []),
+        Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("medidiagnose-ai")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -1,0 +1,21 @@
+"""POST /analyze/breast."""
+
+from functools import partial
+
+from fastapi import APIRouter, Depends
+
+from app.dependencies import BiopsyProven, ReaderDep, UploadedImage, accept_explain
+from app.openapi import PICTURE_RESPONSES
+from app.uploads import BREAST_FORM
+from models.diagnoses import breast
+from schemas.breast import BreastAnswer
+
+router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
+
+
+@router.post("/analyze/breast", responses=PICTURE_RESPONSES, openapi_extra=BREAST_FORM)
+async def analyze_breast(image: UploadedImage, biopsy_proven: BiopsyProven, reader: ReaderDep) -> BreastAnswer:
+    """The BI-RADS category of a breast ultrasound; 6 only where the caller knows of a biopsy."""
+    sample = partial(breast.sample, biopsy_proven=biopsy_proven)
+    reading, context = await reader.sample_of_image("breast", image, sample)
+    return BreastAnswer.compose(reading, context)

@@ -1,0 +1,19 @@
+"""POST /predict-heart."""
+
+from functools import partial
+
+from fastapi import APIRouter
+
+from app.dependencies import ReaderDep
+from app.openapi import FORM_RESPONSES
+from models.diagnoses import heart_risk
+from schemas.heart_risk import HeartRiskAnswer, HeartRiskRequest
+
+router = APIRouter(tags=["forms"])
+
+
+@router.post("/predict-heart", responses=FORM_RESPONSES)
+async def predict_heart(request: HeartRiskRequest, reader: ReaderDep) -> HeartRiskAnswer:
+    """The chance of coronary heart disease from six values."""
+    reading, context = reader.sample("heart_risk", partial(heart_risk.sample, request))
+    return HeartRiskAnswer.compose(reading, context)

@@ -1,0 +1,116 @@
+"""The settings of the service, from MEDIDIAGNOSE_* environment variables; unsafe or absurd values are refused."""
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+import models
+
+PREFIX = "MEDIDIAGNOSE_"
+MEBIBYTE = 1024**2
+SHORTEST_API_KEY = 16
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(ValueError):
+    """Settings that the service refuses to start with; the message has a line for each."""
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. Lists are separated by commas."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=5000, ge=1, le=65535, description="Port to listen on.")
+    bundles: Path = Field(default=Path(models.__file__).parent / "bundles", description="Folder of the trained models.")
+    demo_mode: bool = Field(default=True, description="Answer a fixed sample where a model's bundle is absent, or 503.")
+    reject_unreliable: bool = Field(default=False, description="Answer 422 to a picture unlike the training data.")
+    max_body_bytes: int = Field(default=16 * MEBIBYTE, ge=1024, le=256 * MEBIBYTE, description="Largest request body.")
+    max_pixels: int = Field(default=40_000_000, ge=1024, le=200_000_000, description="Largest picture, in pixels.")
+    queue_size: int = Field(default=32, ge=1, le=4096, description="Requests under way for one model; more get 503.")
+    deadline_seconds: float = Field(default=30, gt=0, le=600, description="Longest wait for one answer; then 504.")
+    threads: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8),
+        ge=1,
+        le=64,
+        description="Pictures decoded at once, and cores for one network.",
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Keys accepted in X-API-Key; with none the service is open."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("*",), description="Origins whose pages may call the service."
+    )
+    log_level: LogLevel = Field(default="info", description="Least severe messages to log.")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _refuse_no_keys(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip(", "):
+            raise ValueError("it is set but empty. Remove it to leave the service open to all.")
+        return value
+
+    @field_validator("api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _refuse_weak_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < SHORTEST_API_KEY for key in keys):
+            raise ValueError(f"each key must have at least {SHORTEST_API_KEY} characters.")
+        if not all(key.get_secret_value().isascii() for key in keys):
+            raise ValueError("a key must be ASCII, since it travels in a header.")
+        return keys
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _refuse_odd_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not origin.startswith(("http://", "https://")):
+                raise ValueError(f"{origin!r} is no origin; write it like https://example.org.")
+        return tuple(origin.rstrip("/") for origin in origins)
+
+    @model_validator(mode="after")
+    def _refuse_missing_bundles(self) -> Self:
+        if not self.demo_mode and not self.bundles.is_dir():
+            raise ValueError(f"demo mode is off, but there is no folder {self.bundles} with trained models.")
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; `overrides` that are not None win. Raises `SettingsError`."""
+    _refuse_misspelt_names(os.environ)
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from error
+
+
+def _refuse_misspelt_names(names: Iterable[str]) -> None:
+    """A misspelt MEDIDIAGNOSE_API_KEYS would leave the service open without a word."""
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    for name in names:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            for meant in get_close_matches(name.upper(), known, n=1, cutoff=0.8):
+                raise SettingsError(f"{name} is not a setting. Did you mean {meant}?")
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """The problem without the value, which may be a key."""
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{str(problem['loc'][0]).upper()}: {message}" if problem["loc"] else f"Settings: {message}"
