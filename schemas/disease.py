@@ -51,7 +51,10 @@ def _symptom_list(value: object) -> object:
 
 
 def _without_repetitions(symptoms: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple({symptom.casefold(): symptom for symptom in reversed(symptoms)}.values())[::-1]
+    first: dict[str, str] = {}
+    for symptom in symptoms:
+        first.setdefault(symptom.casefold(), symptom)
+    return tuple(first.values())
 
 
 Symptom = Annotated[str, BeforeValidator(_symptom), Field(min_length=1, max_length=MAX_SYMPTOM_LENGTH)]
@@ -64,7 +67,7 @@ class DiseaseRequest(BaseModel):
 
     symptoms: Annotated[
         tuple[Symptom, ...],
-        Field(min_length=1, max_length=MAX_SYMPTOMS),
+        Field(json_schema_extra={"minItems": 1, "maxItems": MAX_SYMPTOMS}),
         BeforeValidator(_symptom_list),
         AfterValidator(_without_repetitions),
     ] = Field(description="1 to 100 symptoms of at most 100 characters each.")

@@ -3,7 +3,8 @@
 The name follows the model's operating point, chosen on validation, and not 0.5: Pneumonia where its probability is at
 or above the threshold. `confidence` is the probability of the class that is named, so near the threshold it can be
 below 0.5. Where Normal is named though pneumonia is the more probable (an operating point above 0.5), the answer is
-not reassuring: severity, urgency and recommendations say that the picture does not settle it. How grave a pneumonia is, a picture doesn't say (BTS grades it by CRB-65): the severity is the class's own.
+not reassuring: severity, urgency and recommendations say that the picture does not settle it. How grave a pneumonia
+is, a picture doesn't say (BTS grades it by CRB-65): the severity is the class's own.
 """
 
 import numpy as np
