@@ -1,5 +1,6 @@
 """POST /predict-disease: diseases ranked by how well they explain a list of symptoms."""
 
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -9,6 +10,8 @@ from schemas.common import AnswerContext, Part, Percent, Probability, Reading, U
 
 MAX_SYMPTOMS = 100
 MAX_SYMPTOM_LENGTH = 100
+
+_UNWRITABLE = ("Cc", "Cs")  # control characters, and lone surrogates, which no JSON answer can echo
 
 REQUEST_EXAMPLE: dict[str, Any] = {"symptoms": ["fever", "cough", "headache", "fatigue"]}
 READING_EXAMPLE: dict[str, Any] = {
@@ -31,6 +34,8 @@ def _symptom(value: object) -> str:
     words = " ".join(value.split()) if isinstance(value, str) else ""
     if not words:
         raise PydanticCustomError("symptom", 'A symptom must be a word or a few words, such as "headache".')
+    if any(unicodedata.category(character) in _UNWRITABLE for character in words):
+        raise PydanticCustomError("symptom", "A symptom must not hold control characters or broken Unicode.")
     if len(words) > MAX_SYMPTOM_LENGTH:
         raise PydanticCustomError(
             "symptom", "A symptom must have at most {limit} characters.", {"limit": MAX_SYMPTOM_LENGTH}
