@@ -1,10 +1,11 @@
 """What a dermoscopy picture of a skin lesion shows.
 
-`prediction` is always the most probable class. The rest of the answer follows suspicion rather than the lead, as
-NICE NG12 refers a lesion for what it may be: where a graver class reaches its operating point, or where the malignant
-and pre-cancerous classes together are the likelier half though a benign one leads, staging says that the picture does
-not settle it, and severity, urgency, treatment options and recommendations are those of the suspicious class, with
-the reason in `escalation` and in the message. Nothing ever lowers them.
+`prediction` is always the most probable class. The rest of the answer follows suspicion rather than the lead, as NICE
+NG12 refers a patient for what a finding may be, from a chance of cancer of about 3 % on. So where a graver class
+reaches its operating point, or where the malignant and pre-cancerous classes together are the likelier half though a
+benign one leads, staging says that the picture does not settle it, and severity, urgency, treatment options and
+recommendations are those of the suspicious class, with the reason in `escalation` and in the message. Nothing ever
+lowers them.
 """
 
 import math

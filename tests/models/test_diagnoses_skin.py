@@ -164,8 +164,7 @@ def test_the_sample_is_the_contracts_example() -> None:
     assert skin.sample() == skin.sample()
 
 
-@pytest.mark.parametrize("code", ["nv"])
-def test_existing_clients_find_the_contracts_labels_in_a_live_answer(code: str) -> None:
+def test_existing_clients_find_the_contracts_labels_in_a_live_answer() -> None:
     live = json.loads(skin.interpret(probabilities(nv=0.89, bkl=0.11), METADATA).model_dump_json())
     for field in ("severity", "urgency", "treatment_options"):
         assert live[field] == contract.SKIN[field]
