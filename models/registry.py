@@ -149,7 +149,9 @@ class ModelRegistry:
 
     async def close(self) -> None:
         """Admit no more requests, let those under way finish within their deadlines, then stop."""
-        await asyncio.gather(*(admission.close() for admission in self._admissions.values()))
+        for admission in self._admissions.values():
+            admission.close()
+        await asyncio.gather(*(admission.drained() for admission in self._admissions.values()))
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
         self._loading.close()
         self._preparing.close()

@@ -70,9 +70,12 @@ class Admission:
             if not self.under_way:
                 self._idle.set()
 
-    async def close(self) -> None:
-        """Admit nobody more and wait until the last request has left; their deadlines bound the wait."""
+    def close(self) -> None:
+        """Admit nobody more."""
         self._closed = True
+
+    async def drained(self) -> None:
+        """Wait until the last request has left; the deadline bounds the wait."""
         await self._idle.wait()
 
 

@@ -27,15 +27,16 @@ def make_graph(classes: int, size: int = SIZE) -> onnx.ModelProto:
     weights = np.random.default_rng(7).normal(0, 3, (3, classes)).astype(np.float32)
     constants = {
         "weights": weights,
-        "scale": np.float32(255),
+        "scale": np.float32(255 * size * size),
         "grey": np.float32(0.5),
         "pixels": np.array([1, 2], np.int64),
         "channels": np.array([1], np.int64),
     }
     nodes = [
-        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("Div", ["values", "scale"], ["unit"]),
-        helper.make_node("ReduceMean", ["unit", "pixels"], ["colour"], keepdims=0),
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.INT32),
+        helper.make_node("ReduceSum", ["values", "pixels"], ["total"], keepdims=0),  # whole numbers: exact in any order
+        helper.make_node("Cast", ["total"], ["light"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["light", "scale"], ["colour"]),
         helper.make_node("Sub", ["colour", "grey"], ["lean"]),
         helper.make_node("MatMul", ["lean", "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),

@@ -1,0 +1,85 @@
+"""A bundle is read back as written; a damaged, incomplete or outdated one is named and refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.bundle import Bundle, BundleError, file_sha256, read_bundle
+from models.preprocessing.image import REVISION
+from tests.fake_bundle import make_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return make_bundle(tmp_path, "skin")
+
+
+def _edit(bundle: Bundle, change: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle.folder / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    change(metadata)
+    path.write_text(json.dumps(metadata), encoding="utf-8")
+
+
+def test_a_written_bundle_reads_back(bundle: Bundle) -> None:
+    again = read_bundle(bundle.folder)
+    assert again == bundle
+    assert again.metadata.sha256 == file_sha256(again.model_path)
+    assert again.card.startswith("# skin 1.0.0")
+
+
+def test_a_tampered_network_is_refused(bundle: Bundle) -> None:
+    with bundle.model_path.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(BundleError, match=f"{bundle.folder}: model.onnx has checksum"):
+        read_bundle(bundle.folder)
+
+
+def test_a_half_copied_network_is_refused(bundle: Bundle) -> None:
+    bundle.model_path.write_bytes(bundle.model_path.read_bytes()[:-10])
+    with pytest.raises(BundleError, match="The file is incomplete or was changed"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "metadata.json", "card.md"])
+def test_a_missing_file_is_named(bundle: Bundle, name: str) -> None:
+    (bundle.folder / name).unlink()
+    with pytest.raises(BundleError, match=f"{bundle.folder}: {name} missing"):
+        read_bundle(bundle.folder)
+
+
+def test_a_folder_that_is_not_there_is_a_bundle_error(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"model\.onnx, metadata\.json, card\.md missing"):
+        read_bundle(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"name": "skin"}'])
+def test_malformed_metadata_is_refused(bundle: Bundle, content: str) -> None:
+    (bundle.folder / "metadata.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BundleError, match=f"{bundle.folder}: metadata.json is not valid"):
+        read_bundle(bundle.folder)
+
+
+def test_metadata_that_is_not_text_is_refused(bundle: Bundle) -> None:
+    (bundle.folder / "metadata.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BundleError, match=r"metadata.json is not valid"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sha256", "abc"), ("temperature", 0), ("precision", "fp8"), ("format", 2), ("surprise", 1), ("classes", "nv")],
+)
+def test_a_field_out_of_place_is_refused_by_name(bundle: Bundle, field: str, value: object) -> None:
+    _edit(bundle, lambda metadata: metadata.update({field: value}))
+    with pytest.raises(BundleError, match=field):
+        read_bundle(bundle.folder)
+
+
+def test_another_preprocessing_revision_is_refused(bundle: Bundle) -> None:
+    _edit(bundle, lambda metadata: metadata["preprocessing"].update(revision=REVISION + 1))
+    with pytest.raises(BundleError, match=f"preprocessing revision {REVISION + 1}, this installation has {REVISION}"):
+        read_bundle(bundle.folder)

@@ -1,0 +1,300 @@
+"""The registry: bundles are found, checked and kept apart; requests are bounded, timed and drained."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.bundle import BundleError, Metadata
+from models.preprocessing.image import UnreadablePictureError
+from models.registry import ModelNotReadyError, ModelRegistry, read_newest_bundle
+from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError
+from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 5.0
+NAMES = ("skin", "xray", "breast")
+
+
+class SlowNetwork:
+    """Computes only while its gate is open."""
+
+    def __init__(self, classes: int = 7) -> None:
+        self.gate = threading.Event()
+        self.started = threading.Event()
+        self.classes = classes
+        self.runs = 0
+
+    def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+        self.started.set()
+        assert self.gate.wait(PATIENCE)
+        self.runs += 1
+        n = len(batch)
+        probabilities = np.full((n, self.classes), 1 / self.classes, np.float32)
+        return {"probabilities": probabilities, "novelty": np.zeros(n, np.float32)}
+
+
+@asynccontextmanager
+async def loaded(folder: Path, *, network: SlowNetwork | None = None, **options: Any) -> AsyncIterator[ModelRegistry]:
+    settings = {"queue_size": 8, "deadline": PATIENCE, "threads": 2, **options}
+    if network:
+        settings["make_network"] = lambda _: network
+    registry = ModelRegistry(folder, NAMES, **settings)
+    await registry.load()
+    try:
+        yield registry
+    finally:
+        if network:
+            network.gate.set()
+        await asyncio.wait_for(registry.close(), PATIENCE)
+
+
+def grey(metadata: Metadata) -> NDArray[np.uint8]:
+    size = metadata.preprocessing.size
+    return np.full((size, size, 3), 128, np.uint8)
+
+
+async def _outcomes(*tasks: asyncio.Task[Any]) -> list[Any]:
+    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
+
+
+async def _until_started(network: SlowNetwork) -> None:
+    assert await asyncio.to_thread(network.started.wait, PATIENCE)
+
+
+async def test_serves_what_it_finds(bundles: Path) -> None:
+    async with loaded(bundles) as registry:
+        assert {model.name: model.state for model in registry.models} == {
+            "breast": "absent",
+            "skin": "ready",
+            "xray": "ready",
+        }
+        assert registry.ready
+        prediction = await registry.predict("skin", grey)
+        assert prediction.metadata.version == "1.0.0"
+        assert prediction.probabilities.shape == (7,)
+        assert prediction.probabilities.sum() == pytest.approx(1)
+        assert prediction.novelty is not None
+        assert prediction.novelty < NOVELTY_THRESHOLD
+        assert set(prediction.seconds) == {"prepare", "compute"}
+
+
+async def test_a_folder_that_is_not_there_leaves_every_model_absent(tmp_path: Path) -> None:
+    async with loaded(tmp_path / "nothing") as registry:
+        assert {model.state for model in registry.models} == {"absent"}
+        assert registry.ready
+        with pytest.raises(ModelNotReadyError, match="skin is absent"):
+            await registry.predict("skin", grey)
+
+
+async def test_a_bad_bundle_fails_alone_and_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_bundle(tmp_path, "xray")
+    bad = make_bundle(tmp_path, "skin")
+    bad.model_path.write_bytes(b"damaged")
+    with caplog.at_level(logging.ERROR, "medidiagnose.models"):
+        async with loaded(tmp_path) as registry:
+            skin, xray = registry.model("skin"), registry.model("xray")
+            assert (skin.state, xray.state) == ("failed", "ready")
+            assert not registry.ready
+            assert skin.error is not None
+            assert skin.error.startswith("Bundle skin/1.0.0: model.onnx has checksum")
+            assert str(tmp_path) not in skin.error
+            with pytest.raises(ModelNotReadyError, match="skin is failed"):
+                await registry.predict("skin", grey)
+            assert (await registry.predict("xray", grey)).probabilities.shape == (2,)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert str(bad.folder) in caplog.text
+
+
+async def test_a_fault_nobody_foresaw_fails_its_model_alone(bundles: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def explode(bundle: Any) -> SlowNetwork:
+        if bundle.metadata.name == "skin":
+            raise MemoryError("no room")
+        return SlowNetwork(2)
+
+    async with loaded(bundles, make_network=explode) as registry:
+        assert registry.model("skin").state == "failed"
+        assert registry.model("skin").error == "The bundle can't be loaded; the log says why."
+        assert registry.model("xray").state == "ready"
+    assert "no room" in caplog.text
+
+
+async def test_a_bundle_nobody_can_interpret_is_refused(bundles: Path) -> None:
+    def check(metadata: Metadata) -> None:
+        if metadata.name == "xray":
+            raise BundleError("Bundle xray: unknown classes.")
+
+    async with loaded(bundles, check=check) as registry:
+        assert registry.model("xray").error == "Bundle xray: unknown classes."
+        assert registry.model("skin").state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("versions", "newest"),
+    [
+        (["0.9.0", "0.10.0"], "0.10.0"),
+        (["1.0.0", "1.0.0-rc.1", "1.0.0-alpha"], "1.0.0"),
+        (["2.0.0rc1", "1.9.9"], "2.0.0rc1"),
+        (["1.0", "1.0.1"], "1.0.1"),
+    ],
+)
+async def test_the_newest_version_is_served(tmp_path: Path, versions: list[str], newest: str) -> None:
+    for version in versions:
+        make_bundle(tmp_path, "skin", version)
+    (tmp_path / "skin" / ".cache").mkdir()
+    (tmp_path / "skin" / "__pycache__").mkdir()
+    (tmp_path / "skin" / "notes.txt").write_text("not a version")
+    assert read_newest_bundle(tmp_path / "skin").metadata.version == newest
+
+
+async def test_a_folder_named_unlike_a_version_is_refused(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin").folder.rename(tmp_path / "skin" / "latest")
+    with pytest.raises(BundleError, match=r"Name each folder after its version, like 1\.0\.0"):
+        read_newest_bundle(tmp_path / "skin")
+
+
+async def test_a_bundle_in_the_folder_of_another_is_refused(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "skin")
+    path = bundle.folder / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": "3.0.0"}))
+    with pytest.raises(BundleError, match=r"metadata.json is that of skin 3\.0\.0"):
+        read_newest_bundle(tmp_path / "skin")
+
+
+async def test_an_unknown_folder_is_ignored_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_bundle(tmp_path, "skin").folder.parent.rename(tmp_path / "knee")
+    async with loaded(tmp_path) as registry:
+        assert registry.ready
+    assert "there is no diagnosis of that name" in caplog.text
+
+
+async def test_a_failing_preparation_reaches_its_caller_only(bundles: Path) -> None:
+    def unreadable(_: Metadata) -> NDArray[np.uint8]:
+        raise UnreadablePictureError("truncated")
+
+    async with loaded(bundles) as registry:
+        good = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        bad = asyncio.create_task(registry.predict("skin", unreadable))
+        *answers, failure = await _outcomes(*good, bad)
+        assert isinstance(failure, UnreadablePictureError)
+        assert all(answer.probabilities.shape == (7,) for answer in answers)
+        assert registry.under_way("skin") == 0
+
+
+async def test_overload_is_refused_at_once_and_passes(bundles: Path) -> None:
+    network = SlowNetwork()
+    async with loaded(bundles, network=network, queue_size=3) as registry:
+        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert registry.under_way("skin") == 3
+        for _ in range(10):
+            with pytest.raises(QueueFullError):
+                await registry.predict("skin", grey)
+        network.gate.set()
+        answers = await _outcomes(*tasks)
+        assert [answer.probabilities.shape for answer in answers] == [(7,)] * 3
+        await registry.predict("skin", grey)
+
+
+async def test_one_models_overload_is_not_anothers(bundles: Path) -> None:
+    slow = SlowNetwork()
+    networks = {"skin": slow, "xray": SlowNetwork(2)}
+    networks["xray"].gate.set()
+    async with loaded(bundles, make_network=lambda bundle: networks[bundle.metadata.name], queue_size=1) as registry:
+        stuck = asyncio.create_task(registry.predict("skin", grey))
+        await _until_started(slow)
+        answer = await asyncio.wait_for(registry.predict("xray", grey), PATIENCE)
+        assert answer.probabilities.shape == (2,)
+        slow.gate.set()
+        await _outcomes(stuck)
+
+
+async def test_deadlines_pass_for_the_one_computed_and_those_queued(bundles: Path) -> None:
+    network = SlowNetwork()
+    async with loaded(bundles, network=network, deadline=0.05) as registry:
+        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(4)]
+        outcomes = await _outcomes(*tasks)
+        assert [type(outcome) for outcome in outcomes] == [DeadlineError] * 4
+        network.gate.set()
+        answer = await registry.predict("skin", grey)
+        assert answer.probabilities.shape == (7,)
+        assert network.runs == 2
+
+
+async def test_a_deadline_covers_preparation(bundles: Path) -> None:
+    gate = threading.Event()
+
+    def stuck(metadata: Metadata) -> NDArray[np.uint8]:
+        gate.wait(PATIENCE)
+        return grey(metadata)
+
+    async with loaded(bundles, deadline=0.05) as registry:
+        with pytest.raises(DeadlineError):
+            await registry.predict("skin", stuck)
+        gate.set()
+
+
+async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
+    gate = threading.Event()
+
+    def load_slowly(_: Any) -> SlowNetwork:
+        assert gate.wait(PATIENCE)
+        return SlowNetwork()
+
+    registry = ModelRegistry(bundles, NAMES, queue_size=1, deadline=1, threads=1, make_network=load_slowly)
+    loading = asyncio.create_task(registry.load())
+    await asyncio.sleep(0.02)
+    assert {model.name: model.state for model in registry.models}["skin"] == "loading"
+    assert registry.ready is False
+    with pytest.raises(ModelNotReadyError, match="skin is loading"):
+        await registry.predict("skin", grey)
+    gate.set()
+    await asyncio.wait_for(loading, PATIENCE)
+    assert {model.state for model in registry.models} == {"absent", "ready"}
+    await registry.close()
+
+
+async def test_closing_lets_those_under_way_finish_and_takes_no_more(bundles: Path) -> None:
+    network = SlowNetwork()
+    async with loaded(bundles, network=network) as registry:
+        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        await _until_started(network)
+        closing = asyncio.create_task(registry.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ShuttingDownError):
+            await registry.predict("skin", grey)
+        network.gate.set()
+        *answers, _ = await _outcomes(*tasks, closing)
+        assert [answer.probabilities.shape for answer in answers] == [(7,)] * 3
+
+
+async def test_closing_is_bounded_by_the_deadline_when_a_network_is_stuck(bundles: Path) -> None:
+    network = SlowNetwork()
+    async with loaded(bundles, network=network, deadline=0.05) as registry:
+        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        await _until_started(network)
+        await asyncio.wait_for(registry.close(), 1)
+        assert [type(outcome) for outcome in await _outcomes(*tasks)] == [DeadlineError] * 3
+
+
+async def test_a_storm_of_cancellations_leaves_nothing_behind(bundles: Path) -> None:
+    async with loaded(bundles, queue_size=64) as registry:
+        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(60)]
+        for index, task in enumerate(tasks):
+            if index % 3 == 0:
+                await asyncio.sleep(0)
+            if index % 2:
+                task.cancel()
+        outcomes = await _outcomes(*tasks)
+        assert all(outcome.probabilities.shape == (7,) for outcome in outcomes[::2])
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[1::2])
+        assert registry.under_way("skin") == 0

@@ -1,0 +1,53 @@
+"""Run the application inside a test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.main import create_app
+from app.settings import Settings
+from models.registry import MakeNetwork
+
+URL = "http://service"
+
+
+@asynccontextmanager
+async def serving(
+    *, bundles: Path, make_network: MakeNetwork | None = None, wait_until_ready: bool = True, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a running application; its models are loaded, unless told not to wait for them."""
+    app = create_app(Settings(bundles=bundles, **settings), make_network=make_network)
+    async with app.router.lifespan_context(app) as state:
+        transport = httpx.ASGITransport(_with_state(app, dict(state or {})))
+        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+            if wait_until_ready:
+                await _ready(client)
+            yield client
+
+
+async def _ready(client: httpx.AsyncClient) -> None:
+    for _ in range(1000):
+        answer = await client.get("/health/ready")
+        if answer.status_code == 200:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"not ready: {answer.text}")
+
+
+def upload(data: bytes, *, part: str = "image", name: str = "picture.jpg") -> dict[str, tuple[str, bytes]]:
+    """The `files` of a request with one file."""
+    return {part: (name, data)}
+
+
+def _with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:
+    """Hand the lifespan's state to each request, as a server does."""
+
+    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": dict(state)}, receive, send)
+
+    return with_state
