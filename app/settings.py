@@ -103,11 +103,12 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _refuse_misspelt_names(names: Iterable[str]) -> None:
     """A misspelt MEDIDIAGNOSE_API_KEYS would leave the service open without a word."""
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    known = [field.upper() for field in Settings.model_fields]
     for name in names:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            for meant in get_close_matches(name.upper(), known, n=1, cutoff=0.8):
-                raise SettingsError(f"{name} is not a setting. Did you mean {meant}?")
+        setting = name.upper().removeprefix(PREFIX)
+        if name.upper().startswith(PREFIX) and setting not in known:
+            for meant in get_close_matches(setting, known, n=1, cutoff=0.8):
+                raise SettingsError(f"{name} is not a setting. Did you mean {PREFIX}{meant}?")
 
 
 def _sentence(problem: ErrorDetails) -> str:
