@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 5000
-DATA ?= data
+DATA ?=
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -43,10 +43,10 @@ bench: $(VENV)/.dev ## Measure start-up, memory and the cost of HTTP on this mac
 	$(BIN)/python -m benchmarks.single_picture
 
 train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
-	$(BIN)/medidiagnose-train skin --data $(DATA) $(ARGS)
+	$(BIN)/medidiagnose-train skin $(if $(DATA),--data $(DATA)) $(ARGS)
 
 train-xray: $(VENV)/.training ## Train the chest model on DATA/chest_xray and DATA/chest_nih
-	$(BIN)/medidiagnose-train xray --data $(DATA) $(ARGS)
+	$(BIN)/medidiagnose-train xray $(if $(DATA),--data $(DATA)) $(ARGS)
 
 train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a minute
 	$(BIN)/medidiagnose-train skin --smoke $(ARGS)
