@@ -51,7 +51,6 @@ _LITE0 = (
 )
 
 
-@keras.saving.register_keras_serializable("medidiagnose")
 class NormedConv2D(layers.Conv2D):
     """A convolution with the frozen batch normalisation behind it folded in.
 
@@ -68,7 +67,6 @@ class NormedConv2D(layers.Conv2D):
         return keras.ops.conv(inputs, kernel, self.strides, self.padding, dilation_rate=1) + self.bias
 
 
-@keras.saving.register_keras_serializable("medidiagnose")
 class NormedDepthwiseConv2D(layers.DepthwiseConv2D):
     """The depthwise kind of `NormedConv2D`."""
 
@@ -79,6 +77,23 @@ class NormedDepthwiseConv2D(layers.DepthwiseConv2D):
     def call(self, inputs: Any) -> Any:
         kernel = self.kernel * self.gain
         return keras.ops.depthwise_conv(inputs, kernel, self.strides, self.padding) + self.bias
+
+
+def fold_norms(model: keras.Model) -> keras.Model:
+    """The same network with plain convolutions, for saving and export."""
+
+    def plain(layer: layers.Layer) -> layers.Layer:
+        kinds = {NormedConv2D: layers.Conv2D, NormedDepthwiseConv2D: layers.DepthwiseConv2D}
+        kind = kinds.get(type(layer), type(layer))
+        return kind.from_config(layer.get_config())
+
+    folded = keras.models.clone_model(model, clone_function=plain)
+    for layer in model.layers:
+        weights = layer.get_weights()
+        if isinstance(layer, (NormedConv2D, NormedDepthwiseConv2D)):
+            weights = [np.asarray(layer.kernel * layer.gain), weights[1]]
+        folded.get_layer(layer.name).set_weights(weights)
+    return folded
 
 
 def build_backbone(name: BackboneName, size: int, *, pretrained: bool = True) -> keras.Model:

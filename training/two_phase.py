@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.preprocessing.image import UInt8Array
 from training.augmentation import augment
-from training.backbones import build_backbone, stage_of
+from training.backbones import build_backbone, fold_norms, stage_of
 from training.datasets.pictures import Sample, labels_of
 from training.losses import classification_loss, inverse_frequency_weights
 from training.metrics import balanced_accuracy, macro_auroc
@@ -115,7 +115,7 @@ class Trainer:
             self._train_head(pictures, labels, weights)
         self._fine_tune(pictures, labels, weights, labels_of(validation), validation_pictures)
         self._use_average()
-        self.network.save(self.folder / "model.keras")
+        fold_norms(self.network).save(self.folder / "model.keras")
 
     def predict(self, pictures: UInt8Array) -> FloatArray:
         """Logits (n, classes) of uint8 pictures."""

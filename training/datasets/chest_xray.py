@@ -35,16 +35,25 @@ _SPLITS = ("train", "val", "test")
 def load(folder: Path, part: Literal["development", "test"]) -> list[Sample]:
     """Read the development part (published train and val) or the test part. Byte-identical copies are left out
     where a `manifest.csv` names them. Strata: subtype. Raises `DatasetError`."""
+    everything = load_all(folder)
+    if part == "test":
+        return [sample for sample in everything if sample.path.parent.parent.name == "test"]
+    copies = {name for name, row in _manifest(folder).items() if row.get("dup_of")}
+    return [
+        sample
+        for sample in everything
+        if sample.path.parent.parent.name != "test" and sample.path.relative_to(folder).as_posix() not in copies
+    ]
+
+
+def load_all(folder: Path) -> list[Sample]:
+    """Every picture of the set, byte-identical copies too. Raises `DatasetError`."""
     check_layout(folder, [f"{split}/{name}" for split in _SPLITS for name in FOLDERS], layout=LAYOUT, where=WHERE)
     known = _manifest(folder)
-    splits = ("test",) if part == "test" else ("train", "val")
-    return [
-        _sample(path, known.get(path.relative_to(folder).as_posix(), {}))
-        for split in splits
-        for name in FOLDERS
-        for path in sorted((folder / split / name).glob("*.jp*g"))
-        if part == "test" or not known.get(path.relative_to(folder).as_posix(), {}).get("dup_of")
+    pictures = [
+        path for split in _SPLITS for name in FOLDERS for path in sorted((folder / split / name).glob("*.jp*g"))
     ]
+    return [_sample(path, known.get(path.relative_to(folder).as_posix(), {})) for path in pictures]
 
 
 def patient_group(file_name: str) -> str:

@@ -1,0 +1,67 @@
+"""Made-up data sets in the published layouts, so that no real picture is needed."""
+
+import csv
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+WITHOUT_TENSORFLOW = ("datasets/*", "test_splits.py")
+
+if find_spec("tensorflow") is None:
+    collect_ignore_glob = [
+        str(path.relative_to(Path(__file__).parent))
+        for path in Path(__file__).parent.glob("test_*.py")
+        if path.name not in WITHOUT_TENSORFLOW
+    ]
+
+PictureWriter = Callable[[Path, tuple[int, int]], Path]
+
+
+@pytest.fixture
+def write_picture() -> PictureWriter:
+    """Write a noisy picture of (width, height) at a path, folders included."""
+    rng = np.random.default_rng(0)
+
+    def write(path: Path, size: tuple[int, int]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def ham10000(tmp_path: Path, write_picture: PictureWriter) -> Path:
+    """HAM10000 with three lesions, one of them on two pictures, sharp and soft."""
+    folder = tmp_path / "HAM10000"
+    write_picture(folder / "HAM10000_images_part_1" / "ISIC_1.jpg", (224, 224))
+    write_picture(folder / "HAM10000_images_part_1" / "ISIC_2.jpg", (224, 224))
+    write_picture(folder / "HAM10000_images_part_2" / "ISIC_3.jpg", (200, 150))
+    write_picture(folder / "HAM10000_images_part_2" / "ISIC_4.jpg", (200, 150))
+    rows = [
+        ("lesion_a", "ISIC_1", "nv", "histo", "45.0", "male", "back"),
+        ("lesion_a", "ISIC_3", "nv", "histo", "45.0", "male", "back"),
+        ("lesion_b", "ISIC_2", "mel", "histo", "", "female", "face"),
+        ("lesion_c", "ISIC_4", "df", "consensus", "70.0", "unknown", "trunk"),
+    ]
+    with (folder / "HAM10000_metadata.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"), *rows]
+        )
+    return folder
+
+
+@pytest.fixture
+def chest_xray(tmp_path: Path, write_picture: PictureWriter) -> Path:
+    """The Kermany set with every folder filled."""
+    folder = tmp_path / "chest_xray"
+    for split in ("train", "val", "test"):
+        number = ("train", "val", "test").index(split)
+        write_picture(folder / split / "NORMAL" / f"IM-010{number}-0001.jpeg", (64, 64))
+        write_picture(folder / split / "PNEUMONIA" / f"person{number}_bacteria_1.jpeg", (64, 64))
+        write_picture(folder / split / "PNEUMONIA" / f"person{number}_virus_2.jpeg", (64, 64))
+    return folder

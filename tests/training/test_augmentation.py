@@ -1,0 +1,43 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.augmentation import CHEST_XRAY, DERMOSCOPY, Augmentation, augment
+
+PICTURES = np.random.default_rng(0).uniform(0, 255, (4, 48, 48, 3)).astype(np.float32)
+
+
+def changed(recipe: Augmentation, step: int = 1) -> np.ndarray:  # type: ignore[type-arg]
+    return np.asarray(augment(tf.constant(PICTURES), recipe, tf.constant([7, step])))
+
+
+def test_the_default_changes_nothing() -> None:
+    np.testing.assert_allclose(changed(Augmentation()), PICTURES, atol=1e-2)
+
+
+@pytest.mark.parametrize("recipe", [DERMOSCOPY, CHEST_XRAY])
+def test_a_seed_fixes_the_draw_and_the_range_stays(recipe: Augmentation) -> None:
+    first = changed(recipe)
+    np.testing.assert_array_equal(first, changed(recipe))
+    assert np.abs(first - changed(recipe, step=2)).mean() > 1
+    assert first.shape == PICTURES.shape
+    assert (first.min(), first.max()) >= (0, 0)
+    assert first.max() <= 255
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation) if field.name not in ("degrade_to", "border")])
+def test_each_change_does_something_by_itself(name: str) -> None:
+    strength = {"rotation": 90.0, "zoom": 1.5, "stretch": 1.5, "brightness": 40.0, "noise": 20.0}.get(name, 0.5)
+    recipe = replace(Augmentation(degrade_to=(12, 20), border=0.3), **{name: strength})
+    difference = np.abs(changed(recipe) - PICTURES).mean()
+    if name.startswith("flip") or name.endswith("share"):
+        difference = max(np.abs(changed(recipe, step) - PICTURES).mean() for step in range(5))
+    assert difference > 0.5
+
+
+def test_pictures_of_a_batch_are_changed_apart() -> None:
+    same = tf.constant(np.repeat(PICTURES[:1], 4, axis=0))
+    first, second, *_ = np.asarray(augment(same, DERMOSCOPY, tf.constant([1, 1])))
+    assert np.abs(first - second).mean() > 1

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from training.calibrate import OperatingRule, choose_operating_point, fit_temperature
+from training.metrics import softmax
+
+
+def test_the_temperature_that_skewed_the_logits_is_found() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, 3))
+    labels = np.array([rng.choice(3, p=row) for row in softmax(logits)])
+    assert fit_temperature(labels, logits * 2.5) == pytest.approx(2.5, rel=0.05)
+
+
+def test_weights_decide_whose_temperature_it_is() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(8_000, 2)) * 2
+    labels = np.array([rng.choice(2, p=row) for row in softmax(logits)])
+    both, labels = np.concatenate([logits, logits * 4]), np.concatenate([labels, labels])
+    weights = np.r_[np.zeros(8_000), np.ones(8_000)]
+    assert fit_temperature(labels, both, weights) == pytest.approx(4.0, rel=0.1)
+
+
+def test_the_highest_threshold_with_the_wanted_sensitivity() -> None:
+    scores = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+    positive = np.array([False, False, False, True, False, True, True, True, True, True])
+    point = choose_operating_point(OperatingRule("mel", 0.8), positive, scores, np.ones(10))
+    assert point.threshold == 0.6
+    assert point.sensitivity == pytest.approx(5 / 6)
+    assert point.specificity == 1.0
+
+
+def test_without_a_wanted_sensitivity_the_middle_of_the_best_range() -> None:
+    scores = np.array([0.01, 0.02, 0.05, 0.95, 0.98, 0.99])
+    point = choose_operating_point(OperatingRule("pneumonia"), scores > 0.5, scores, np.ones(6))
+    assert 0.05 < point.threshold <= 0.95
+    assert (point.sensitivity, point.specificity) == (1.0, 1.0)
+
+
+def test_a_class_without_cases_has_no_operating_point() -> None:
+    with pytest.raises(ValueError, match="with and without"):
+        choose_operating_point(OperatingRule("mel"), np.zeros(3, bool), np.ones(3), np.ones(3))

@@ -1,0 +1,70 @@
+"""Temperature and operating points, both from the validation split alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from models.bundle import OperatingPoint
+from training.metrics import FloatArray, IntArray, softmax
+
+
+@dataclass(frozen=True)
+class OperatingRule:
+    """How the threshold of one class is chosen: the highest with at least `minimum_sensitivity`, or, without one, the
+    middle of the range (in log odds) where the sum of sensitivity and specificity stays within 0.01 of its best."""
+
+    code: str
+    minimum_sensitivity: float | None = None
+
+
+def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.float64] | None = None) -> float:
+    """The temperature T > 0 that minimises the (weighted) negative log-likelihood of softmax(logits / T).
+
+    Guo et al. 2017, On calibration of modern neural networks (arXiv:1706.04599), section 4.2.
+    """
+
+    def loss(log_temperature: float) -> float:
+        chances = softmax(logits / np.exp(log_temperature))[np.arange(len(labels)), labels]
+        return float(np.average(-np.log(np.maximum(chances, 1e-12)), weights=weights))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def choose_operating_point(
+    rule: OperatingRule, positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]
+) -> OperatingPoint:
+    """The threshold of one class by its rule; `positive`, `scores` and `weights` have shape (n,).
+
+    Raises `ValueError` where the class has no cases or nothing but cases.
+    """
+    if positive.all() or not positive.any():
+        raise ValueError(f"No operating point for {rule.code}: validation needs cases with and without it.")
+    thresholds = np.unique(scores)
+    sensitivity = _share_at_or_above(thresholds, scores[positive], weights[positive])
+    specificity = 1.0 - _share_at_or_above(thresholds, scores[~positive], weights[~positive])
+    if rule.minimum_sensitivity is not None:
+        threshold = float(thresholds[np.flatnonzero(sensitivity >= rule.minimum_sensitivity)[-1]])
+        text = f"highest threshold with sensitivity of at least {rule.minimum_sensitivity:g} on validation"
+    else:
+        gain = sensitivity + specificity
+        near = np.clip(thresholds[gain >= gain.max() - 0.01], 1e-6, 1 - 1e-6)
+        odds = np.log(near / (1 - near))
+        threshold = float(1 / (1 + np.exp(-(odds.min() + odds.max()) / 2)))
+        text = "middle of the range where sensitivity + specificity on validation is within 0.01 of its best"
+    return OperatingPoint(
+        code=rule.code,
+        threshold=threshold,
+        rule=text,
+        sensitivity=float(np.average(scores[positive] >= threshold, weights=weights[positive])),
+        specificity=float(np.average(scores[~positive] < threshold, weights=weights[~positive])),
+    )
+
+
+def _share_at_or_above(
+    thresholds: NDArray[np.float64], scores: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    order = np.argsort(scores)
+    below = np.r_[0.0, np.cumsum(weights[order])]
+    return 1.0 - below[np.searchsorted(scores[order], thresholds, side="left")] / below[-1]

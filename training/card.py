@@ -1,0 +1,70 @@
+"""The model card (Mitchell et al. 2019, arXiv:1810.03993) written from what was measured."""
+
+from collections.abc import Iterable
+
+from models.bundle import Estimate, Metadata
+from training.report import format_estimate
+
+TITLES = {"skin": "Skin lesions from dermoscopy, seven classes", "xray": "Pneumonia on chest X-rays"}
+
+
+def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Estimate]]], notes: str) -> str:
+    """The card in Markdown. `subgroups` maps set to subgroup to figures; `notes` is what a person adds."""
+    title = TITLES.get(metadata.name, metadata.name)
+    lines = [
+        f"# {title}",
+        "",
+        f"Bundle `{metadata.name}` {metadata.version}, {metadata.precision}, made {metadata.created}.",
+        "**Not a medical device.** For research and as a second look by professionals; it doesn't replace an examination.",
+        "",
+        f"Classes, in output order: {', '.join(f'`{code}`' for code in metadata.classes)}.",
+        f"Input: {metadata.preprocessing.size} x {metadata.preprocessing.size} RGB, framing "
+        f"`{metadata.preprocessing.framing}`. Network: {metadata.training.get('backbone', 'unknown')}.",
+        f"Licence of the weights: {metadata.licence}.",
+        "",
+        "## Data",
+        "",
+        *(f"* **{source.name}** ({source.licence}), {source.use}. {source.citation}" for source in metadata.data),
+        "",
+        "## Operating points",
+        "",
+        "Chosen on validation; the figures of this table are those of validation.",
+        "",
+        "| class | threshold | rule | sensitivity | specificity |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {point.code} | {point.threshold:.4f} | {point.rule} | {point.sensitivity:.3f} | {point.specificity:.3f} |"
+            for point in metadata.operating_points
+        ),
+        "",
+        f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
+        "",
+        "## Measured",
+        "",
+        "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "
+        "measured once, after everything was chosen. `sensitivity_x`, `specificity_x` and `accuracy_x` are those at the "
+        "operating point of class x.",
+    ]
+    for name, figures in metadata.metrics.items():
+        lines += ["", f"### {name} ({next(iter(figures.values())).n} pictures)", "", "| figure | value |", "|---|---|"]
+        lines += [f"| {figure} | {format_estimate(estimate)} |" for figure, estimate in figures.items()]
+        if subgroups.get(name):
+            lines += ["", *_subgroup_table(subgroups[name])]
+    if metadata.novelty:
+        lines += [
+            "",
+            "## Pictures of another kind",
+            "",
+            f"A picture is flagged where its novelty score is above {metadata.novelty.threshold:.2f}; "
+            f"{100 * metadata.novelty.false_alarms:.1f} % of the validation pictures are.",
+        ]
+    return "\n".join([*lines, "", notes.strip(), ""])
+
+
+def _subgroup_table(subgroups: dict[str, dict[str, Estimate]]) -> Iterable[str]:
+    columns = list(dict.fromkeys(figure for figures in subgroups.values() for figure in figures))
+    yield f"| subgroup | n | {' | '.join(columns)} |"
+    yield "|---" * (len(columns) + 2) + "|"
+    for name, figures in subgroups.items():
+        cells = [format_estimate(figures[column]) if column in figures else "" for column in columns]
+        yield f"| {name} | {next(iter(figures.values())).n} | {' | '.join(cells)} |"

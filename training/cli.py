@@ -1,0 +1,189 @@
+"""medidiagnose-train: train, evaluate and export the models, and check downloaded data sets."""
+
+import argparse
+import csv
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from training.datasets import chest_nih, chest_xray, ham10000
+from training.datasets.pictures import DatasetError, Sample, verify_counts
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from models.bundle import Bundle
+    from training.splits import Splits
+    from training.tasks import Task
+
+DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[str, int]]] = {
+    "ham10000": (ham10000.load, ham10000.CLASSES, ham10000.PUBLISHED_COUNTS),
+    "chest-xray": (chest_xray.load_all, chest_xray.CLASSES, chest_xray.PUBLISHED_COUNTS),
+    "chest-nih": (chest_nih.load, chest_nih.CLASSES, chest_nih.PUBLISHED_COUNTS),
+}
+NAMES = ("skin", "xray")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 when it did what was asked, 1 with a sentence on standard error when it couldn't."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        status: int = options.run(options)
+    except (DatasetError, FileNotFoundError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; `run` of the parsed options is the function to call."""
+    parser = argparse.ArgumentParser(prog="medidiagnose-train", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name in NAMES:
+        _add_train_options(commands.add_parser(name, help=f"train the {name} model and write its bundle"), name)
+    command = commands.add_parser("evaluate", help="measure a bundle on a split")
+    command.add_argument("name", choices=NAMES)
+    command.add_argument("--split", choices=("validation", "test"), default="validation")
+    command.add_argument("--bundle", type=Path, help="bundle folder; default: that of the run")
+    command.add_argument("--record", action="store_true", help="write the figures into the run's bundle and report")
+    command.add_argument("--predictions", type=Path, help="also write path and probabilities to this CSV file")
+    _add_folders(command)
+    command.set_defaults(run=_evaluate)
+    data = commands.add_parser("data", help="check downloaded data sets").add_subparsers(required=True)
+    verify = data.add_parser("verify", help="compare a folder with the published layout and counts")
+    verify.add_argument("set", choices=tuple(DATA_SETS))
+    verify.add_argument("folder", type=Path)
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _add_folders(command: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data"))
+    command.add_argument("--data", type=Path, default=default, help="folder that holds the data sets")
+    command.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
+
+
+def _add_train_options(command: argparse.ArgumentParser, name: str) -> None:
+    _add_folders(command)
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    command.add_argument("--smoke", action="store_true", help="a run of under a minute on made-up pictures")
+    command.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    command.add_argument("--bundle-only", action="store_true", help="export an earlier run's model.keras again")
+    command.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
+    command.add_argument("--mixed-precision", action="store_true", help="half precision, where there is a GPU")
+    for option, kind in (
+        ("steps", int),
+        ("batch-size", int),
+        ("learning-rate", float),
+        ("first-stage", int),
+        ("smoothing", float),
+        ("seed", int),
+        ("patience", int),
+    ):
+        command.add_argument(f"--{option}", type=kind)
+    command.add_argument("--backbone", choices=("efficientnet_lite0", "efficientnet_b0", "mobilenet_v2"))
+    command.add_argument("--loss", choices=("cross_entropy", "focal"))
+    command.add_argument("--class-weighting", action="store_true", default=None)
+    command.set_defaults(run=_train, name=name)
+
+
+def _train(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+
+    from training import pipeline
+    from training.report import print_classes
+    from training.smoke import smoke_splits, smoke_task
+    from training.tasks import TASKS
+    from training.two_phase import prepare_accelerators
+
+    prepare_accelerators(mixed_precision=options.mixed_precision)
+    task = TASKS[options.name]
+    if options.smoke:
+        task = smoke_task(task)
+    task = replace(task, recipe=replace(task.recipe, **_chosen(options)))
+    with TemporaryDirectory() as folder:
+        splits = smoke_splits(task, Path(folder)) if options.smoke else task.load(options.data)
+        run = pipeline.Run(task, options.runs / (f"{options.name}-smoke" if options.smoke else options.name))
+        if not options.bundle_only:
+            pipeline.train(run, splits, resume=options.resume)
+        bundle = pipeline.make_bundle(run, splits, options.precision)
+        console = Console()
+        for evaluation in pipeline.measure(task, bundle, "validation", splits.validation, run.cache):
+            print_classes(evaluation, console)
+    console.print(f"bundle: {bundle.folder}\nreport: {run.report_folder / 'index.html'}")
+    if options.install:
+        _install(bundle, options.install, console)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+
+    from models.bundle import read_bundle
+    from training import pipeline
+    from training.report import print_classes
+    from training.tasks import TASKS
+
+    task = TASKS[options.name]
+    run = pipeline.Run(task, options.runs / options.name)
+    bundle = read_bundle(options.bundle or run.bundle_folder)
+    splits = task.load(options.data)
+    parts = {"validation": splits.validation, "test": splits.test}
+    evaluations = pipeline.measure(task, bundle, options.split, parts[options.split], run.cache)
+    console = Console()
+    for evaluation in evaluations:
+        print_classes(evaluation, console)
+    if options.predictions:
+        _write_predictions(options.predictions, task, bundle, parts[options.split], run.cache)
+    if options.record:
+        if options.split == "test":
+            evaluations = [*pipeline.measure(task, bundle, "validation", splits.validation, run.cache), *evaluations]
+        pipeline.rewrite(run, bundle.metadata, evaluations)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    load, classes, published = DATA_SETS[options.set]
+    samples = load(options.folder)
+    problems = verify_counts(samples, classes, published)
+    for problem in problems:
+        sys.stdout.write(f"{problem}\n")
+    verdict = "differs from what was published" if problems else "as published, every picture decodes"
+    sys.stdout.write(f"{options.set}: {len(samples)} pictures, {verdict}.\n")
+    return 1 if problems else 0
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, object]:
+    names = ("steps", "batch_size", "learning_rate", "first_stage", "smoothing", "seed", "patience")
+    names += ("backbone", "loss", "class_weighting")
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def _install(bundle: "Bundle", bundles: Path, console: "Console") -> None:
+    target = bundles / bundle.metadata.name / bundle.metadata.version
+    shutil.copytree(bundle.folder, target, dirs_exist_ok=True)
+    console.print(f"installed: {target}")
+
+
+def _write_predictions(file: Path, task: "Task", bundle: "Bundle", samples: Sequence[Sample], cache: Path) -> None:
+    from training.datasets.pictures import load_tensors
+    from training.evaluate import predict
+
+    probabilities = predict(bundle, load_tensors(samples, bundle.metadata.preprocessing, cache))["probabilities"]
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["path", *(f"prob_{code}" for code in task.recipe.classes)])
+        rows.writerows([sample.path, *map(float, row)] for sample, row in zip(samples, probabilities, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

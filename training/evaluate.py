@@ -1,0 +1,161 @@
+"""Measures a bundle on a split: figures with 95 % intervals from a bootstrap over groups (lesions, patients)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from models.bundle import Bundle, Estimate, OperatingPoint
+from models.preprocessing.image import UInt8Array
+from training import metrics
+from training.datasets.pictures import Sample, labels_of
+
+REPEATS = 1000
+SMALLEST_SUBGROUP = 20
+
+FloatArray = NDArray[np.float32]
+Statistic = Callable[[NDArray[np.int64], FloatArray], float]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One row of the per-class table; the leading class counts as the call."""
+
+    code: str
+    precision: float
+    recall: float
+    f1: float
+    auroc: float
+    cases: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on one set: `figures` by name, `subgroups` by `stratum=value`, one row a class, and the
+    inputs they come from for plots."""
+
+    name: str
+    figures: dict[str, Estimate]
+    subgroups: dict[str, dict[str, Estimate]]
+    classes: tuple[ClassRow, ...]
+    labels: NDArray[np.int64]
+    probabilities: FloatArray
+
+
+def predict(bundle: Bundle, pictures: UInt8Array, batch_size: int = 16) -> dict[str, FloatArray]:
+    """Every output of the bundle's network for uint8 pictures (n, size, size, 3), from ONNX Runtime as in service."""
+    session = ort.InferenceSession(str(bundle.model_path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    entry = session.get_inputs()[0].name
+    parts = [
+        session.run(names, {entry: np.ascontiguousarray(pictures[start : start + batch_size])})
+        for start in range(0, len(pictures), batch_size)
+    ]
+    return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
+
+
+def evaluate(
+    name: str,
+    samples: Sequence[Sample],
+    probabilities: FloatArray,
+    classes: Sequence[str],
+    operating_points: Sequence[OperatingPoint],
+    report_by: Sequence[str],
+    *,
+    repeats: int = REPEATS,
+) -> Evaluation:
+    """Measure `probabilities` (n, classes) of `samples`. Subgroups under 20 cases are left out."""
+    labels = labels_of(samples)
+    groups = [sample.group for sample in samples]
+    statistics = _statistics(classes, operating_points)
+    figures = {key: bootstrap(statistic, labels, probabilities, groups, repeats) for key, statistic in statistics.items()}
+    subgroups: dict[str, dict[str, Estimate]] = {}
+    for stratum in report_by:
+        for value in sorted({sample.strata[stratum] for sample in samples}):
+            chosen = np.flatnonzero([sample.strata[stratum] == value for sample in samples])
+            if len(chosen) < SMALLEST_SUBGROUP:
+                continue
+            subgroups[f"{stratum}={value}"] = {
+                key: bootstrap(
+                    statistics[key], labels[chosen], probabilities[chosen], [groups[i] for i in chosen], repeats // 4
+                )
+                for key in _subgroup_figures(statistics)
+            }
+    return Evaluation(name, figures, subgroups, _class_rows(labels, probabilities, classes), labels, probabilities)
+
+
+def bootstrap(
+    statistic: Statistic,
+    labels: NDArray[np.int64],
+    probabilities: FloatArray,
+    groups: Sequence[str],
+    repeats: int,
+    seed: int = 0,
+) -> Estimate:
+    """The statistic and its percentile 95 % interval, whole groups drawn with replacement."""
+    _, membership = np.unique(groups, return_inverse=True)
+    order = np.argsort(membership, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(membership))[:-1])
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(repeats):
+        drawn = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        values.append(statistic(labels[drawn], probabilities[drawn]))
+    finite = np.array(values)[np.isfinite(values)]
+    low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) else (float("nan"), float("nan"))
+    return Estimate(
+        value=_rounded(statistic(labels, probabilities)), low=_rounded(low), high=_rounded(high), n=len(labels)
+    )
+
+
+def _statistics(classes: Sequence[str], points: Sequence[OperatingPoint]) -> dict[str, Statistic]:
+    def class_auroc(index: int) -> Statistic:
+        return lambda labels, chances: metrics.auroc(labels == index, chances[:, index])
+
+    def at_point(point: OperatingPoint, measure: Callable[..., float]) -> Statistic:
+        index = classes.index(point.code)
+        return lambda labels, chances: measure(labels == index, chances[:, index] >= point.threshold)
+
+    found: dict[str, Statistic] = {
+        "balanced_accuracy": metrics.balanced_accuracy,
+        "accuracy": lambda labels, chances: float(np.mean(chances.argmax(axis=1) == labels)),
+        "macro_auroc": metrics.macro_auroc,
+        "macro_f1": lambda labels, chances: float(
+            np.mean([metrics.f1(labels == index, chances.argmax(axis=1) == index) for index in np.unique(labels)])
+        ),
+        "ece": metrics.expected_calibration_error,
+        "brier": metrics.brier,
+    }
+    if len(classes) > 2:
+        found |= {f"auroc_{code}": class_auroc(index) for index, code in enumerate(classes)}
+    for point in points:
+        found[f"sensitivity_{point.code}"] = at_point(point, metrics.sensitivity)
+        found[f"specificity_{point.code}"] = at_point(point, metrics.specificity)
+        found[f"accuracy_{point.code}"] = at_point(point, lambda truth, called: float(np.mean(truth == called)))
+    return found
+
+
+def _subgroup_figures(statistics: dict[str, Statistic]) -> list[str]:
+    wanted = ("balanced_accuracy", "macro_auroc", "ece")
+    return [key for key in statistics if key in wanted or key.startswith(("sensitivity_", "specificity_"))]
+
+
+def _class_rows(labels: NDArray[np.int64], chances: FloatArray, classes: Sequence[str]) -> tuple[ClassRow, ...]:
+    called = chances.argmax(axis=1)
+    return tuple(
+        ClassRow(
+            code=code,
+            precision=metrics.precision(labels == index, called == index),
+            recall=metrics.sensitivity(labels == index, called == index),
+            f1=metrics.f1(labels == index, called == index),
+            auroc=metrics.auroc(labels == index, chances[:, index]),
+            cases=int((labels == index).sum()),
+        )
+        for index, code in enumerate(classes)
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)

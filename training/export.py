@@ -1,0 +1,119 @@
+"""From a trained Keras network to the ONNX graph the service runs.
+
+The graph takes uint8 pictures, and normalisation, temperature, softmax and the novelty score are inside it, so the
+service has nothing to add. `check_parity` compares both on real pictures before anything is written to a bundle.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime as ort
+from keras import layers
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from models.bundle import TensorSpec
+from models.preprocessing.image import UInt8Array
+from training.novelty import Gaussian, score_layer, tapped_features
+
+PARITY = 1e-4
+
+FloatArray = NDArray[np.float32]
+
+
+class ExportError(RuntimeError):
+    """The exported graph doesn't do what the trained network does."""
+
+
+def served_model(network: keras.Model, temperature: float, gaussian: Gaussian, taps: tuple[str, ...]) -> keras.Model:
+    """uint8 pictures `image` to a dictionary of `probabilities` (n, classes) and `novelty` (n,)."""
+    trunk = keras.Model(network.input, [network.output, tapped_features(network, taps)])
+    image = keras.Input(network.input.shape[1:], dtype="uint8", name="image")
+    logits, features = trunk(keras.ops.cast(image, "float32"))
+    probabilities = layers.Softmax(name="probabilities")(logits / temperature)
+    novelty = layers.Identity(name="novelty")(score_layer(gaussian, features))
+    return keras.Model(image, {"probabilities": probabilities, "novelty": novelty})
+
+
+def export_onnx(model: keras.Model, target: Path) -> None:
+    """Write a served model as ONNX with the input `image` and the outputs `probabilities` and `novelty`."""
+    shape = (None, *model.input.shape[1:])
+    with TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw.onnx"
+        model.export(
+            str(raw),
+            format="onnx",
+            input_signature=[keras.InputSpec(shape=shape, dtype="uint8", name="image")],
+            verbose=False,
+        )
+        graph = onnx.load(raw)
+    _rename(graph.graph, {entry.name: "image" for entry in graph.graph.input})
+    ranks = {output.name: len(output.type.tensor_type.shape.dim) for output in graph.graph.output}
+    _rename(graph.graph, {name: "probabilities" if rank == 2 else "novelty" for name, rank in ranks.items()})
+    for value in (*graph.graph.input, *graph.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.checker.check_model(graph)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(graph, target)
+
+
+def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
+    """Write an int8 copy (QDQ, one scale a channel), calibrated on training pictures (n, size, size, 3)."""
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = iter(np.array_split(pictures, max(1, len(pictures) // 8)))
+
+        def get_next(self) -> dict[str, UInt8Array] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {"image": np.ascontiguousarray(batch)}
+
+    with TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(target),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Add", "Clip", "GlobalAveragePool"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def check_parity(model: keras.Model, exported: Path, pictures: UInt8Array) -> float:
+    """The largest difference of a probability between Keras and ONNX. Raises `ExportError` above 1e-4."""
+    session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    [found] = session.run(["probabilities"], {"image": np.ascontiguousarray(pictures)})
+    expected = np.asarray(model.predict_on_batch(pictures)["probabilities"])
+    difference = float(np.abs(found - expected).max())
+    if difference > PARITY:
+        raise ExportError(f"Keras and ONNX differ by {difference:.2e} in a probability; at most {PARITY:g} is allowed.")
+    return difference
+
+
+def tensor_specs(exported: Path) -> tuple[TensorSpec, tuple[TensorSpec, ...]]:
+    """The graph's input and outputs, as metadata.json records them."""
+    session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+
+    def spec(value: Any) -> TensorSpec:
+        shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+        return TensorSpec(name=value.name, dtype=value.type.removeprefix("tensor(").removesuffix(")"), shape=shape)
+
+    return spec(session.get_inputs()[0]), tuple(spec(output) for output in session.get_outputs())
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for index, name in enumerate(field):
+                field[index] = names.get(name, name)
+    for value in (*graph.input, *graph.output):
+        value.name = names.get(value.name, value.name)

@@ -1,0 +1,77 @@
+"""How unlike the training data a picture is, from the network's own feature maps.
+
+The channel means of a few stages are described by one Gaussian over the training pictures; the score is the
+Mahalanobis distance to it (Lee et al. 2018, arXiv:1807.03888, with one Gaussian for all classes), divided by the
+number of channels, so that training pictures score about 1. Low stages keep what ImageNet taught them about colour
+and texture, which is where a picture of another kind differs most.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from models.bundle import NoveltySpec
+from training.backbones import BackboneName
+
+TAPS: dict[BackboneName, tuple[str, ...]] = {
+    "efficientnet_lite0": ("stage1", "stage2", "stage3", "stage5"),
+    "efficientnet_b0": ("pool",),
+    "mobilenet_v2": ("pool",),
+}
+SHRINKAGE = 0.02
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean (d,) and whitening matrix (d, d) of the tapped features."""
+
+    mean: FloatArray
+    whitening: FloatArray
+
+
+def tapped_features(network: keras.Model, taps: Sequence[str]) -> Any:
+    """The symbolic channel means of the tapped layers, concatenated: (n, d)."""
+    pooled = []
+    for tap in taps:
+        output = network.get_layer(tap).output
+        pooled.append(
+            output if len(output.shape) == 2 else layers.GlobalAveragePooling2D(name=f"{tap}_mean")(output)
+        )
+    return layers.Concatenate(name="taps")(pooled) if len(pooled) > 1 else pooled[0]
+
+
+def fit_gaussian(features: FloatArray) -> Gaussian:
+    """The Gaussian of training features (n, d); the covariance is shrunk towards its mean variance."""
+    exact = features.astype(np.float64)
+    mean = exact.mean(axis=0)
+    covariance = np.cov(exact, rowvar=False)
+    spread = np.diag(covariance).copy()
+    spread[spread <= 0] = spread[spread > 0].min()
+    scale = np.sqrt(spread)
+    correlation = covariance / np.outer(scale, scale)
+    correlation = (1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(mean))
+    values, vectors = np.linalg.eigh(correlation)
+    whitening = (vectors / np.sqrt(values)) / scale[:, None]
+    return Gaussian(mean.astype(np.float32), whitening.astype(np.float32))
+
+
+def score_layer(gaussian: Gaussian, features: Any) -> Any:
+    """Symbolic novelty scores (n,) of symbolic features (n, d)."""
+    dimensions = len(gaussian.mean)
+    whiten = layers.Dense(dimensions, name="whiten", trainable=False)
+    whitened = whiten(features)
+    whiten.set_weights([gaussian.whitening, -gaussian.mean @ gaussian.whitening])
+    return keras.ops.mean(keras.ops.square(whitened), axis=1)
+
+
+def choose_threshold(validation_scores: FloatArray, quantile: float, margin: float) -> NoveltySpec:
+    """`margin` times the given quantile of the validation scores, and the share of validation still above it."""
+    threshold = float(np.quantile(validation_scores, quantile) * margin)
+    return NoveltySpec(threshold=threshold, false_alarms=float(np.mean(validation_scores > threshold)))
