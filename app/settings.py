@@ -107,7 +107,7 @@ def _refuse_misspelt_names(names: Iterable[str]) -> None:
     for name in names:
         setting = name.upper().removeprefix(PREFIX)
         if name.upper().startswith(PREFIX) and setting not in known:
-            for meant in get_close_matches(setting, known, n=1, cutoff=0.8):
+            for meant in get_close_matches(setting, known, n=1, cutoff=0.7):
                 raise SettingsError(f"{name} is not a setting. Did you mean {PREFIX}{meant}?")
 
 
