@@ -36,7 +36,7 @@ async def _ready(client: httpx.AsyncClient) -> None:
         if answer.status_code == 200:
             return
         await asyncio.sleep(0.005)
-    raise AssertionError(f"not ready: {answer.text}")
+    raise AssertionError("the service did not get ready")
 
 
 def upload(data: bytes, *, part: str = "image", name: str = "picture.jpg") -> dict[str, tuple[str, bytes]]:
