@@ -17,7 +17,8 @@ class Augmentation:
     `border` (a black or grey frame over markers and collimation) as shares of the edge; `brightness` on the 0-255
     scale; `contrast`, `saturation`, `white_balance` and `gamma` as shares either way; `noise` as the highest standard
     deviation; `degrade_share` of the pictures are shrunk to `degrade_to` pixels and enlarged again; `erase_share` get
-    a grey box; `corner_share` get their corners covered.
+    a grey box; `corner_share` get their corners covered; `context_share` keep their middle and get the surroundings of
+    another picture of the batch, so that only the middle goes with the label (Xiao et al. 2021, arXiv:2006.09994).
     """
 
     flip_horizontal: bool = False
@@ -38,6 +39,7 @@ class Augmentation:
     border: float = 0.0
     border_share: float = 0.0
     corner_share: float = 0.0
+    context_share: float = 0.0
 
 
 DERMOSCOPY = Augmentation(
@@ -88,6 +90,8 @@ def augment(pictures: Any, recipe: Augmentation, seed: Any) -> Any:
     if recipe.degrade_share:
         pictures = _degrade(pictures, recipe, draw)
     pictures = _colour(pictures, recipe, draw)
+    if recipe.context_share:
+        pictures = _swap_context(pictures, recipe, draw)
     if recipe.border_share:
         pictures = _frame(pictures, recipe, draw)
     if recipe.corner_share:
@@ -133,11 +137,9 @@ def _geometry(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
     c, d = tf.sin(angle) * scale_x, tf.cos(angle) * scale_y
     centre = (size - 1.0) / 2.0
     nothing = tf.zeros_like(angle)
-    matrix = tf.stack(
-        [a, b, centre - a * centre - b * centre + shift_x, c, d, centre - c * centre - d * centre + shift_y]
-        + [nothing, nothing],
-        axis=1,
-    )
+    offset_x = centre - a * centre - b * centre + shift_x
+    offset_y = centre - c * centre - d * centre + shift_y
+    matrix = tf.stack([a, b, offset_x, c, d, offset_y, nothing, nothing], axis=1)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures,
         transforms=matrix,
@@ -173,6 +175,17 @@ def _colour(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
         shape = tf.concat([tf.shape(pictures)[:3], [1]], 0)
         pictures += tf.random.stateless_normal(shape, draw.seed()) * _each(draw.uniform(0.0, recipe.noise))
     return pictures
+
+
+def _swap_context(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
+    along = tf.linspace(0.0, 1.0, tf.shape(pictures)[1])[None, :]
+    low, high = draw.uniform(0.04, 0.2, 2), 1.0 - draw.uniform(0.04, 0.2, 2)
+    softness = 0.02
+    inside_x = tf.sigmoid((along - low[:, :1]) / softness) * tf.sigmoid((high[:, :1] - along) / softness)
+    inside_y = tf.sigmoid((along - low[:, 1:]) / softness) * tf.sigmoid((high[:, 1:] - along) / softness)
+    inside = (inside_y[:, :, None] * inside_x[:, None, :])[..., None]
+    others = tf.roll(pictures, 1, axis=0)
+    return tf.where(_each(draw.happens(recipe.context_share)), pictures * inside + others * (1.0 - inside), pictures)
 
 
 def _frame(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:

@@ -67,4 +67,5 @@ def _share_at_or_above(
 ) -> NDArray[np.float64]:
     order = np.argsort(scores)
     below = np.r_[0.0, np.cumsum(weights[order])]
-    return 1.0 - below[np.searchsorted(scores[order], thresholds, side="left")] / below[-1]
+    shares: NDArray[np.float64] = 1.0 - below[np.searchsorted(scores[order], thresholds, side="left")] / below[-1]
+    return shares

@@ -5,17 +5,26 @@ from collections.abc import Iterable
 from models.bundle import Estimate, Metadata
 from training.report import format_estimate
 
+INTERVALS = (
+    "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "
+    "measured once, after everything was chosen. `sensitivity_x`, `specificity_x` and `accuracy_x` are those at the "
+    "operating point of class x."
+)
 TITLES = {"skin": "Skin lesions from dermoscopy, seven classes", "xray": "Pneumonia on chest X-rays"}
 
 
 def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Estimate]]], notes: str) -> str:
     """The card in Markdown. `subgroups` maps set to subgroup to figures; `notes` is what a person adds."""
     title = TITLES.get(metadata.name, metadata.name)
+    points = [
+        (point.code, f"{point.threshold:.4f}", point.rule, f"{point.sensitivity:.3f}", f"{point.specificity:.3f}")
+        for point in metadata.operating_points
+    ]
     lines = [
         f"# {title}",
         "",
         f"Bundle `{metadata.name}` {metadata.version}, {metadata.precision}, made {metadata.created}.",
-        "**Not a medical device.** For research and as a second look by professionals; it doesn't replace an examination.",
+        "**Not a medical device.** For research, and as a second look by professionals; it replaces no examination.",
         "",
         f"Classes, in output order: {', '.join(f'`{code}`' for code in metadata.classes)}.",
         f"Input: {metadata.preprocessing.size} x {metadata.preprocessing.size} RGB, framing "
@@ -32,18 +41,13 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
         "",
         "| class | threshold | rule | sensitivity | specificity |",
         "|---|---|---|---|---|",
-        *(
-            f"| {point.code} | {point.threshold:.4f} | {point.rule} | {point.sensitivity:.3f} | {point.specificity:.3f} |"
-            for point in metadata.operating_points
-        ),
+        *(f"| {' | '.join(point)} |" for point in points),
         "",
         f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
         "",
         "## Measured",
         "",
-        "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "
-        "measured once, after everything was chosen. `sensitivity_x`, `specificity_x` and `accuracy_x` are those at the "
-        "operating point of class x.",
+        INTERVALS,
     ]
     for name, figures in metadata.metrics.items():
         lines += ["", f"### {name} ({next(iter(figures.values())).n} pictures)", "", "| figure | value |", "|---|---|"]
@@ -55,8 +59,10 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
             "",
             "## Pictures of another kind",
             "",
-            f"A picture is flagged where its novelty score is above {metadata.novelty.threshold:.2f}; "
-            f"{100 * metadata.novelty.false_alarms:.1f} % of the validation pictures are.",
+            (
+                f"A picture is flagged where its novelty score is above {metadata.novelty.threshold:.2f}; "
+                f"{100 * metadata.novelty.false_alarms:.1f} % of the validation pictures are."
+            ),
         ]
     return "\n".join([*lines, "", notes.strip(), ""])
 

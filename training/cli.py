@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.datasets import chest_nih, chest_xray, ham10000
 from training.datasets.pictures import DatasetError, Sample, verify_counts
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from models.bundle import Bundle
-    from training.splits import Splits
     from training.tasks import Task
 
 DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[str, int]]] = {
@@ -28,6 +27,16 @@ DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[s
     "chest-nih": (chest_nih.load, chest_nih.CLASSES, chest_nih.PUBLISHED_COUNTS),
 }
 NAMES = ("skin", "xray")
+NUMBERS: dict[str, type[int] | type[float]] = {
+    "steps": int,
+    "batch_size": int,
+    "learning_rate": float,
+    "first_stage": int,
+    "smoothing": float,
+    "seed": int,
+    "patience": int,
+}
+OVERRIDES = (*NUMBERS, "backbone", "loss", "class_weighting")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,16 +87,8 @@ def _add_train_options(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument("--bundle-only", action="store_true", help="export an earlier run's model.keras again")
     command.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     command.add_argument("--mixed-precision", action="store_true", help="half precision, where there is a GPU")
-    for option, kind in (
-        ("steps", int),
-        ("batch-size", int),
-        ("learning-rate", float),
-        ("first-stage", int),
-        ("smoothing", float),
-        ("seed", int),
-        ("patience", int),
-    ):
-        command.add_argument(f"--{option}", type=kind)
+    for option, kind in NUMBERS.items():
+        command.add_argument(f"--{option.replace('_', '-')}", type=kind)
     command.add_argument("--backbone", choices=("efficientnet_lite0", "efficientnet_b0", "mobilenet_v2"))
     command.add_argument("--loss", choices=("cross_entropy", "focal"))
     command.add_argument("--class-weighting", action="store_true", default=None)
@@ -162,10 +163,8 @@ def _verify(options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def _chosen(options: argparse.Namespace) -> dict[str, object]:
-    names = ("steps", "batch_size", "learning_rate", "first_stage", "smoothing", "seed", "patience")
-    names += ("backbone", "loss", "class_weighting")
-    return {name: value for name in names if (value := getattr(options, name)) is not None}
+def _chosen(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name in OVERRIDES if (value := getattr(options, name)) is not None}
 
 
 def _install(bundle: "Bundle", bundles: Path, console: "Console") -> None:

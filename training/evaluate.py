@@ -70,7 +70,9 @@ def evaluate(
     labels = labels_of(samples)
     groups = [sample.group for sample in samples]
     statistics = _statistics(classes, operating_points)
-    figures = {key: bootstrap(statistic, labels, probabilities, groups, repeats) for key, statistic in statistics.items()}
+    figures = {
+        key: bootstrap(statistic, labels, probabilities, groups, repeats) for key, statistic in statistics.items()
+    }
     subgroups: dict[str, dict[str, Estimate]] = {}
     for stratum in report_by:
         for value in sorted({sample.strata[stratum] for sample in samples}):

@@ -9,7 +9,13 @@ LossName = Literal["cross_entropy", "focal"]
 
 
 def classification_loss(
-    name: LossName, labels: Any, logits: Any, *, smoothing: float, class_weights: Sequence[float] | None, gamma: float = 2.0
+    name: LossName,
+    labels: Any,
+    logits: Any,
+    *,
+    smoothing: float,
+    class_weights: Sequence[float] | None,
+    gamma: float = 2.0,
 ) -> Any:
     """Cross-entropy, or the focal loss of Lin et al. 2017 (arXiv:1708.02002, equation 4, without alpha).
 

@@ -1,6 +1,6 @@
 """How each picture model is trained: one `Recipe` a diagnosis, found by measurement (see the cards)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from models.preprocessing.image import ImagePreprocessing
 from training.augmentation import CHEST_XRAY, DERMOSCOPY, Augmentation
@@ -39,7 +39,6 @@ class Recipe:
     validate_every: int = 500
     patience: int = 6
     seed: int = 20260
-    options: dict[str, str] = field(default_factory=dict)
 
 
 SKIN = Recipe(

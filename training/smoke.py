@@ -40,7 +40,7 @@ def smoke_splits(task: Task, folder: Path) -> Splits:
         for number in range(GROUPS_PER_CLASS * PICTURES_PER_GROUP):
             path = folder / f"{code}_{number}.png"
             Image.fromarray(np.clip(rng.normal(colour, 25, (SIZE, SIZE, 3)), 0, 255).astype(np.uint8)).save(path)
-            names = {name: "made-up" for name in task.report_by}
+            names = dict.fromkeys(task.report_by, "made-up")
             samples.append(
                 Sample(
                     path=path,

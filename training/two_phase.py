@@ -61,11 +61,11 @@ def sampling_weights(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.fl
     def weight(sample: Sample) -> float:
         stratum = sample.strata[recipe.stratum]
         present = sum(share for value, share in shares.items() if cells[sample.label, value])
-        class_share = classes[sample.label] ** (1.0 - recipe.balance)
-        return class_share * shares[stratum] / present / cells[sample.label, stratum]
+        class_share = float(classes[sample.label]) ** (1.0 - recipe.balance)
+        return float(class_share * shares[stratum] / present / cells[sample.label, stratum])
 
-    weights = np.array([weight(sample) for sample in samples])
-    return weights / weights.sum()
+    weights = np.array([weight(sample) for sample in samples], dtype=np.float64)
+    return np.asarray(weights / weights.sum())
 
 
 class Trainer:

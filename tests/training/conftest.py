@@ -49,9 +49,7 @@ def ham10000(tmp_path: Path, write_picture: PictureWriter) -> Path:
         ("lesion_c", "ISIC_4", "df", "consensus", "70.0", "unknown", "trunk"),
     ]
     with (folder / "HAM10000_metadata.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"), *rows]
-        )
+        csv.writer(file).writerows([("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"), *rows])
     return folder
 
 

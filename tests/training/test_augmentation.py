@@ -1,15 +1,17 @@
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from training.augmentation import CHEST_XRAY, DERMOSCOPY, Augmentation, augment
 
 PICTURES = np.random.default_rng(0).uniform(0, 255, (4, 48, 48, 3)).astype(np.float32)
 
 
-def changed(recipe: Augmentation, step: int = 1) -> np.ndarray:  # type: ignore[type-arg]
+def changed(recipe: Augmentation, step: int = 1) -> NDArray[np.float32]:
     return np.asarray(augment(tf.constant(PICTURES), recipe, tf.constant([7, step])))
 
 
@@ -27,10 +29,13 @@ def test_a_seed_fixes_the_draw_and_the_range_stays(recipe: Augmentation) -> None
     assert first.max() <= 255
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation) if field.name not in ("degrade_to", "border")])
+@pytest.mark.parametrize(
+    "name", [field.name for field in fields(Augmentation) if field.name not in ("degrade_to", "border")]
+)
 def test_each_change_does_something_by_itself(name: str) -> None:
     strength = {"rotation": 90.0, "zoom": 1.5, "stretch": 1.5, "brightness": 40.0, "noise": 20.0}.get(name, 0.5)
-    recipe = replace(Augmentation(degrade_to=(12, 20), border=0.3), **{name: strength})
+    strengths: dict[str, Any] = {name: strength}
+    recipe = replace(Augmentation(degrade_to=(12, 20), border=0.3), **strengths)
     difference = np.abs(changed(recipe) - PICTURES).mean()
     if name.startswith("flip") or name.endswith("share"):
         difference = max(np.abs(changed(recipe, step) - PICTURES).mean() for step in range(5))

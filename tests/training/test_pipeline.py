@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from training.two_phase import sampling_weights
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     assert cli.main(["skin", "--smoke", "--runs", str(folder), "--install", str(folder / "bundles")]) == 0
-    yield folder
+    return folder
 
 
 def test_smoke_run_writes_a_bundle_that_answers(runs: Path) -> None:
@@ -87,7 +86,10 @@ def test_set_weights_give_each_set_the_same_total(tmp_path: Path) -> None:
     task = TASKS["xray"]
     samples = smoke_splits(task, tmp_path).train[:5]
     weights = pipeline.set_weights(samples, "set")
-    totals = {value: sum(w for w, s in zip(weights, samples, strict=True) if s.strata["set"] == value) for value in ("kermany", "nih")}
+    totals = {
+        value: sum(w for w, s in zip(weights, samples, strict=True) if s.strata["set"] == value)
+        for value in ("kermany", "nih")
+    }
     assert totals["kermany"] == pytest.approx(totals["nih"])
     assert weights.mean() == pytest.approx(1)
 

@@ -32,7 +32,9 @@ def load(folder: Path) -> list[Sample]:
         rows = sorted(csv.DictReader(file), key=lambda row: row["file"])
     missing = [row["file"] for row in rows if not (folder / row["file"]).is_file()]
     if missing:
-        raise DatasetError(f"{folder}: {len(missing)} files of labels.csv missing, the first is {missing[0]}.\n{LAYOUT}")
+        raise DatasetError(
+            f"{folder}: {len(missing)} files of labels.csv missing, the first is {missing[0]}.\n{LAYOUT}"
+        )
     return [
         Sample(
             path=folder / row["file"],

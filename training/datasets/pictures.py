@@ -48,7 +48,9 @@ def verify_counts(samples: Sequence[Sample], classes: Sequence[str], published: 
     """Sentences that say which class counts differ from the published ones, and which pictures don't decode."""
     found = Counter(classes[sample.label] for sample in samples)
     problems = [
-        f"{code}: {found[code]} pictures, published {count}" for code, count in published.items() if found[code] != count
+        f"{code}: {found[code]} pictures, published {count}"
+        for code, count in published.items()
+        if found[code] != count
     ]
     spec = ImagePreprocessing(size=32, framing="squash")
     return problems + [problem for problem in _each(lambda sample: _decode_fault(sample, spec), samples) if problem]

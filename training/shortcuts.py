@@ -1,0 +1,161 @@
+"""How much of a chest picture's label can be told from what isn't lung: `python -m training.shortcuts`.
+
+Part one asks the data: a ridge classifier on ImageNet features of masked pictures, cross-validated by patient on the
+NIH development patients. Part two asks the trained model: its AUROC on masked pictures, and whether, within patients
+who have both labels, it ranks the pneumonia above the normal picture.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from models.bundle import Bundle, read_bundle
+from models.preprocessing.image import UInt8Array
+from training.datasets.pictures import Sample, labels_of, load_tensors
+from training.evaluate import predict
+from training.metrics import auroc
+from training.tasks import TASKS
+
+FRAME = 0.1
+LUNGS = ((0.08, 0.82), (0.08, 0.92))
+FOLDS = 5
+RIDGE = 30.0
+
+FloatArray = NDArray[np.float32]
+Mask = Callable[[UInt8Array], UInt8Array]
+
+
+def whole(pictures: UInt8Array) -> UInt8Array:
+    """The pictures (n, size, size, 3) as they are."""
+    return pictures
+
+
+def without_frame(pictures: UInt8Array) -> UInt8Array:
+    """A black frame of a tenth of the edge, over borders, text and most markers."""
+    edge = round(FRAME * pictures.shape[1])
+    masked = np.zeros_like(pictures)
+    masked[:, edge:-edge, edge:-edge] = pictures[:, edge:-edge, edge:-edge]
+    return masked
+
+
+def without_corners(pictures: UInt8Array) -> UInt8Array:
+    """Grey squares of a fifth of the edge over the corners, where side markers stand."""
+    edge = round(0.2 * pictures.shape[1])
+    masked = pictures.copy()
+    for rows in (slice(0, edge), slice(-edge, None)):
+        for columns in (slice(0, edge), slice(-edge, None)):
+            masked[:, rows, columns] = 96
+    return masked
+
+
+def without_lungs(pictures: UInt8Array) -> UInt8Array:
+    """A grey box over the lung fields, the heart and the middle: what is left is frame, shoulders, neck and belly."""
+    size = pictures.shape[1]
+    rows, columns = (slice(round(low * size), round(high * size)) for low, high in LUNGS)
+    masked = pictures.copy()
+    masked[:, rows, columns] = 96
+    return masked
+
+
+def thumbnail(pictures: UInt8Array) -> UInt8Array:
+    """8 x 8 pixels, enlarged: exposure and framing are left, lung texture is not."""
+    size = pictures.shape[1]
+    block = size // 8
+    small = pictures.reshape(-1, 8, block, 8, block, 3).mean(axis=(2, 4))
+    return np.repeat(np.repeat(small, block, axis=1), block, axis=2).astype(np.uint8)
+
+
+def equalised(pictures: UInt8Array) -> UInt8Array:
+    """Each picture's grey values spread evenly: exposure and contrast of the machine removed."""
+    spread = [
+        np.interp(picture, np.arange(256), np.cumsum(np.bincount(picture.ravel(), minlength=256)) * 255 / picture.size)
+        for picture in pictures
+    ]
+    return np.stack(spread).astype(np.uint8)
+
+
+MASKS: tuple[Mask, ...] = (whole, without_frame, without_corners, without_lungs, thumbnail, equalised)
+
+
+def cross_validated_auroc(samples: Sequence[Sample], features: FloatArray, seed: int = 0) -> float:
+    """AUROC of a ridge classifier on features (n, d), folds by group."""
+    labels = labels_of(samples) == 1
+    names, membership = np.unique([sample.group for sample in samples], return_inverse=True)
+    fold_of = np.random.default_rng(seed).permutation(len(names)) % FOLDS
+    folds, scores = fold_of[membership], np.zeros(len(samples))
+    for fold in range(FOLDS):
+        train = folds != fold
+        mean, spread = features[train].mean(axis=0), features[train].std(axis=0) + 1e-6
+        inputs = (features - mean) / spread
+        gram = inputs[train] @ inputs[train].T + RIDGE * inputs.shape[1] / 100 * np.eye(train.sum())
+        dual = np.linalg.solve(gram, np.where(labels[train], 1.0, -1.0))
+        scores[~train] = inputs[~train] @ inputs[train].T @ dual
+    return auroc(labels, scores)
+
+
+def within_patient_wins(samples: Sequence[Sample], scores: FloatArray) -> tuple[float, int, int]:
+    """Share of (normal, pneumonia) pairs of one patient in which the pneumonia scores higher, pairs, patients."""
+    wins, pairs, patients = 0.0, 0, set()
+    for i, one in enumerate(samples):
+        for j, other in enumerate(samples):
+            if one.group == other.group and one.label == 1 and other.label == 0:
+                wins += float(scores[i] > scores[j]) + 0.5 * float(scores[i] == scores[j])
+                pairs += 1
+                patients.add(one.group)
+    return (wins / pairs if pairs else float("nan")), pairs, len(patients)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")))
+    parser.add_argument("--bundle", type=Path, default=Path("runs/xray/bundle"))
+    parser.add_argument("--split", choices=("validation", "test"), default="validation")
+    options = parser.parse_args()
+    task, console = TASKS["xray"], Console()
+    splits = task.load(options.data)
+    development = [s for s in (*splits.train, *splits.validation) if s.strata["set"] == "nih"]
+    console.print(_data_table(development, load_tensors(development, task.recipe.preprocessing)))
+    if options.bundle.is_dir():
+        bundle = read_bundle(options.bundle)
+        held_out = splits.test if options.split == "test" else splits.validation
+        console.print(_model_table(bundle, held_out, options.split))
+        nih = [*(s for s in splits.validation if s.strata["set"] == "nih")]
+        nih += [s for s in splits.test if s.strata["set"] == "nih"] if options.split == "test" else []
+        scores = predict(bundle, load_tensors(nih, bundle.metadata.preprocessing))["probabilities"][:, 1]
+        share, pairs, patients = within_patient_wins(nih, scores)
+        console.print(f"same patient: pneumonia above normal in {share:.2f} of {pairs} pairs of {patients} patients")
+
+
+def _data_table(samples: Sequence[Sample], pictures: UInt8Array) -> Table:
+    from training.backbones import build_backbone
+    from training.two_phase import predict_in_batches
+
+    backbone = build_backbone("efficientnet_lite0", pictures.shape[1])
+    table = Table("NIH development pictures", "cross-validated AUROC", title="ridge on frozen ImageNet features")
+    for mask in MASKS:
+        features = predict_in_batches(backbone, mask(pictures), 32).mean(axis=(1, 2))
+        table.add_row(mask.__name__, f"{cross_validated_auroc(samples, features):.3f}")
+    return table
+
+
+def _model_table(bundle: Bundle, samples: Sequence[Sample], split: str) -> Table:
+    sets = sorted({sample.strata["set"] for sample in samples})
+    table = Table("pictures", *(f"{name} {split} AUROC" for name in sets), title=f"bundle {bundle.metadata.version}")
+    labels = labels_of(samples) == 1
+    pictures = load_tensors(samples, bundle.metadata.preprocessing)
+    for mask in MASKS:
+        scores = predict(bundle, mask(pictures))["probabilities"][:, 1]
+        chosen = [np.array([sample.strata["set"] == name for sample in samples]) for name in sets]
+        table.add_row(mask.__name__, *(f"{auroc(labels[rows], scores[rows]):.3f}" for rows in chosen))
+    return table
+
+
+if __name__ == "__main__":
+    main()
