@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
-import httpx
 import psutil
 
 
@@ -37,29 +38,32 @@ def running_server(environment: Mapping[str, str] | None = None, *, patience: fl
     `patience` seconds and `RuntimeError` where it ends before.
     """
     port = _free_port()
-    url = f"http://127.0.0.1:{port}"
     started = time.perf_counter()
     command = [str(Path(sys.executable).with_name("medidiagnose")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            while not _is_ready(url):
+            while not _is_ready(port):
                 if process.poll() is not None:
                     raise RuntimeError(f"the service ended with status {process.returncode}")
                 if time.perf_counter() - started > patience:
                     raise TimeoutError(f"the service was not ready within {patience:g} s")
                 time.sleep(0.01)
-            yield Server(url, psutil.Process(process.pid), time.perf_counter() - started)
+            yield Server(f"http://127.0.0.1:{port}", psutil.Process(process.pid), time.perf_counter() - started)
         finally:
             process.terminate()
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        return httpx.get(f"{url}/health/ready", timeout=5).is_success
-    except httpx.TransportError:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == HTTPStatus.OK
+    except OSError:
         return False
+    finally:
+        connection.close()
 
 
 def _free_port() -> int:
