@@ -9,29 +9,28 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import numpy as np
 from PIL import Image
 
+from app.settings import load_settings
 from benchmarks.report import Figure, report
 from benchmarks.server import running_server
-from models.bundle import Bundle, read_bundle
 from models.engine import Engine
 from models.preprocessing.image import preprocess
+from models.registry import read_newest_bundle
 
-BUNDLES = Path("models/bundles/skin")
 ROUTE = "/analyze/skin"
 WARM_UP = 10
 ROUNDS = 100
-MAX_PIXELS = 40_000_000
 
 
 def main() -> None:
     picture = made_up_jpeg(600, 450)
-    bundle = newest_bundle(BUNDLES)
-    engine = Engine(bundle)
+    settings = load_settings()
+    bundle = read_newest_bundle(settings.bundles / "skin")
+    engine = Engine(bundle, threads=settings.threads)
 
     with running_server() as server, httpx.Client(base_url=server.url, timeout=30) as client:
 
@@ -41,7 +40,7 @@ def main() -> None:
                 sys.exit(f"{ROUTE} answers in demo mode: there is no model to measure")
 
         def bare() -> None:
-            engine.run(preprocess(picture, bundle.metadata.preprocessing, max_pixels=MAX_PIXELS)[np.newaxis])
+            engine.run(preprocess(picture, bundle.metadata.preprocessing, max_pixels=settings.max_pixels)[np.newaxis])
 
         http_times, bare_times = take_turns(over_http, bare)
 
@@ -77,14 +76,6 @@ def made_up_jpeg(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
     return file.getvalue()
-
-
-def newest_bundle(folder: Path) -> Bundle:
-    """The bundle that was made last of those in `folder`."""
-    bundles = [read_bundle(path.parent) for path in folder.glob("*/metadata.json")]
-    if not bundles:
-        sys.exit(f"no bundle in {folder}: there is no model to measure")
-    return max(bundles, key=lambda bundle: bundle.metadata.created)
 
 
 if __name__ == "__main__":
