@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None, *, make_network: MakeNetwork | 
         middleware=_middleware(settings, metrics),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
+        redirect_slashes=False,
         redoc_url=None,
     )
     handle_errors(app)

@@ -8,6 +8,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +33,12 @@ from tests.pictures import encode, noise, plain
 
 MANY = 1_000_000
 LOSSY_TOLERANCE = 6
+FAITHFUL: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 100, "subsampling": 0},
+    "WEBP": {"lossless": True},
+}
+"""How to save a picture with as little loss as the format allows."""
+
 Pixels = NDArray[np.uint8]
 
 
@@ -71,8 +78,7 @@ def test_exif_orientation_is_undone(picture_format: str, orientation: int) -> No
     exif = Image.Exif()
     exif[274] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED_AS[orientation](upright)))
-    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(picture_format, {})
-    found = _pixels(encode(stored, picture_format, exif=exif, **options))
+    found = _pixels(encode(stored, picture_format, exif=exif, **FAITHFUL.get(picture_format, {})))
     assert found.shape == upright.shape
     np.testing.assert_allclose(found.astype(int), upright, atol=LOSSY_TOLERANCE if picture_format == "JPEG" else 0)
 
@@ -130,7 +136,7 @@ def test_16_bit_grey_is_stretched_over_its_own_range() -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.uint16])
 def test_deep_grey_tiff_is_stretched_over_its_own_range(dtype: type) -> None:
-    values = np.array([[0, 100], [300, 400]]).astype(dtype)
+    values: NDArray[Any] = np.array([[0, 100], [300, 400]]).astype(dtype)
     assert _pixels(encode(Image.fromarray(values), "TIFF"))[..., 0].tolist() == [[0, 64], [191, 255]]
 
 
@@ -150,8 +156,7 @@ def test_cmyk_jpeg() -> None:
 
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_each_format_is_read_by_its_content(picture_format: PictureFormat) -> None:
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(picture_format, {})
-    data = encode(Image.fromarray(_quadrants()), picture_format, **options)
+    data = encode(Image.fromarray(_quadrants()), picture_format, **FAITHFUL.get(picture_format, {}))
     assert sniff_format(data) == picture_format
     centres = _pixels(data)[8::16, 16::32].astype(int)
     np.testing.assert_allclose(centres, _quadrants()[8::16, 16::32], atol=LOSSY_TOLERANCE)
@@ -159,9 +164,8 @@ def test_each_format_is_read_by_its_content(picture_format: PictureFormat) -> No
 
 @pytest.mark.parametrize("picture_format", ["TIFF", "WEBP", "PNG"])
 def test_of_several_frames_the_first_is_read(picture_format: str) -> None:
-    options = {"WEBP": {"lossless": True}}.get(picture_format, {})
-    frames = [plain((0, 0, 255), 16)]
-    data = encode(plain((255, 0, 0), 16), picture_format, save_all=True, append_images=frames, **options)
+    options = {**FAITHFUL.get(picture_format, {}), "save_all": True, "append_images": [plain((0, 0, 255), 16)]}
+    data = encode(plain((255, 0, 0), 16), picture_format, **options)
     assert _pixels(data)[0, 0].tolist() == [255, 0, 0]
 
 
