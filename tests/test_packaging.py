@@ -15,7 +15,9 @@ EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "requirements.lock": SERVICE,
     "requirements-dev.lock": SERVICE + EXTRAS["dev"],
-    "requirements-training.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"][1:],
+    "requirements-training.lock": SERVICE
+    + EXTRAS["training-tools"]
+    + [requirement for requirement in EXTRAS["training"] if not requirement.startswith(PROJECT["name"])],
 }
 PIN = re.compile(r"[a-z0-9][a-z0-9._-]*==[0-9][0-9a-z.+!]*( ; [^/@]+)?")
 
