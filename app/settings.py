@@ -51,17 +51,15 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(default="info", description="Least severe messages to log.")
 
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _refuse_no_keys(cls, value: object) -> object:
-        if isinstance(value, str) and not value.strip(", "):
-            raise ValueError("it is set but empty. Remove it to leave the service open to all.")
-        return value
-
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        if not items:
+            raise ValueError("it is set but empty. Give it a value or remove it.")
+        return items
 
     @field_validator("log_level", mode="before")
     @classmethod

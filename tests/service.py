@@ -1,7 +1,7 @@
 """Run the application inside a test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,26 @@ async def serving(
         transport = httpx.ASGITransport(_with_state(app, dict(state or {})))
         async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
             if wait_until_ready:
-                await _ready(client)
+                await until(lambda: _is_ready(client))
             yield client
 
 
-async def _ready(client: httpx.AsyncClient) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition to come true, at most five seconds."""
     for _ in range(1000):
-        answer = await client.get("/health/ready")
-        if answer.status_code == 200:
+        if await condition():
             return
         await asyncio.sleep(0.005)
-    raise AssertionError("the service did not get ready")
+    raise AssertionError("what was waited for did not come true")
 
 
 def upload(data: bytes, *, part: str = "image", name: str = "picture.jpg") -> dict[str, tuple[str, bytes]]:
     """The `files` of a request with one file."""
     return {part: (name, data)}
+
+
+async def _is_ready(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/health/ready")).status_code == 200
 
 
 def _with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:

@@ -29,6 +29,8 @@ HEART_FORM = {
     "chest_pain": 2,
     "max_heart_rate": 140,
 }
+IMAGE_PART = b'Content-Disposition: form-data; name="image"; filename="a"'
+RECORD = {**upload(b"header", part="header"), **upload(b"signal", part="signal")}
 KEY = "a-key-of-sixteen-characters"
 
 
@@ -101,9 +103,9 @@ async def test_400_record_without_both_its_files(client: httpx.AsyncClient, file
         ("multipart/form-data; boundary=x", b"no boundary here"),
         (
             "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nab',
+            b"--x\r\n" + IMAGE_PART + b"\r\n\r\nab",
         ),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n'),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + IMAGE_PART + b"\r\n"),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nab\r\n--x--\r\n"),
         ("multipart/form-data; boundary=" + "x" * 300, b"--x--"),
     ],
@@ -123,7 +125,7 @@ async def test_413_body_over_the_limit_by_its_announced_length(client: httpx.Asy
 
 
 async def _endless() -> AsyncIterator[bytes]:
-    yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    yield b"--x\r\n" + IMAGE_PART + b"\r\n\r\n"
     for _ in range(17):
         yield bytes(1024**2)
     pytest.fail("read far beyond the limit")
@@ -308,9 +310,7 @@ async def test_503_instead_of_demo_where_demo_mode_is_off(bundles: Path, picture
         answers = [
             await client.post("/analyze/heart", files=upload(picture)),
             await client.post("/analyze/breast", files=upload(picture)),
-            await client.post(
-                "/analyze/heart/record", files={**upload(b"h", part="header"), **upload(b"s", part="signal")}
-            ),
+            await client.post("/analyze/heart/record", files=RECORD),
             await client.post("/predict-disease", json={"symptoms": ["fever"]}),
             await client.post("/predict-heart", json=HEART_FORM),
         ]

@@ -1,0 +1,116 @@
+"""Settings come from MEDIDIAGNOSE_* variables; unsafe and absurd ones are refused with a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, load_settings
+
+KEY = "a-key-of-sixteen-characters"
+
+
+def test_defaults_are_safe() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 5000)
+    assert (settings.max_body_bytes, settings.max_pixels) == (16 * 1024**2, 40_000_000)
+    assert settings.demo_mode
+    assert not settings.reject_unreliable
+    assert settings.bundles.name == "bundles"
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "DEMO_MODE": "off",
+        "REJECT_UNRELIABLE": "true",
+        "API_KEYS": f" {KEY} , another-{KEY} ",
+        "CORS_ORIGINS": "https://a.example/, http://localhost:3000",
+        "LOG_LEVEL": "DEBUG",
+        "QUEUE_SIZE": "5",
+    }.items():
+        monkeypatch.setenv(f"MEDIDIAGNOSE_{name}", value)
+    settings = load_settings()
+    assert (settings.demo_mode, settings.reject_unreliable, settings.queue_size) == (False, True, 5)
+    assert [key.get_secret_value() for key in settings.api_keys] == [KEY, f"another-{KEY}"]
+    assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
+    assert settings.log_level == "debug"
+
+
+def test_arguments_win_unless_they_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIDIAGNOSE_PORT", "6000")
+    assert load_settings(port=7000).port == 7000
+    assert load_settings(port=None).port == 6000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("PORT", "http"),
+        ("HOST", ""),
+        ("DEMO_MODE", "perhaps"),
+        ("MAX_BODY_BYTES", "0"),
+        ("MAX_BODY_BYTES", "100000000000"),
+        ("MAX_PIXELS", "-1"),
+        ("QUEUE_SIZE", "0"),
+        ("DEADLINE_SECONDS", "0"),
+        ("DEADLINE_SECONDS", "nan"),
+        ("DEADLINE_SECONDS", "inf"),
+        ("THREADS", "0"),
+        ("THREADS", "1000"),
+        ("LOG_LEVEL", "chatty"),
+        ("API_KEYS", ""),
+        ("API_KEYS", " , "),
+        ("API_KEYS", "short"),
+        ("API_KEYS", "ein-schlüssel-mit-umlaut"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CORS_ORIGINS", ""),
+    ],
+)
+def test_an_absurd_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"MEDIDIAGNOSE_{name}", value)
+    with pytest.raises(SettingsError, match=f"^MEDIDIAGNOSE_{name}: "):
+        load_settings()
+
+
+def test_every_refused_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIDIAGNOSE_PORT", "0")
+    monkeypatch.setenv("MEDIDIAGNOSE_THREADS", "0")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert [line.split(":")[0] for line in str(refusal.value).splitlines()] == [
+        "MEDIDIAGNOSE_PORT",
+        "MEDIDIAGNOSE_THREADS",
+    ]
+
+
+@pytest.mark.parametrize("name", ["MEDIDIAGNOSE_API_KEY", "MEDIDIAGNOSE_APIKEYS", "medidiagnose_api_key"])
+def test_a_misspelt_setting_is_refused_rather_than_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, KEY)
+    with pytest.raises(SettingsError, match="Did you mean MEDIDIAGNOSE_API_KEYS"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["MEDIDIAGNOSE_DATA", "OTHER_API_KEY"])
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "value")
+    assert load_settings() == Settings()
+
+
+def test_without_demo_mode_there_must_be_bundles(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="demo mode is off, but there is no folder"):
+        load_settings(demo_mode=False, bundles=tmp_path / "none")
+
+
+def test_a_refusal_never_shows_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIDIAGNOSE_API_KEYS", f"{KEY},tooshort")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert KEY not in str(refusal.value)
+    assert "tooshort" not in str(refusal.value)
+
+
+def test_settings_never_show_a_key() -> None:
+    settings = load_settings(api_keys=KEY)
+    assert KEY not in repr(settings)
+    assert KEY not in settings.model_dump_json()
