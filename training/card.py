@@ -27,8 +27,10 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
         "**Not a medical device.** For research, and as a second look by professionals; it replaces no examination.",
         "",
         f"Classes, in output order: {', '.join(f'`{code}`' for code in metadata.classes)}.",
-        f"Input: {metadata.preprocessing.size} x {metadata.preprocessing.size} RGB, framing "
-        f"`{metadata.preprocessing.framing}`. Network: {metadata.training.get('backbone', 'unknown')}.",
+        (
+            f"Input: {metadata.preprocessing.size} x {metadata.preprocessing.size} RGB, framing "
+            f"`{metadata.preprocessing.framing}`. Network: {metadata.training.get('backbone', 'unknown')}."
+        ),
         f"Licence of the weights: {metadata.licence}.",
         "",
         "## Data",

@@ -57,7 +57,7 @@ XRAY = Recipe(
     augmentation=CHEST_XRAY,
     stratum="set",
     stratum_shares={"kermany": 0.6, "nih": 0.4},
-    steps=1500,
-    validate_every=250,
+    steps=1400,
+    validate_every=350,
     balance=1.0,
 )

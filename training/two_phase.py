@@ -92,7 +92,7 @@ class Trainer:
         )
         self.checkpoints = tf.train.CheckpointManager(state, str(folder / "checkpoints"), max_to_keep=1)
         self.best: FloatArray | None = None
-        self._train_step = tf.function(self._step)
+        self._train_step = tf.function(self._step, autograph=False)
 
     def fit(
         self,
