@@ -1,7 +1,8 @@
 """A bundle is the folder of one trained model: model.onnx, metadata.json and card.md.
 
 `write_bundle` is what training calls last; `read_bundle` is what the registry calls first. The checksum and the
-preprocessing revision are verified before the network is loaded, so a half-copied or outdated bundle is named, not served.
+preprocessing revision are verified before the network is loaded, so a half-copied or outdated bundle is named, not
+served.
 """
 
 import hashlib

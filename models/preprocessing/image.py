@@ -24,7 +24,17 @@ UInt8Array = NDArray[np.uint8]
 
 FORMATS: Sequence[PictureFormat] = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
-_DECODER_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+_DECODER_FAULTS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
 _WHITE = (255, 255, 255, 255)
 
 
