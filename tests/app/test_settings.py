@@ -18,8 +18,9 @@ def test_defaults_are_safe() -> None:
     assert settings.bundles.name == "bundles"
 
 
-def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in {
+        "BUNDLES": str(tmp_path),
         "DEMO_MODE": "off",
         "REJECT_UNRELIABLE": "true",
         "API_KEYS": f" {KEY} , another-{KEY} ",
@@ -30,6 +31,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"MEDIDIAGNOSE_{name}", value)
     settings = load_settings()
     assert (settings.demo_mode, settings.reject_unreliable, settings.queue_size) == (False, True, 5)
+    assert settings.bundles == tmp_path
     assert [key.get_secret_value() for key in settings.api_keys] == [KEY, f"another-{KEY}"]
     assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
     assert settings.log_level == "debug"
