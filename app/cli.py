@@ -4,8 +4,9 @@ import argparse
 import logging.config
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from app.settings import Settings, SettingsError, load_settings
+from app.settings import LogLevel, Settings, SettingsError, load_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def serve(settings: Settings) -> int:
 
     from app.main import create_app
 
-    _log_to_stderr(settings)
+    logging.config.dictConfig(logging_config(settings.log_level))
     if not settings.api_keys and settings.host not in ("127.0.0.1", "::1", "localhost"):
         logging.getLogger("medidiagnose").warning(
             "Listening on %s without API keys: whoever reaches this port may use the service.", settings.host
@@ -75,17 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _log_to_stderr(settings: Settings) -> None:
-    level = settings.log_level.upper()
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            "root": {"level": level, "handlers": ["stderr"]},
-        }
-    )
+def logging_config(level: LogLevel) -> dict[str, Any]:
+    """Our messages and the server's from `level` on, to standard error. Libraries only warn, since at finer levels
+    they log what they read, such as the tags of a picture."""
+    own = {"level": level.upper()}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {"medidiagnose": own, "uvicorn": own},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,150 @@
+"""The OpenAPI document is valid, complete, and its examples are true to its schemas."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from app.main import create_app
+from app.settings import Settings
+from tests.service import serving
+
+pytestmark = pytest.mark.anyio
+
+PICTURE_PATHS = ("/analyze/skin", "/analyze/heart", "/analyze/breast", "/analyze/xray")
+OPERATIONS = {
+    "GET /": "describe_service",
+    "GET /health": "health",
+    "GET /health/live": "live",
+    "GET /health/ready": "ready",
+    "GET /models": "list_models",
+    "GET /models/{name}/card": "model_card",
+    "GET /metrics": "metrics",
+    "GET /symptoms": "list_symptoms",
+    "POST /analyze/skin": "analyze_skin",
+    "POST /analyze/heart": "analyze_heart",
+    "POST /analyze/heart/record": "analyze_heart_record",
+    "POST /analyze/breast": "analyze_breast",
+    "POST /analyze/xray": "analyze_xray",
+    "POST /predict-disease": "predict_disease",
+    "POST /predict-heart": "predict_heart",
+}
+
+
+@pytest.fixture(scope="module")
+def document(bundles: Path) -> dict[str, Any]:
+    return create_app(Settings(bundles=bundles)).openapi()
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def _validator(document: dict[str, Any], schema: dict[str, Any]) -> OAS31Validator:
+    return OAS31Validator({**schema, "components": document["components"]})
+
+
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_operation_ids_are_stable_and_unique(document: dict[str, Any]) -> None:
+    assert {name: operation["operationId"] for name, operation in _operations(document)} == OPERATIONS
+    assert len(set(OPERATIONS.values())) == len(OPERATIONS)
+
+
+def test_every_operation_has_a_tag_and_a_description(document: dict[str, Any]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    for name, operation in _operations(document):
+        assert len(operation["tags"]) == 1, name
+        assert set(operation["tags"]) <= tags, name
+        assert operation["description"].endswith("."), name
+
+
+def test_every_json_body_and_answer_has_an_example_true_to_its_schema(document: dict[str, Any]) -> None:
+    checked = 0
+    for name, operation in _operations(document):
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for schema in [body["content"]["application/json"]["schema"] for body in bodies if _is_json(body)]:
+            examples = _component(document, schema).get("examples", [])
+            if not examples and name not in ("GET /health/live", "GET /models"):
+                pytest.fail(f"{name} has no example")
+            for example in examples:
+                _validator(document, schema).validate(example)
+                checked += 1
+    assert checked >= 12
+
+
+def _is_json(body: dict[str, Any]) -> bool:
+    return "application/json" in body.get("content", {})
+
+
+def _component(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    component: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return component
+
+
+def test_every_error_is_a_problem_with_an_example_true_to_it(document: dict[str, Any]) -> None:
+    for name, operation in _operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400 and "application/problem+json" in response["content"]:
+                content = response["content"]["application/problem+json"]
+                assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+                for example in content["examples"].values():
+                    _validator(document, content["schema"]).validate(example["value"])
+                    assert example["value"]["status"] == int(status), name
+
+
+@pytest.mark.parametrize("path", PICTURE_PATHS)
+def test_picture_routes_list_every_error_they_may_answer(document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
+    assert set(operation["responses"]) == {"200", "400", "413", "422", "500", "503", "504"}
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["image"]
+    assert form["properties"]["image"] == {"type": "string", "format": "binary"}
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["explain"]
+
+
+def test_the_frameworks_own_error_shape_appears_nowhere(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in str(document)
+
+
+def test_without_keys_no_key_is_asked_for(document: dict[str, Any]) -> None:
+    assert "securitySchemes" not in document["components"]
+
+
+async def test_with_keys_the_closed_paths_ask_for_one(bundles: Path) -> None:
+    async with serving(bundles=bundles, api_keys="a-key-of-sixteen-characters") as client:
+        document = (await client.get("/openapi.json")).json()
+    validate(document)
+    for name, operation in _operations(document):
+        is_open = name in ("GET /", "GET /health", "GET /health/live", "GET /health/ready")
+        assert operation.get("security") == (None if is_open else [{"ApiKey": []}]), name
+        assert ("401" in operation["responses"]) is not is_open, name
+
+
+async def test_the_docs_page_shows_it(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.status_code == 200
+    assert "swagger-ui" in page.text
+    assert "/openapi.json" in page.text
+
+
+async def test_real_answers_are_true_to_the_document(
+    client: httpx.AsyncClient, document: dict[str, Any], picture: bytes
+) -> None:
+    answers = {
+        f"POST {path}": await client.post(path, files={"image": ("picture.jpg", picture)}) for path in PICTURE_PATHS
+    }
+    answers["POST /predict-disease"] = await client.post("/predict-disease", json={"symptoms": ["fever"]})
+    answers |= {name: await client.get(name[4:]) for name in OPERATIONS if name.startswith("GET") and "{" not in name}
+    for name, operation in _operations(document):
+        if name in answers and _is_json(operation["responses"]["200"]):
+            schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            _validator(document, schema).validate(answers[name].json())
