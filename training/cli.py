@@ -65,6 +65,10 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--predictions", type=Path, help="also write path and probabilities to this CSV file")
     _add_folders(command)
     command.set_defaults(run=_evaluate)
+    comparison = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
+    comparison.add_argument("name", choices=NAMES)
+    _add_folders(comparison)
+    comparison.set_defaults(run=_compare)
     data = commands.add_parser("data", help="check downloaded data sets").add_subparsers(required=True)
     verify = data.add_parser("verify", help="compare a folder with the published layout and counts")
     verify.add_argument("set", choices=tuple(DATA_SETS))
@@ -149,6 +153,19 @@ def _evaluate(options: argparse.Namespace) -> int:
         if options.split == "test":
             evaluations = [*pipeline.measure(task, bundle, "validation", splits.validation, run.cache), *evaluations]
         pipeline.rewrite(run, bundle.metadata, evaluations)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+
+    from training.compare import compare
+    from training.pipeline import Run
+    from training.tasks import TASKS
+
+    task = TASKS[options.name]
+    Console().print(compare(Run(task, options.runs / options.name), task.load(options.data)))
     return 0
 
 
