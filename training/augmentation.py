@@ -168,19 +168,25 @@ def _colour(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
         pictures = 255.0 * tf.pow(tf.clip_by_value(pictures, 0.0, 255.0) / 255.0, power)
     if recipe.tone:
         pictures = _bend(pictures, recipe, draw)
-    if recipe.saturation:
-        grey = tf.reduce_mean(pictures, axis=3, keepdims=True)
-        pictures = grey + (pictures - grey) * _each(draw.uniform(1.0 - recipe.saturation, 1.0 + recipe.saturation))
-    if recipe.white_balance:
-        gains = draw.uniform(1.0 - recipe.white_balance, 1.0 + recipe.white_balance, 3)
-        pictures *= gains[:, None, None, :]
-    middle = tf.reduce_mean(pictures, axis=(1, 2, 3), keepdims=True)
-    gain = _each(draw.uniform(1.0 - recipe.contrast, 1.0 + recipe.contrast))
-    pictures = middle + (pictures - middle) * gain + _each(draw.uniform(-recipe.brightness, recipe.brightness))
+    matrix, offset = _colour_map(pictures, recipe, draw)
+    pictures = pictures * matrix + offset if recipe.grey else tf.einsum("nhwc,ncd->nhwd", pictures, matrix) + offset
     if recipe.noise:
         shape = tf.concat([tf.shape(pictures)[:3], [1]], 0)
         pictures += tf.random.stateless_normal(shape, draw.seed()) * _each(draw.uniform(0.0, recipe.noise))
     return pictures
+
+
+def _colour_map(pictures: Any, recipe: Augmentation, draw: _Draw) -> tuple[Any, Any]:
+    """Saturation, white balance, contrast and brightness as one linear map of the channels: gains and offsets."""
+    gain = draw.uniform(1.0 - recipe.contrast, 1.0 + recipe.contrast)
+    middle = tf.reduce_mean(pictures[:, ::4, ::4], axis=(1, 2, 3))
+    offset = _each((1.0 - gain) * middle + draw.uniform(-recipe.brightness, recipe.brightness))
+    if recipe.grey:
+        return _each(gain), offset
+    saturation = draw.uniform(1.0 - recipe.saturation, 1.0 + recipe.saturation)[:, None, None]
+    balance = draw.uniform(1.0 - recipe.white_balance, 1.0 + recipe.white_balance, 3)[:, None, :]
+    mixing = saturation * tf.eye(3) + (1.0 - saturation) / 3.0
+    return mixing * balance * gain[:, None, None], offset
 
 
 def _bend(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
