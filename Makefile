@@ -26,7 +26,7 @@ test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is
 	$(BIN)/python -m pytest $(ARGS)
 
 test-training: $(VENV)/.dev $(VENV)/.training ## Install TensorFlow and run the training tests
-	$(BIN)/python -c "import tensorflow"
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
 	$(BIN)/python -m pytest tests/training $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
