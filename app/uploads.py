@@ -60,6 +60,8 @@ async def read_form(request: Request) -> Form:
             parsed = await _InMemoryParser(request.headers, stream).parse()
     except MultiPartException as error:
         raise MalformedFormError(f"{error.message.rstrip('.')}. Send the form again.") from error
+    except ValueError as error:  # a charset that is none, such as `undefined`
+        raise MalformedFormError from error
     files: dict[str, bytes] = {}
     fields: dict[str, str] = {}
     for name, part in parsed.multi_items():
@@ -76,6 +78,8 @@ def _form_body(files: Mapping[str, str], **fields: Mapping[str, Any]) -> dict[st
     properties = {name: {"type": "string", "format": "binary"} for name in files} | fields
     form = {
         "schema": {"type": "object", "required": list(files), "properties": properties},
+        "example": {name: f"(the bytes of the {name} file)" for name in files}
+        | {name: schema["default"] for name, schema in fields.items()},
         "encoding": {name: {"contentType": media_types} for name, media_types in files.items()},
     }
     return {"requestBody": {"required": True, "content": {_MULTIPART: form}}}

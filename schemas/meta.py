@@ -67,6 +67,8 @@ class Health(Part):
 class Liveness(Part):
     """Answer of GET /health/live."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "alive"}]})
+
     status: Literal["alive"] = Field(default="alive", description="The event loop turns.")
 
 
@@ -166,6 +168,46 @@ class ModelSummary(Part):
 
 class ModelList(Part):
     """Answer of GET /models."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "models": [
+                        {
+                            "name": "skin",
+                            "version": "1.0.0",
+                            "created": "2026-11-23",
+                            "precision": "fp32",
+                            "task": "multiclass",
+                            "classes": ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"],
+                            "sha256": "0" * 64,
+                            "licence": "CC-BY-NC-4.0",
+                            "data": [
+                                {
+                                    "name": "HAM10000",
+                                    "use": "training, validation, test",
+                                    "licence": "CC-BY-NC-4.0",
+                                    "citation": "Tschandl P et al. Sci Data 2018;5:180161",
+                                }
+                            ],
+                            "operating_points": [
+                                {
+                                    "code": "mel",
+                                    "threshold": 0.2,
+                                    "rule": "sensitivity of at least 0.9",
+                                    "sensitivity": 0.9,
+                                    "specificity": 0.8,
+                                }
+                            ],
+                            "metrics": {"test": {"macro_auroc": {"value": 0.96, "low": 0.95, "high": 0.97, "n": 2000}}},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
 
     success: Literal[True] = Field(default=True, description="Always true in an answer.")
     models: tuple[ModelSummary, ...] = Field(description="The models that are loaded.")

@@ -87,7 +87,7 @@ async def list_models(registry: RegistryDep) -> ModelList:
         **problems(ModelNotFoundError, InvalidRequestError),
     },
 )
-async def model_card(name: Diagnosis, registry: RegistryDep) -> Response:
+def model_card(name: Diagnosis, registry: RegistryDep) -> Response:
     """The card of a loaded model, Markdown."""
     model = registry.model(name)
     if not model.bundle:

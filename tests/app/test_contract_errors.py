@@ -108,8 +108,17 @@ async def test_400_record_without_both_its_files(client: httpx.AsyncClient, file
         ("multipart/form-data; boundary=x", b"--x\r\n" + IMAGE_PART + b"\r\n"),
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nab\r\n--x--\r\n"),
         ("multipart/form-data; boundary=" + "x" * 300, b"--x--"),
+        ("multipart/form-data; boundary=x; charset=undefined", b"--x\r\n" + IMAGE_PART + b"\r\n\r\nab\r\n--x--\r\n"),
     ],
-    ids=["no boundary named", "no boundary sent", "cut off in the data", "cut off in the head", "no name", "long"],
+    ids=[
+        "no boundary named",
+        "no boundary sent",
+        "cut off in the data",
+        "cut off in the head",
+        "no name",
+        "long",
+        "no charset",
+    ],
 )
 @pytest.mark.parametrize("path", [*PICTURE_PATHS, "/analyze/heart/record"])
 async def test_400_malformed_form(client: httpx.AsyncClient, path: str, content_type: str, content: bytes) -> None:
