@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,51 +19,40 @@ pytestmark = pytest.mark.anyio
 PATIENCE = 5.0
 
 
-class SlowNetwork:
-    """Blocks its thread for a while, as a large network would."""
+class BlockingNetwork:
+    """Blocks its thread until it is released."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.released = threading.Event()
 
     def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
-        time.sleep(self.seconds)
+        self.started.set()
+        assert self.released.wait(PATIENCE)
         n = len(batch)
         return {"probabilities": np.full((n, 7), 1 / 7, np.float32), "novelty": np.zeros(n, np.float32)}
 
 
 async def test_live_answers_while_a_network_computes(bundles: Path, picture: bytes) -> None:
-    async with (
-        serving(bundles=bundles, make_network=lambda _: SlowNetwork(0.3)) as client,
-        anyio.create_task_group() as group,
-    ):
-        answered: list[float] = []
-
-        async def ask() -> None:
-            answer = await client.post("/analyze/skin", files=upload(picture))
-            assert answer.status_code == 200
-            answered.append(time.perf_counter())
-
-        began = time.perf_counter()
-        group.start_soon(ask)
-        alive = 0
-        longest = 0.0
-        while not answered:
-            asked = time.perf_counter()
+    network = BlockingNetwork()
+    async with serving(bundles=bundles, make_network=lambda _: network) as client:
+        reading = asyncio.create_task(client.post("/analyze/skin", files=upload(picture)))
+        assert await asyncio.to_thread(network.started.wait, PATIENCE)
+        for _ in range(5):
             assert (await client.get("/health/live")).status_code == 200
-            longest = max(longest, time.perf_counter() - asked)
-            alive += 1
-            await anyio.sleep(0.005)
-        assert answered[0] - began >= 0.3
-        assert alive >= 5
-        assert longest < 0.2
+        assert not reading.done()
+        network.released.set()
+        assert (await asyncio.wait_for(reading, PATIENCE)).status_code == 200
 
 
 async def test_live_answers_and_ready_does_not_while_a_model_loads(bundles: Path, picture: bytes) -> None:
     loaded = threading.Event()
 
-    def load(_: Bundle) -> SlowNetwork:
+    def load(_: Bundle) -> BlockingNetwork:
         assert loaded.wait(PATIENCE)
-        return SlowNetwork(0)
+        network = BlockingNetwork()
+        network.released.set()
+        return network
 
     async with serving(bundles=bundles, make_network=load, wait_until_ready=False) as client:
         assert (await client.get("/health/live")).status_code == 200
@@ -84,13 +72,15 @@ async def test_live_answers_and_ready_does_not_while_a_model_loads(bundles: Path
 
 
 async def test_shutting_down_answers_those_under_way(bundles: Path, picture: bytes) -> None:
-    async with serving(bundles=bundles, make_network=lambda _: SlowNetwork(0.1)) as client:
+    network = BlockingNetwork()
+    async with serving(bundles=bundles, make_network=lambda _: network) as client:
 
         async def are_three_under_way() -> bool:
             return 'under_way{model="skin"} 3.0' in (await client.get("/metrics")).text
 
         requests = [asyncio.create_task(client.post("/analyze/skin", files=upload(picture))) for _ in range(3)]
         await until(are_three_under_way)
+        asyncio.get_running_loop().call_later(0.05, network.released.set)
     answers = await asyncio.wait_for(asyncio.gather(*requests), PATIENCE)
     assert [answer.status_code for answer in answers] == [200, 200, 200]
 

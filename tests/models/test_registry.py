@@ -220,7 +220,7 @@ async def test_one_models_overload_is_not_anothers(bundles: Path) -> None:
 
 async def test_deadlines_pass_for_the_one_computed_and_those_queued(bundles: Path) -> None:
     network = SlowNetwork()
-    async with loaded(bundles, network=network, deadline=0.05) as registry:
+    async with loaded(bundles, network=network, deadline=0.5) as registry:
         tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(4)]
         outcomes = await _outcomes(*tasks)
         assert [type(outcome) for outcome in outcomes] == [DeadlineError] * 4
@@ -282,7 +282,7 @@ async def test_closing_is_bounded_by_the_deadline_when_a_network_is_stuck(bundle
     async with loaded(bundles, network=network, deadline=0.05) as registry:
         tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
         await _until_started(network)
-        await asyncio.wait_for(registry.close(), 1)
+        await asyncio.wait_for(registry.close(), PATIENCE / 2)
         assert [type(outcome) for outcome in await _outcomes(*tasks)] == [DeadlineError] * 3
 
 

@@ -203,20 +203,22 @@ async def test_a_closing_admission_waits_for_those_inside_and_admits_nobody() ->
 
 async def test_threads_never_hold_more_than_they_can_start() -> None:
     threads = Threads(2, name="test")
-    gate, running, most = threading.Event(), [0], [0]
+    gate, both_run = threading.Event(), threading.Event()
+    running, most = [0], [0]
     lock = threading.Lock()
 
     def work() -> None:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
+            if running[0] == 2:
+                both_run.set()
         gate.wait(PATIENCE)
         with lock:
             running[0] -= 1
 
     tasks = [asyncio.create_task(threads.run(work)) for _ in range(6)]
-    await asyncio.sleep(0.05)
-    assert running == [2]
+    assert await asyncio.to_thread(both_run.wait, PATIENCE)
     gate.set()
     await _in_time(*tasks)
     assert most == [2]
