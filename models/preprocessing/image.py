@@ -119,11 +119,12 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
 def to_rgb(picture: Image.Image) -> Image.Image:
     """Bring any Pillow mode to 8-bit RGB: transparency over white, deep greyscale stretched from its own darkest to
     its own brightest value (12-bit pictures in 16-bit files would be almost black otherwise)."""
-    if picture.mode == "RGB":
+    see_through = "transparency" in picture.info
+    if picture.mode == "RGB" and not see_through:
         return picture
     if picture.mode.startswith("I") or picture.mode == "F":
         return _stretch_to_8_bit(picture).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or see_through:
         return Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture.convert("RGBA")).convert("RGB")
     return picture.convert("RGB")
 

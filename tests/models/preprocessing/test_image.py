@@ -126,6 +126,13 @@ def test_palette_with_transparency_lies_over_white() -> None:
     assert found[0].tolist() == [[255, 255, 255], [255, 255, 255], [30, 220, 40], [30, 220, 40]]
 
 
+def test_a_see_through_colour_lies_over_white() -> None:
+    picture = Image.new("RGB", (4, 2), (30, 220, 40))
+    picture.paste((200, 10, 20), (0, 0, 2, 2))
+    found = _pixels(encode(picture, transparency=(200, 10, 20)))
+    assert found[0].tolist() == [[255, 255, 255], [255, 255, 255], [30, 220, 40], [30, 220, 40]]
+
+
 def test_16_bit_grey_is_stretched_over_its_own_range() -> None:
     values = np.array([[1000, 2000], [3000, 4095]], np.uint16)
     found = _pixels(encode(Image.fromarray(values)))
