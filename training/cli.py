@@ -27,6 +27,7 @@ DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[s
     "chest-nih": (chest_nih.load, chest_nih.CLASSES, chest_nih.PUBLISHED_COUNTS),
 }
 NAMES = ("skin", "xray")
+EXTRA_MODULES = ("keras", "matplotlib", "onnx", "rich", "scipy", "tensorflow", "tf2onnx")
 NUMBERS: dict[str, type[int] | type[float]] = {
     "steps": int,
     "batch_size": int,
@@ -47,6 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except (DatasetError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA_MODULES:
+            raise
+        sys.stderr.write(
+            f"{error.name} is missing. Training needs its extra: pip install 'medidiagnose-ai[training]'.\n"
+        )
         return 1
     return status
 
