@@ -25,7 +25,7 @@ class Recipe:
     stratum_shares: dict[str, float]
     backbone: BackboneName = "efficientnet_lite0"
     first_stage: int = 4
-    steps: int = 4000
+    steps: int = 3400
     warmup: int = 250
     batch_size: int = 32
     learning_rate: float = 6e-4
