@@ -94,6 +94,16 @@ def test_set_weights_give_each_set_the_same_total(tmp_path: Path) -> None:
     assert weights.mean() == pytest.approx(1)
 
 
+def test_each_way_to_meet_imbalance_is_compared(tmp_path: Path) -> None:
+    from training.compare import VARIANTS, compare
+    from training.smoke import smoke_splits, smoke_task
+
+    task = smoke_task(TASKS["skin"])
+    table = compare(pipeline.Run(task, tmp_path / "run"), smoke_splits(task, tmp_path / "pictures"))
+    assert list(table.columns[0].cells) == [variant.name for variant in VARIANTS]
+    assert all(0 <= float(cell) <= 1 for column in table.columns[1:] for cell in column.cells)
+
+
 def test_verify_says_what_differs(ham10000: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "verify", "ham10000", str(ham10000)]) == 1
     assert "nv: 2 pictures, published 6705" in capsys.readouterr().out

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import shortcuts
+from training.datasets.pictures import Sample
+
+
+def sample(label: int, group: str) -> Sample:
+    return Sample(path=Path(group), label=label, group=group, source="made-up")
+
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("mask", shortcuts.MASKS[1:])
+def test_masks_keep_shape_and_type_and_change_something(mask: shortcuts.Mask) -> None:
+    before = PICTURES.copy()
+    masked = mask(PICTURES)
+    assert masked.shape == PICTURES.shape
+    assert masked.dtype == np.uint8
+    assert (masked != PICTURES).any()
+    np.testing.assert_array_equal(PICTURES, before)
+
+
+def test_lungs_and_frame_are_where_they_should_be() -> None:
+    lungs = shortcuts.without_lungs(PICTURES)
+    assert (lungs[:, 32, 32] == 96).all()
+    np.testing.assert_array_equal(lungs[:, :4], PICTURES[:, :4])
+    frame = shortcuts.without_frame(PICTURES)
+    assert (frame[:, 0] == 0).all()
+    np.testing.assert_array_equal(frame[:, 32, 32], PICTURES[:, 32, 32])
+
+
+def test_pairs_within_a_patient() -> None:
+    samples = [sample(0, "a"), sample(1, "a"), sample(1, "a"), sample(0, "b"), sample(1, "c")]
+    scores = np.array([0.5, 0.9, 0.1, 0.0, 1.0], np.float32)
+    assert shortcuts.within_patient_wins(samples, scores) == (0.5, 2, 1)
+
+
+def test_cross_validation_finds_a_signal_and_none_where_there_is_none() -> None:
+    rng = np.random.default_rng(1)
+    samples = [sample(number % 2, f"g{number // 3}") for number in range(300)]
+    noise = rng.normal(size=(300, 20)).astype(np.float32)
+    signal = noise.copy()
+    signal[:, 0] += 4 * np.array([s.label for s in samples])
+    assert shortcuts.cross_validated_auroc(samples, signal) > 0.95
+    assert 0.35 < shortcuts.cross_validated_auroc(samples, noise) < 0.65
