@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from app.docs import DOCS_PATHS, show_docs
 from app.errors import InternalError, handle_errors, problems
 from app.lifespan import make_lifespan
 from app.metrics import Metrics
@@ -25,7 +26,7 @@ DESCRIPTION = (
     "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "
     "calibrated estimates. Not a medical device."
 )
-OPEN_PATHS = ("/", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json")
+OPEN_PATHS = ("/", "/health", "/health/live", "/health/ready", "/openapi.json", *DOCS_PATHS)
 DIAGNOSES = (skin, heart, breast, xray, disease, heart_risk)
 
 
@@ -42,12 +43,14 @@ def create_app(settings: Settings | None = None, *, make_network: MakeNetwork | 
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     handle_errors(app)
     app.include_router(meta.router)
     for diagnosis in DIAGNOSES:
         app.include_router(diagnosis.router)
+    show_docs(app)
     document(app, open_paths=OPEN_PATHS if settings.api_keys else None)
     return app
 

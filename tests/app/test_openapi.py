@@ -135,13 +135,6 @@ async def test_with_keys_the_closed_paths_ask_for_one(bundles: Path) -> None:
         assert ("401" in operation["responses"]) is not is_open, name
 
 
-async def test_the_docs_page_shows_it(client: httpx.AsyncClient) -> None:
-    page = await client.get("/docs")
-    assert page.status_code == 200
-    assert "swagger-ui" in page.text
-    assert "/openapi.json" in page.text
-
-
 async def test_real_answers_are_true_to_the_document(
     client: httpx.AsyncClient, document: dict[str, Any], picture: bytes
 ) -> None:
