@@ -64,7 +64,7 @@ def _reader(
     metrics: MetricsDep,
     settings: SettingsDep,
 ) -> Reader:
-    return Reader(registry, metrics, settings, response, request.state.request_id)
+    return Reader(registry, metrics, settings, request, response)
 
 
 def accept_explain(

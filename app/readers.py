@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from fastapi import Response
+from fastapi import Request, Response
 from numpy.typing import NDArray
 
+from app.disconnection import while_connected
 from app.errors import ModelUnavailableError, UnreliableImageError
 from app.metrics import Metrics
 from app.settings import Settings
@@ -46,20 +47,24 @@ class Reader:
     registry: ModelRegistry
     metrics: Metrics
     settings: Settings
+    request: Request
     response: Response
-    request_id: str
 
     async def image(
         self, name: Diagnosis, image: bytes, interpret: Interpret[ReadingT], sample: Callable[[], ReadingT]
     ) -> tuple[ReadingT, AnswerContext]:
         """Read a picture with a model, or answer its sample where there is no bundle.
 
-        Raises a `PictureError`, `ModelUnavailableError`, `UnreliableImageError`, or what `ModelRegistry.predict` does.
+        Raises a `PictureError`, `ModelUnavailableError`, `UnreliableImageError`, `ClientDisconnect`, or what
+        `ModelRegistry.predict` does.
         """
         if self.registry.model(name).state == "absent":
             return await self.sample_of_image(name, image, sample)
-        prediction = await self.registry.predict(
-            name, lambda metadata: preprocess(image, metadata.preprocessing, max_pixels=self.settings.max_pixels)
+        prediction = await while_connected(
+            self.request,
+            self.registry.predict(
+                name, lambda metadata: preprocess(image, metadata.preprocessing, max_pixels=self.settings.max_pixels)
+            ),
         )
         reliability = judge(prediction)
         self.metrics.read(name, accepted=reliability.accepted, seconds=prediction.seconds)
@@ -97,7 +102,7 @@ class Reader:
             model=model,
             demo_mode=demo_mode,
             reliability=reliability,
-            request_id=self.request_id,
+            request_id=self.request.state.request_id,
             disclaimer=knowledge.common().disclaimer.text,
         )
 

@@ -17,17 +17,27 @@ URL = "http://service"
 
 
 @asynccontextmanager
+async def running(*, bundles: Path, make_network: MakeNetwork | None = None, **settings: Any) -> AsyncIterator[ASGIApp]:
+    """An application between its start and its end, as a server sees it."""
+    app = create_app(Settings(bundles=bundles, **settings), make_network=make_network)
+    async with app.router.lifespan_context(app) as state:
+        yield _with_state(app, dict(state or {}))
+
+
+@asynccontextmanager
 async def serving(
     *, bundles: Path, make_network: MakeNetwork | None = None, wait_until_ready: bool = True, **settings: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a running application; its models are loaded, unless told not to wait for them."""
-    app = create_app(Settings(bundles=bundles, **settings), make_network=make_network)
-    async with app.router.lifespan_context(app) as state:
-        transport = httpx.ASGITransport(_with_state(app, dict(state or {})))
-        async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
-            if wait_until_ready:
-                await until(lambda: _is_ready(client))
-            yield client
+    async with running(bundles=bundles, make_network=make_network, **settings) as app, client_of(app) as client:
+        if wait_until_ready:
+            await until(lambda: _is_ready(client))
+        yield client
+
+
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
+    """A client of an application."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
