@@ -12,6 +12,7 @@ from app.lifespan import make_lifespan
 from app.metrics import Metrics
 from app.middleware import (
     ApiKeyMiddleware,
+    BodyDeadlineMiddleware,
     BodyLimitMiddleware,
     FaultMiddleware,
     ObservationMiddleware,
@@ -69,6 +70,7 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
         ),
         Middleware(FaultMiddleware),
         *([Middleware(ApiKeyMiddleware, keys=settings.api_keys, open_paths=OPEN_PATHS)] if settings.api_keys else []),
+        Middleware(BodyDeadlineMiddleware, seconds=settings.deadline_seconds),
         Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
     ]
 

@@ -1,5 +1,6 @@
 """What happens to every request, as pure ASGI classes."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -12,7 +13,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLargeError, InternalError, InvalidApiKeyError, to_response, to_service_error
+from app.errors import (
+    BodyTooLargeError,
+    DeadlineExceededError,
+    InternalError,
+    InvalidApiKeyError,
+    to_response,
+    to_service_error,
+)
 from app.metrics import Metrics
 
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -150,3 +158,39 @@ class BodyLimitMiddleware:
 
     def _error(self) -> BodyTooLargeError:
         return BodyTooLargeError(f"A request may have at most {self._limit / 1024**2:g} MiB. Send a smaller file.")
+
+
+class BodyDeadlineMiddleware:
+    """Gives up a body that has not arrived in full after `seconds`, and asks the server to close its connection."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        deadline, complete = asyncio.get_running_loop().time() + self._seconds, False
+
+        async def receive_in_time() -> Message:
+            nonlocal complete
+            if complete:
+                return await receive()
+            timeout = asyncio.timeout_at(deadline)
+            try:
+                async with timeout:
+                    message = await receive()
+            except TimeoutError:
+                if not timeout.expired():
+                    raise
+                raise self._error() from None
+            complete = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_in_time, send)
+
+    def _error(self) -> DeadlineExceededError:
+        error = DeadlineExceededError(f"The request body did not arrive in full within {self._seconds:g} seconds.")
+        error.headers = {"Connection": "close"}
+        return error

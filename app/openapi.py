@@ -37,10 +37,20 @@ DEMO_HEADER: Mapping[str, Any] = {
 }
 _READING: Mapping[int | str, dict[str, Any]] = {200: {"description": "The reading.", "headers": DEMO_HEADER}}
 
-FORM_RESPONSES = {**_READING, **problems(BodyTooLargeError, InvalidRequestError, ModelUnavailableError)}
+FORM_RESPONSES = {
+    **_READING,
+    **problems(BodyTooLargeError, InvalidRequestError, ModelUnavailableError, DeadlineExceededError),
+}
 RECORD_RESPONSES = {
     **_READING,
-    **problems(NoRecordError, MalformedFormError, BodyTooLargeError, InvalidRequestError, ModelUnavailableError),
+    **problems(
+        NoRecordError,
+        MalformedFormError,
+        BodyTooLargeError,
+        InvalidRequestError,
+        ModelUnavailableError,
+        DeadlineExceededError,
+    ),
 }
 PICTURE_RESPONSES = {
     **_READING,

@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=16 * MEBIBYTE, ge=1024, le=256 * MEBIBYTE, description="Largest request body.")
     max_pixels: int = Field(default=40_000_000, ge=1024, le=200_000_000, description="Largest picture, in pixels.")
     queue_size: int = Field(default=32, ge=1, le=4096, description="Requests under way for one model; more get 503.")
-    deadline_seconds: float = Field(default=30, gt=0, le=600, description="Longest wait for one answer; then 504.")
+    deadline_seconds: float = Field(
+        default=30, gt=0, le=600, description="Longest wait for a body, and for an answer; then 504."
+    )
     threads: int = Field(
         default_factory=lambda: min(os.cpu_count() or 1, 8),
         ge=1,

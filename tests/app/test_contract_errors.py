@@ -1,5 +1,6 @@
 """The error table of the HTTP contract, line by line: each test's name says what arrives and what status follows."""
 
+import asyncio
 import re
 import struct
 import threading
@@ -13,10 +14,11 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from starlette.types import Message, Receive, Scope, Send
 
 from schemas.common import Problem
 from tests.pictures import encode, noise, plain
-from tests.service import serving, upload
+from tests.service import client_of, running, serving, upload
 
 pytestmark = pytest.mark.anyio
 
@@ -312,6 +314,27 @@ async def test_504_when_the_deadline_passes(bundles: Path, picture: bytes) -> No
         answer = await client.post("/analyze/skin", files=upload(picture))
         assert_problem(answer, 504, "Deadline exceeded")
         network.released.set()
+
+
+@pytest.mark.parametrize("path", [*PICTURE_PATHS, "/analyze/heart/record", "/predict-disease", "/predict-heart"])
+@pytest.mark.parametrize("pause", [0.01, 60])
+async def test_504_when_the_body_drips_or_stalls(bundles: Path, path: str, pause: float) -> None:
+    async with running(bundles=bundles, deadline_seconds=0.1) as app:
+
+        async def drip() -> Message:
+            await asyncio.sleep(pause)
+            return {"type": "http.request", "body": b"\r\n", "more_body": True}
+
+        async def with_slow_body(scope: Scope, _: Receive, send: Send) -> None:
+            await app(scope, drip, send)
+
+        kind = "application/json" if path.startswith("/predict") else "multipart/form-data; boundary=x"
+        async with client_of(with_slow_body) as client:
+            with anyio.fail_after(5):
+                answer = await client.post(path, headers={"Content-Type": kind})
+    problem = assert_problem(answer, 504, "Deadline exceeded")
+    assert problem.detail == "The request body did not arrive in full within 0.1 seconds."
+    assert answer.headers["Connection"] == "close"
 
 
 async def test_503_instead_of_demo_where_demo_mode_is_off(bundles: Path, picture: bytes) -> None:
