@@ -3,7 +3,7 @@
 Pictures are (n, size, size, 3) float32, 0-255, before and after.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -62,7 +62,7 @@ DERMOSCOPY = Augmentation(
     erase_share=0.25,
 )
 
-CHEST_XRAY = Augmentation(
+CHEST_XRAY_PLAIN = Augmentation(
     grey=True,
     flip_horizontal=True,
     rotation=10.0,
@@ -71,8 +71,7 @@ CHEST_XRAY = Augmentation(
     shift=0.08,
     brightness=30.0,
     contrast=0.35,
-    gamma=0.5,
-    tone=0.5,
+    gamma=0.4,
     noise=6.0,
     degrade_share=0.4,
     degrade_to=(96, 180),
@@ -80,8 +79,15 @@ CHEST_XRAY = Augmentation(
     border=0.14,
     border_share=0.4,
     corner_share=0.4,
-    context_share=0.3,
 )
+
+CHEST_XRAY = replace(CHEST_XRAY_PLAIN, gamma=0.5, tone=0.5, context_share=0.3)
+
+RECIPES = {
+    "dermoscopy": DERMOSCOPY,
+    "chest_xray": CHEST_XRAY,
+    "chest_xray_plain": CHEST_XRAY_PLAIN,
+}
 
 
 def augment(pictures: Any, recipe: Augmentation, seed: Any) -> Any:

@@ -34,6 +34,7 @@ NUMBERS: dict[str, type[int] | type[float]] = {
     "learning_rate": float,
     "first_stage": int,
     "smoothing": float,
+    "mixup": float,
     "seed": int,
     "patience": int,
 }
@@ -73,6 +74,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--predictions", type=Path, help="also write path and probabilities to this CSV file")
     _add_folders(command)
     command.set_defaults(run=_evaluate)
+    average = commands.add_parser("average", help="average the weights of several runs from the same start")
+    average.add_argument("name", choices=NAMES)
+    average.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders with a model.keras")
+    average.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
+    average.set_defaults(run=_average)
     comparison = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
     comparison.add_argument("name", choices=NAMES)
     _add_folders(comparison)
@@ -101,6 +107,7 @@ def _add_train_options(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument("--mixed-precision", action="store_true", help="half precision, where there is a GPU")
     for option, kind in NUMBERS.items():
         command.add_argument(f"--{option.replace('_', '-')}", type=kind)
+    command.add_argument("--augmentation", choices=("dermoscopy", "chest_xray", "chest_xray_plain"))
     command.add_argument("--backbone", choices=("efficientnet_lite0", "efficientnet_b0", "mobilenet_v2"))
     command.add_argument("--loss", choices=("cross_entropy", "focal"))
     command.add_argument("--class-weighting", action="store_true", default=None)
@@ -164,6 +171,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _average(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from training.pipeline import Run, average
+    from training.tasks import TASKS
+
+    average(Run(TASKS[options.name], options.runs / options.name), options.folders)
+    return 0
+
+
 def _compare(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from rich.console import Console
@@ -189,7 +205,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name in OVERRIDES if (value := getattr(options, name)) is not None}
+    from training.augmentation import RECIPES
+
+    chosen = {name: value for name in OVERRIDES if (value := getattr(options, name)) is not None}
+    return chosen | ({"augmentation": RECIPES[options.augmentation]} if options.augmentation else {})
 
 
 def _install(bundle: "Bundle", bundles: Path, console: "Console") -> None:

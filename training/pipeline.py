@@ -25,6 +25,7 @@ from training.two_phase import Trainer, predict_in_batches
 log = logging.getLogger(__name__)
 
 NOTES = Path(__file__).parent / "notes"
+NOVELTY_PICTURES = 2000
 NOVELTY_QUANTILE = 0.99
 NOVELTY_MARGIN = 1.75
 
@@ -62,6 +63,19 @@ def train(run: Run, splits: Splits, *, resume: bool = False) -> None:
     )
 
 
+def average(run: Run, folders: Sequence[Path]) -> None:
+    """Save the mean of the weights of these runs' model.keras as this run's; `make_bundle` goes on from there.
+
+    Runs that start from the same pretrained weights can be averaged and often generalise better than each of them
+    (Wortsman et al. 2022, Model soups, arXiv:2203.05482).
+    """
+    networks = [keras.models.load_model(folder / "model.keras") for folder in folders]
+    weights = zip(*(network.get_weights() for network in networks), strict=True)
+    networks[0].set_weights([np.mean(variants, axis=0) for variants in weights])
+    run.folder.mkdir(parents=True, exist_ok=True)
+    networks[0].save(run.folder / "model.keras")
+
+
 def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bundle:
     """Calibrate on validation, export model.keras and write a bundle with the validation figures."""
     task, recipe = run.task, run.task.recipe
@@ -79,7 +93,8 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     taps = novelty.TAPS[recipe.backbone]
     tapped = keras.Model(network.input, novelty.tapped_features(network, taps))
     training_pictures = load_tensors(splits.train, recipe.preprocessing, run.cache)
-    gaussian = novelty.fit_gaussian(predict_in_batches(tapped, training_pictures, recipe.batch_size))
+    typical = training_pictures[:: max(1, len(training_pictures) // NOVELTY_PICTURES)]
+    gaussian = novelty.fit_gaussian(predict_in_batches(tapped, typical, recipe.batch_size))
     served = export.served_model(network, temperature, gaussian, taps)
     exported = run.folder / "fp32.onnx"
     export.export_onnx(served, exported)

@@ -14,7 +14,8 @@ class Recipe:
 
     `first_stage` is the lowest EfficientNet stage that phase 2 trains (8 is the last convolution). Pictures are drawn
     so that a class's share goes with count^(1 - `balance`), and within each class the values of `stratum` stand in
-    the ratio of `stratum_shares`, which breaks any tie between class and, say, sharpness.
+    the ratio of `stratum_shares`, which breaks any tie between class and, say, sharpness. With `mixup`, each batch is
+    blended with another by a weight from Beta(mixup, mixup) (Zhang et al. 2018, arXiv:1710.09412).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Recipe:
     balance: float = 0.75
     loss: LossName = "cross_entropy"
     smoothing: float = 0.05
+    mixup: float = 0.0
     class_weighting: bool = False
     averaging: float = 0.998
     validate_every: int = 500

@@ -117,11 +117,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")))
     parser.add_argument("--bundle", type=Path, default=Path("runs/xray/bundle"))
     parser.add_argument("--split", choices=("validation", "test"), default="validation")
+    parser.add_argument("--model-only", action="store_true", help="leave out what the data alone says")
     options = parser.parse_args()
     task, console = TASKS["xray"], Console()
     splits = task.load(options.data)
-    development = [s for s in (*splits.train, *splits.validation) if s.strata["set"] == "nih"]
-    console.print(_data_table(development, load_tensors(development, task.recipe.preprocessing)))
+    if not options.model_only:
+        development = [s for s in (*splits.train, *splits.validation) if s.strata["set"] == "nih"]
+        console.print(_data_table(development, load_tensors(development, task.recipe.preprocessing)))
     if options.bundle.is_dir():
         bundle = read_bundle(options.bundle)
         held_out = splits.test if options.split == "test" else splits.validation

@@ -173,7 +173,8 @@ class Trainer:
             for step in range(int(self.step), recipe.steps):
                 drawn = np.random.default_rng([recipe.seed, step]).choice(len(labels), recipe.batch_size, p=weights)
                 seed = tf.constant([recipe.seed, step], tf.int32)
-                loss = self._train_step(tf.constant(pictures[drawn]), tf.constant(labels[drawn]), seed)
+                share = self._mixing_share(step)
+                loss = self._train_step(tf.constant(pictures[drawn]), tf.constant(labels[drawn]), seed, share)
                 losses.append(float(loss))
                 if not np.isfinite(losses[-1]):
                     raise FloatingPointError(f"The loss is {losses[-1]} at step {step}; lower the learning rate.")
@@ -189,17 +190,21 @@ class Trainer:
                     log.info("stopped early: no better validation score in %d validations", stale)
                     return
 
-    def _step(self, pictures: Any, labels: Any, seed: Any) -> Any:
+    def _mixing_share(self, step: int) -> Any:
+        mixup = self.recipe.mixup
+        share = np.random.default_rng([self.recipe.seed, step, 1]).beta(mixup, mixup) if mixup else 1.0
+        return tf.constant(share, tf.float32)
+
+    def _step(self, pictures: Any, labels: Any, seed: Any, share: Any) -> Any:
+        """One step; `share` of each picture is itself, the rest its neighbour in the batch."""
         changed = augment(tf.cast(pictures, tf.float32), self.recipe.augmentation, seed)
+        if self.recipe.mixup:
+            changed = share * changed + (1.0 - share) * tf.roll(changed, 2, axis=0)
         with tf.GradientTape() as tape:
             logits = self.network(changed, training=True)
-            loss = classification_loss(
-                self.recipe.loss,
-                labels,
-                logits,
-                smoothing=self.recipe.smoothing,
-                class_weights=self.class_weights,
-            )
+            loss = self._loss(labels, logits)
+            if self.recipe.mixup:
+                loss = share * loss + (1.0 - share) * self._loss(tf.roll(labels, 2, axis=0), logits)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
         self.step.assign_add(1)
@@ -208,6 +213,12 @@ class Trainer:
         for mean, variable in zip(self.average, variables, strict=True):
             mean.assign(rate * mean + (1.0 - rate) * variable.value)
         return loss
+
+    def _loss(self, labels: Any, logits: Any) -> Any:
+        recipe = self.recipe
+        return classification_loss(
+            recipe.loss, labels, logits, smoothing=recipe.smoothing, class_weights=self.class_weights
+        )
 
     def _validate(self, pictures: UInt8Array) -> FloatArray:
         current = [variable.numpy() for variable in self.network.trainable_variables]

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -51,6 +52,17 @@ def test_resume_goes_on_where_the_checkpoint_stands(runs: Path, capsys: pytest.C
     assert cli.main(["skin", "--smoke", "--runs", str(runs), "--resume", "--steps", "6"]) == 0
     entries = [json.loads(line) for line in (runs / "skin-smoke" / "history.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries[before:]] == [6]
+
+
+def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:
+    for name, value in (("one", 1.0), ("other", 3.0)):
+        layer = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(value))
+        (tmp_path / name).mkdir()
+        keras.Sequential([keras.Input((2,)), layer]).save(tmp_path / name / "model.keras")
+    arguments = ["average", "skin", str(tmp_path / "one"), str(tmp_path / "other"), "--runs", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    averaged = keras.models.load_model(tmp_path / "skin" / "model.keras")
+    np.testing.assert_array_equal(averaged.get_weights()[0], [[2.0], [2.0]])
 
 
 def test_sampling_breaks_the_tie_between_class_and_stratum(tmp_path: Path) -> None:
