@@ -79,7 +79,7 @@ class Reader:
     ) -> tuple[ReadingT, AnswerContext]:
         """The demo mode's sample, once the picture has proven to be one. Raises as `image` does."""
         answer = self.sample(name, sample)
-        await self.registry.run(name, decode, image, max_pixels=self.settings.max_pixels)
+        await while_connected(self.request, self.registry.run(name, decode, image, max_pixels=self.settings.max_pixels))
         return answer
 
     def sample(self, name: Diagnosis, sample: Callable[[], ReadingT]) -> tuple[ReadingT, AnswerContext]:
