@@ -7,7 +7,7 @@ who have both labels, it ranks the pneumonia above the normal picture.
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,66 +21,13 @@ from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.evaluate import predict
 from training.metrics import auroc
 from training.tasks import TASKS
+from training.views import View, equalised, thumbnail, whole, without_corners, without_frame, without_lungs
 
-FRAME = 0.1
-LUNGS = ((0.08, 0.82), (0.08, 0.92))
 FOLDS = 5
 RIDGE = 30.0
+VIEWS: tuple[View, ...] = (whole, without_frame, without_corners, without_lungs, thumbnail, equalised)
 
 FloatArray = NDArray[np.float32]
-Mask = Callable[[UInt8Array], UInt8Array]
-
-
-def whole(pictures: UInt8Array) -> UInt8Array:
-    """The pictures (n, size, size, 3) as they are."""
-    return pictures
-
-
-def without_frame(pictures: UInt8Array) -> UInt8Array:
-    """A black frame of a tenth of the edge, over borders, text and most markers."""
-    edge = round(FRAME * pictures.shape[1])
-    masked = np.zeros_like(pictures)
-    masked[:, edge:-edge, edge:-edge] = pictures[:, edge:-edge, edge:-edge]
-    return masked
-
-
-def without_corners(pictures: UInt8Array) -> UInt8Array:
-    """Grey squares of a fifth of the edge over the corners, where side markers stand."""
-    edge = round(0.2 * pictures.shape[1])
-    masked = pictures.copy()
-    for rows in (slice(0, edge), slice(-edge, None)):
-        for columns in (slice(0, edge), slice(-edge, None)):
-            masked[:, rows, columns] = 96
-    return masked
-
-
-def without_lungs(pictures: UInt8Array) -> UInt8Array:
-    """A grey box over the lung fields, the heart and the middle: what is left is frame, shoulders, neck and belly."""
-    size = pictures.shape[1]
-    rows, columns = (slice(round(low * size), round(high * size)) for low, high in LUNGS)
-    masked = pictures.copy()
-    masked[:, rows, columns] = 96
-    return masked
-
-
-def thumbnail(pictures: UInt8Array) -> UInt8Array:
-    """8 x 8 pixels, enlarged: exposure and framing are left, lung texture is not."""
-    size = pictures.shape[1]
-    block = size // 8
-    small = pictures.reshape(-1, 8, block, 8, block, 3).mean(axis=(2, 4))
-    return np.repeat(np.repeat(small, block, axis=1), block, axis=2).astype(np.uint8)
-
-
-def equalised(pictures: UInt8Array) -> UInt8Array:
-    """Each picture's grey values spread evenly: exposure and contrast of the machine removed."""
-    spread = [
-        np.interp(picture, np.arange(256), np.cumsum(np.bincount(picture.ravel(), minlength=256)) * 255 / picture.size)
-        for picture in pictures
-    ]
-    return np.stack(spread).astype(np.uint8)
-
-
-MASKS: tuple[Mask, ...] = (whole, without_frame, without_corners, without_lungs, thumbnail, equalised)
 
 
 def cross_validated_auroc(samples: Sequence[Sample], features: FloatArray, seed: int = 0) -> float:
@@ -141,9 +88,9 @@ def _data_table(samples: Sequence[Sample], pictures: UInt8Array) -> Table:
 
     backbone = build_backbone("efficientnet_lite0", pictures.shape[1])
     table = Table("NIH development pictures", "cross-validated AUROC", title="ridge on frozen ImageNet features")
-    for mask in MASKS:
-        features = predict_in_batches(backbone, mask(pictures), 32).mean(axis=(1, 2))
-        table.add_row(mask.__name__, f"{cross_validated_auroc(samples, features):.3f}")
+    for view in VIEWS:
+        features = predict_in_batches(backbone, view(pictures), 32).mean(axis=(1, 2))
+        table.add_row(view.__name__, f"{cross_validated_auroc(samples, features):.3f}")
     return table
 
 
@@ -152,10 +99,10 @@ def _model_table(bundle: Bundle, samples: Sequence[Sample], split: str) -> Table
     table = Table("pictures", *(f"{name} {split} AUROC" for name in sets), title=f"bundle {bundle.metadata.version}")
     labels = labels_of(samples) == 1
     pictures = load_tensors(samples, bundle.metadata.preprocessing)
-    for mask in MASKS:
-        scores = predict(bundle, mask(pictures))["probabilities"][:, 1]
+    for view in VIEWS:
+        scores = predict(bundle, view(pictures))["probabilities"][:, 1]
         chosen = [np.array([sample.strata["set"] == name for sample in samples]) for name in sets]
-        table.add_row(mask.__name__, *(f"{auroc(labels[rows], scores[rows]):.3f}" for rows in chosen))
+        table.add_row(view.__name__, *(f"{auroc(labels[rows], scores[rows]):.3f}" for rows in chosen))
     return table
 
 

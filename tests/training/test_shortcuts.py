@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from training import shortcuts
 from training.datasets.pictures import Sample
@@ -9,28 +8,6 @@ from training.datasets.pictures import Sample
 
 def sample(label: int, group: str) -> Sample:
     return Sample(path=Path(group), label=label, group=group, source="made-up")
-
-
-PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize("mask", shortcuts.MASKS[1:])
-def test_masks_keep_shape_and_type_and_change_something(mask: shortcuts.Mask) -> None:
-    before = PICTURES.copy()
-    masked = mask(PICTURES)
-    assert masked.shape == PICTURES.shape
-    assert masked.dtype == np.uint8
-    assert (masked != PICTURES).any()
-    np.testing.assert_array_equal(PICTURES, before)
-
-
-def test_lungs_and_frame_are_where_they_should_be() -> None:
-    lungs = shortcuts.without_lungs(PICTURES)
-    assert (lungs[:, 32, 32] == 96).all()
-    np.testing.assert_array_equal(lungs[:, :4], PICTURES[:, :4])
-    frame = shortcuts.without_frame(PICTURES)
-    assert (frame[:, 0] == 0).all()
-    np.testing.assert_array_equal(frame[:, 32, 32], PICTURES[:, 32, 32])
 
 
 def test_pairs_within_a_patient() -> None:

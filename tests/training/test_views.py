@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from training import views
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+VIEWS = (
+    views.without_frame,
+    views.without_corners,
+    views.without_lungs,
+    views.thumbnail,
+    views.equalised,
+    views.darker,
+    views.lighter,
+)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_keep_shape_and_type_and_change_something(view: views.View) -> None:
+    before = PICTURES.copy()
+    masked = view(PICTURES)
+    assert masked.shape == PICTURES.shape
+    assert masked.dtype == np.uint8
+    assert (masked != PICTURES).any()
+    np.testing.assert_array_equal(PICTURES, before)
+
+
+def test_lungs_and_frame_are_where_they_should_be() -> None:
+    lungs = views.without_lungs(PICTURES)
+    assert (lungs[:, 32, 32] == 96).all()
+    np.testing.assert_array_equal(lungs[:, :4], PICTURES[:, :4])
+    frame = views.without_frame(PICTURES)
+    assert (frame[:, 0] == 0).all()
+    np.testing.assert_array_equal(frame[:, 32, 32], PICTURES[:, 32, 32])
+
+
+def test_exposure_moves_the_way_its_name_says() -> None:
+    assert views.darker(PICTURES).mean() < PICTURES.mean() < views.lighter(PICTURES).mean()
