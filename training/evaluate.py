@@ -70,21 +70,19 @@ def evaluate(
     labels = labels_of(samples)
     groups = [sample.group for sample in samples]
     statistics = _statistics(classes, operating_points)
-    figures = {
-        key: bootstrap(statistic, labels, probabilities, groups, repeats) for key, statistic in statistics.items()
-    }
     subgroups: dict[str, dict[str, Estimate]] = {}
     for stratum in report_by:
         for value in sorted({sample.strata[stratum] for sample in samples}):
             chosen = np.flatnonzero([sample.strata[stratum] == value for sample in samples])
-            if len(chosen) < SMALLEST_SUBGROUP:
-                continue
-            subgroups[f"{stratum}={value}"] = {
-                key: bootstrap(
-                    statistics[key], labels[chosen], probabilities[chosen], [groups[i] for i in chosen], repeats // 4
+            if len(chosen) >= SMALLEST_SUBGROUP:
+                subgroups[f"{stratum}={value}"] = _estimates(
+                    {key: statistics[key] for key in _subgroup_figures(statistics)},
+                    labels[chosen],
+                    probabilities[chosen],
+                    [groups[i] for i in chosen],
+                    repeats // 4,
                 )
-                for key in _subgroup_figures(statistics)
-            }
+    figures = _estimates(statistics, labels, probabilities, groups, repeats)
     return Evaluation(name, figures, subgroups, _class_rows(labels, probabilities, classes), labels, probabilities)
 
 
@@ -110,6 +108,20 @@ def bootstrap(
     return Estimate(
         value=_rounded(statistic(labels, probabilities)), low=_rounded(low), high=_rounded(high), n=len(labels)
     )
+
+
+def _estimates(
+    statistics: dict[str, Statistic],
+    labels: NDArray[np.int64],
+    probabilities: FloatArray,
+    groups: Sequence[str],
+    repeats: int,
+) -> dict[str, Estimate]:
+    """Every statistic that these cases define; a sensitivity without positive cases, say, is left out."""
+    estimates = {
+        key: bootstrap(statistic, labels, probabilities, groups, repeats) for key, statistic in statistics.items()
+    }
+    return {key: estimate for key, estimate in estimates.items() if np.isfinite(estimate.value)}
 
 
 def _statistics(classes: Sequence[str], points: Sequence[OperatingPoint]) -> dict[str, Statistic]:

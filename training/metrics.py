@@ -28,7 +28,9 @@ def macro_auroc(labels: IntArray, scores: FloatArray) -> float:
     values = np.asarray(scores, dtype=np.float64)
     if values.min() < 0 or values.max() > 1:
         values = softmax(values)
-    return float(np.nanmean([auroc(labels == index, values[:, index]) for index in range(values.shape[1])]))
+    areas = [auroc(labels == index, values[:, index]) for index in range(values.shape[1])]
+    known = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def softmax(logits: FloatArray) -> NDArray[np.float64]:

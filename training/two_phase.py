@@ -69,7 +69,11 @@ def sampling_weights(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.fl
 
 
 class Trainer:
-    """One training run in `folder`: checkpoints, history.jsonl and, at the end, model.keras."""
+    """One training run in `folder`: checkpoints, history.jsonl and, at the end, model.keras.
+
+    Training stops early after `patience` validations without a better sum of balanced accuracy and macro AUROC. The
+    average of the last step is kept: it changes slowly, and picking the best of several validations flatters.
+    """
 
     def __init__(self, recipe: Recipe, folder: Path, *, pretrained: bool = True) -> None:
         keras.utils.set_random_seed(recipe.seed)
@@ -91,7 +95,6 @@ class Trainer:
             network=self.network, optimizer=self.optimizer, average=tuple(self.average), step=self.step
         )
         self.checkpoints = tf.train.CheckpointManager(state, str(folder / "checkpoints"), max_to_keep=1)
-        self.best: FloatArray | None = None
         self._train_step = tf.function(self._step, autograph=False)
 
     def fit(
