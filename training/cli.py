@@ -221,7 +221,9 @@ def _write_predictions(file: Path, task: "Task", bundle: "Bundle", samples: Sequ
     from training.datasets.pictures import load_tensors
     from training.evaluate import predict
 
-    probabilities = predict(bundle, load_tensors(samples, bundle.metadata.preprocessing, cache))["probabilities"]
+    probabilities = predict(bundle.model_path, load_tensors(samples, bundle.metadata.preprocessing, cache))[
+        "probabilities"
+    ]
     with file.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         rows.writerow(["path", *(f"prob_{code}" for code in task.recipe.classes)])

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, Estimate, OperatingPoint
+from models.bundle import Estimate, OperatingPoint
 from models.preprocessing.image import UInt8Array
 from training import metrics
 from training.datasets.pictures import Sample, labels_of
@@ -44,9 +45,9 @@ class Evaluation:
     probabilities: FloatArray
 
 
-def predict(bundle: Bundle, pictures: UInt8Array, batch_size: int = 16) -> dict[str, FloatArray]:
-    """Every output of the bundle's network for uint8 pictures (n, size, size, 3), from ONNX Runtime as in service."""
-    session = ort.InferenceSession(str(bundle.model_path), providers=["CPUExecutionProvider"])
+def predict(model: Path, pictures: UInt8Array, batch_size: int = 16) -> dict[str, FloatArray]:
+    """Every output of an ONNX network for uint8 pictures (n, size, size, 3), from ONNX Runtime as in service."""
+    session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     entry = session.get_inputs()[0].name
     parts = [
