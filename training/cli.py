@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from training.datasets import chest_nih, chest_xray, ham10000
-from training.datasets.pictures import DatasetError, Sample, verify_counts
+from training.datasets.pictures import Sample, verify_counts
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         status: int = options.run(options)
-    except (DatasetError, FileNotFoundError) as error:
+    except (TrainingError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except ModuleNotFoundError as error:

@@ -19,15 +19,12 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.bundle import TensorSpec
 from models.preprocessing.image import UInt8Array
+from training.errors import ExportError
 from training.novelty import Gaussian, score_layer, tapped_features
 
 PARITY = 1e-4
 
 FloatArray = NDArray[np.float32]
-
-
-class ExportError(RuntimeError):
-    """The exported graph doesn't do what the trained network does."""
 
 
 def served_model(network: keras.Model, temperature: float, gaussian: Gaussian, taps: tuple[str, ...]) -> keras.Model:

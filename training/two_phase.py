@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.preprocessing.image import UInt8Array
 from training.augmentation import augment
-from training.backbones import build_backbone, fold_norms, stage_of
+from training.backbones import build_backbone, fold_norms, trainable_layers
 from training.datasets.pictures import Sample, labels_of
 from training.losses import classification_loss, inverse_frequency_weights
 from training.metrics import balanced_accuracy, macro_auroc
@@ -40,7 +40,7 @@ def build_network(recipe: Recipe, *, pretrained: bool = True) -> keras.Model:
     x = layers.GlobalAveragePooling2D(name="pool")(base.output)
     x = layers.Dropout(recipe.dropout, name="dropout", seed=recipe.seed)(x)
     logits = layers.Dense(len(recipe.classes), dtype="float32", name="logits")(x)
-    return keras.Model(base.input, logits, name=recipe.name)
+    return keras.Model(base.inputs[0], logits, name=recipe.name)
 
 
 def prepare_accelerators(*, mixed_precision: bool) -> None:
@@ -80,11 +80,9 @@ class Trainer:
         self.recipe, self.folder = recipe, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.network = build_network(recipe, pretrained=pretrained)
-        self.network.trainable = True
+        trained = trainable_layers(self.network, recipe.first_stage)
         for layer in self.network.layers:
-            stage = stage_of(layer.name)
-            frozen_norm = isinstance(layer, layers.BatchNormalization)
-            layer.trainable = not frozen_norm and (stage is None or stage >= recipe.first_stage)
+            layer.trainable = layer in trained
         self.optimizer = keras.optimizers.AdamW(self._schedule(), weight_decay=recipe.weight_decay, global_clipnorm=5.0)
         self.optimizer.exclude_from_weight_decay(var_names=["bias"])
         self.optimizer.build(self.network.trainable_variables)

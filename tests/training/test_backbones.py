@@ -1,11 +1,25 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from training.backbones import BackboneError, build_backbone, efficientnet_lite0, fold_norms, read_torch_state
+from models.preprocessing.image import ImagePreprocessing
+from training.backbones import (
+    BackboneName,
+    build_backbone,
+    efficientnet_lite0,
+    fold_norms,
+    read_torch_state,
+    trainable_layers,
+)
+from training.errors import BackboneError
+from training.export import check_parity, export_onnx, served_model
+from training.novelty import TAPS, Gaussian
+from training.recipes import SKIN
+from training.two_phase import build_network
 
 
 def test_imagenet_weights_recognise_what_is_drawn() -> None:
@@ -29,9 +43,33 @@ def test_folding_keeps_what_the_network_computes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v2"])
-def test_other_backbones_take_the_same_pictures(name: str) -> None:
-    network = build_backbone(name, 64, pretrained=False)  # type: ignore[arg-type]
-    assert network(np.zeros((1, 64, 64, 3), np.float32)).shape[:3] == (1, 2, 2)
+def test_other_backbones_take_the_same_pictures_and_export_alike(name: BackboneName, tmp_path: Path) -> None:
+    preprocessing = ImagePreprocessing(size=64, framing="squash")
+    network = build_network(replace(SKIN, backbone=name, preprocessing=preprocessing), pretrained=False)
+    trained = trainable_layers(network, first_stage=4)
+    assert len(trained) == 30
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in trained)
+    width = network.get_layer("pool").output.shape[-1]
+    gaussian = Gaussian(np.zeros(width, np.float32), np.eye(width, dtype=np.float32))
+    served = served_model(network, 1.0, gaussian, TAPS[name])
+    export_onnx(served, tmp_path / "model.onnx")
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    assert check_parity(served, tmp_path / "model.onnx", pictures) < 1e-4
+
+
+def test_of_lite0_the_upper_stages_are_trained() -> None:
+    names = {layer.name for layer in trainable_layers(build_network(SKIN, pretrained=False), first_stage=6)}
+    assert {"stage6_0_expand_conv", "stage7_0_project_conv", "head_conv", "logits"} <= names
+    assert not any(name.startswith(("stem", "stage5")) for name in names)
+
+
+def test_without_a_network_the_weights_are_asked_for_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(**_: object) -> keras.Model:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    with pytest.raises(BackboneError, match="use --backbone efficientnet_lite0"):
+        build_backbone("mobilenet_v2", 64)
 
 
 def test_a_pickle_that_wants_more_than_weights_is_refused(tmp_path: Path) -> None:

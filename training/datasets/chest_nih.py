@@ -7,7 +7,8 @@ import csv
 from pathlib import Path
 
 from models.bundle import DataSource
-from training.datasets.pictures import DatasetError, Sample, check_layout
+from training.datasets.pictures import Sample, check_layout
+from training.errors import DatasetError
 
 NAME = "NIH ChestX-ray14 selection"
 CLASSES = ("normal", "pneumonia")

@@ -9,7 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from models.bundle import DataSource
-from training.datasets.pictures import DatasetError, Sample, age_band, check_layout
+from training.datasets.pictures import Sample, age_band, check_layout
+from training.errors import DatasetError
 
 NAME = "HAM10000"
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")

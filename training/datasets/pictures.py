@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing.image import ImagePreprocessing, PictureError, UInt8Array, preprocess
+from training.errors import DatasetError
 
 T = TypeVar("T")
 
 MAX_PIXELS = 200_000_000
-
-
-class DatasetError(ValueError):
-    """A data set that is missing, incomplete or not in its published layout; the message says what to do."""
 
 
 @dataclass(frozen=True)

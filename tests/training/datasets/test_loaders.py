@@ -6,7 +6,8 @@ import pytest
 
 from models.preprocessing.image import ImagePreprocessing
 from training.datasets import chest_nih, chest_xray, ham10000
-from training.datasets.pictures import DatasetError, load_tensors, verify_counts
+from training.datasets.pictures import load_tensors, verify_counts
+from training.errors import DatasetError
 
 
 def test_ham10000_reads_both_parts_with_lesion_and_strata(ham10000: Path) -> None:
