@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from models.bundle import OperatingPoint
-from training.metrics import FloatArray, IntArray, balanced_accuracy, softmax
+from training.metrics import FloatArray, IntArray, softmax
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,6 @@ def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.fl
         return float(np.average(-np.log(np.maximum(chances, 1e-12)), weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
-
-
-def choose_prior_strength(labels: IntArray, logits: FloatArray, shares: NDArray[np.float64]) -> float:
-    """The strength s, 0-2 in steps of 0.1, with the best balanced accuracy of logits - s log(shares); the weakest of
-    equals. `shares` (classes,) are those of the training draws.
-
-    Menon et al. 2021, Long-tail learning via logit adjustment (arXiv:2007.07314), equation 9, strength from validation.
-    Neighbouring strengths are averaged over a width of 0.5, since single figures jump on few cases of the rare classes.
-    """
-    strengths = np.round(np.arange(0.0, 2.05, 0.1), 1)
-    scores = [balanced_accuracy(labels, adjust_logits(logits, shares, strength)) for strength in strengths]
-    padded = np.pad(scores, 2, mode="edge")
-    return float(strengths[int(np.argmax(np.convolve(padded, np.ones(5) / 5, mode="valid")))])
-
-
-def adjust_logits(logits: FloatArray, shares: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
-    """logits (n, classes) less `strength` times the log of each class's share."""
-    return np.asarray(logits - strength * np.log(shares), dtype=np.float64)
 
 
 def choose_operating_point(

@@ -4,7 +4,6 @@ The graph takes uint8 pictures, and normalisation, temperature, softmax and the 
 service has nothing to add. `check_parity` compares both on real pictures before anything is written to a bundle.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,19 +27,12 @@ PARITY = 1e-4
 FloatArray = NDArray[np.float32]
 
 
-def served_model(
-    network: keras.Model,
-    temperature: float,
-    gaussian: Gaussian,
-    taps: tuple[str, ...],
-    shift: Sequence[float] | None = None,
-) -> keras.Model:
-    """uint8 pictures `image` to a dictionary of `probabilities` (n, classes), the softmax of (logits + shift) /
-    temperature, and `novelty` (n,)."""
+def served_model(network: keras.Model, temperature: float, gaussian: Gaussian, taps: tuple[str, ...]) -> keras.Model:
+    """uint8 pictures `image` to a dictionary of `probabilities` (n, classes) and `novelty` (n,)."""
     trunk = keras.Model(network.input, [network.output, tapped_features(network, taps)])
     image = keras.Input(network.input.shape[1:], dtype="uint8", name="image")
     logits, features = trunk(keras.ops.cast(image, "float32"))
-    probabilities = layers.Softmax(name="probabilities")((logits + np.asarray(shift or 0.0, np.float32)) / temperature)
+    probabilities = layers.Softmax(name="probabilities")(logits / temperature)
     novelty = layers.Identity(name="novelty")(score_layer(gaussian, features))
     return keras.Model(image, {"probabilities": probabilities, "novelty": novelty})
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle, Metadata, Precision, read_bundle, write_bundle
 from models.preprocessing.image import UInt8Array
 from training import export, novelty
-from training.calibrate import adjust_logits, choose_operating_point, choose_prior_strength, fit_temperature
+from training.calibrate import choose_operating_point, fit_temperature
 from training.card import write_card
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.evaluate import Evaluation, evaluate, predict
@@ -21,7 +21,7 @@ from training.metrics import balanced_accuracy, macro_auroc, softmax
 from training.report import write_report
 from training.splits import Splits
 from training.tasks import Task
-from training.two_phase import Trainer, class_shares, predict_in_batches
+from training.two_phase import Trainer, predict_in_batches
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +87,6 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     logits = np.concatenate([predict_in_batches(network, view, recipe.batch_size) for view in views])
     labels = np.tile(labels_of(splits.validation), len(views))
     weights = np.tile(set_weights(splits.validation, task.test_by), len(views))
-    shares = class_shares(splits.train, recipe)
-    strength = choose_prior_strength(labels, logits, shares) if task.adjust_prior else 0.0
-    logits = adjust_logits(logits, shares, strength)
     temperature = fit_temperature(labels, logits, weights)
     probabilities = softmax(logits / temperature)
     points = tuple(
@@ -102,8 +99,7 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     training_pictures = load_tensors(splits.train, recipe.preprocessing, run.cache)
     typical = training_pictures[:: max(1, len(training_pictures) // NOVELTY_PICTURES)]
     gaussian = novelty.fit_gaussian(predict_in_batches(tapped, typical, recipe.batch_size))
-    shift = (-strength * np.log(shares)).tolist()
-    served = export.served_model(network, temperature, gaussian, taps, shift)
+    served = export.served_model(network, temperature, gaussian, taps)
     exported = run.folder / "fp32.onnx"
     export.export_onnx(served, exported)
     difference = export.check_parity(served, exported, np.asarray(pictures[: recipe.batch_size]))
@@ -141,7 +137,6 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
                 "loss": recipe.loss,
                 "seed": recipe.seed,
                 "pictures": len(splits.train),
-                "prior_strength": strength,
                 **loss,
             },
         },

@@ -22,8 +22,7 @@ VALIDATION_SEED = 2
 class Task:
     """`load` takes the folder that holds the data sets in their published layouts. Values of the stratum `test_by` are
     measured apart. Temperature and operating points are chosen on validation pictures under each of
-    `calibration_views`, so that they don't hang on one machine's exposure. `adjust_prior` shifts
-    the logits against the shares of the training draws (see `choose_prior_strength`).
+    `calibration_views`, so that they don't hang on one machine's exposure.
     """
 
     recipe: Recipe
@@ -35,7 +34,6 @@ class Task:
     report_by: tuple[str, ...]
     test_by: str | None = None
     calibration_views: tuple[View, ...] = (whole,)
-    adjust_prior: bool = False
 
 
 def load_skin(data: Path) -> Splits:
@@ -75,7 +73,6 @@ TASKS = {
             OperatingRule("bcc", minimum_sensitivity=0.9),
             OperatingRule("akiec", minimum_sensitivity=0.9),
         ),
-        adjust_prior=True,
         report_by=("resolution", "sex", "age", "confirmation"),
     ),
     "xray": Task(

@@ -68,12 +68,6 @@ def sampling_weights(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.fl
     return np.asarray(weights / weights.sum())
 
 
-def class_shares(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.float64]:
-    """The share of each class in the training draws, shape (classes,), summing to 1."""
-    weights = sampling_weights(samples, recipe)
-    return np.asarray(np.bincount(labels_of(samples), weights, len(recipe.classes)), dtype=np.float64)
-
-
 class Trainer:
     """One training run in `folder`: checkpoints, history.jsonl and, at the end, model.keras.
 

@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from training.calibrate import (
-    OperatingRule,
-    adjust_logits,
-    choose_operating_point,
-    choose_prior_strength,
-    fit_temperature,
-)
+from training.calibrate import OperatingRule, choose_operating_point, fit_temperature
 from training.metrics import softmax
 
 
@@ -46,14 +40,3 @@ def test_without_a_wanted_sensitivity_the_middle_of_the_best_range() -> None:
 def test_a_class_without_cases_has_no_operating_point() -> None:
     with pytest.raises(ValueError, match="with and without"):
         choose_operating_point(OperatingRule("mel"), np.zeros(3, bool), np.ones(3), np.ones(3))
-
-
-def test_the_shift_undoes_the_shares_of_the_training_draws() -> None:
-    rng = np.random.default_rng(2)
-    shares = np.array([0.8, 0.15, 0.05])
-    labels = rng.integers(0, 3, 6_000)
-    evidence = rng.normal(size=(6_000, 3)) + 1.5 * np.eye(3)[labels]
-    skewed = evidence * 1.5 + np.log(shares)
-    strength = choose_prior_strength(labels, skewed, shares)
-    assert strength == pytest.approx(1.0, abs=0.3)
-    assert choose_prior_strength(labels, adjust_logits(skewed, shares, 1.0), np.full(3, 1 / 3)) == 0.0
