@@ -83,10 +83,8 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     task, recipe = run.task, run.task.recipe
     network = keras.models.load_model(run.folder / "model.keras")
     pictures = load_tensors(splits.validation, recipe.preprocessing, run.cache)
-    views = [view(pictures) for view in task.calibration_views]
-    logits = np.concatenate([predict_in_batches(network, view, recipe.batch_size) for view in views])
-    labels = np.tile(labels_of(splits.validation), len(views))
-    weights = np.tile(set_weights(splits.validation, task.test_by), len(views))
+    labels, weights = labels_of(splits.validation), set_weights(splits.validation, task.test_by)
+    logits = predict_in_batches(network, pictures, recipe.batch_size)
     temperature = fit_temperature(labels, logits, weights)
     probabilities = softmax(logits / temperature)
     points = tuple(
@@ -108,7 +106,7 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     if precision == "int8":
         reference, exported = exported, run.folder / "int8.onnx"
         export.quantize(reference, exported, np.asarray(typical[:: max(1, len(typical) // CALIBRATION_PICTURES)]))
-        loss = precision_loss(reference, exported, pictures, labels_of(splits.validation))
+        loss = precision_loss(reference, exported, pictures, labels)
         log.info("int8 against fp32 on validation: %s", loss)
     entry, outputs = export.tensor_specs(exported)
     draft = write_bundle(

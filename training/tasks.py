@@ -12,7 +12,6 @@ from training.calibrate import OperatingRule
 from training.datasets import chest_nih, chest_xray, ham10000
 from training.recipes import SKIN, XRAY, Recipe
 from training.splits import Splits, assert_no_leak, split_groups
-from training.views import View, darker, equalised, lighter, whole
 
 TEST_SEED = 1
 VALIDATION_SEED = 2
@@ -21,9 +20,7 @@ VALIDATION_SEED = 2
 @dataclass(frozen=True)
 class Task:
     """`load` takes the folder that holds the data sets in their published layouts. Values of the stratum `test_by` are
-    measured apart. Temperature and operating points are chosen on validation pictures under each of
-    `calibration_views`, so that they don't hang on one machine's exposure.
-    """
+    measured apart."""
 
     recipe: Recipe
     version: str
@@ -33,7 +30,6 @@ class Task:
     operating_rules: tuple[OperatingRule, ...]
     report_by: tuple[str, ...]
     test_by: str | None = None
-    calibration_views: tuple[View, ...] = (whole,)
 
 
 def load_skin(data: Path) -> Splits:
@@ -84,6 +80,5 @@ TASKS = {
         operating_rules=(OperatingRule("pneumonia"),),
         report_by=("subtype",),
         test_by="set",
-        calibration_views=(whole, equalised, darker, lighter),
     ),
 }

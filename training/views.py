@@ -1,5 +1,5 @@
 """Deterministic changes of chest pictures (n, size, size, 3), uint8 before and after: what is left when something is
-hidden, and how another machine might have drawn the same chest."""
+hidden."""
 
 from collections.abc import Callable
 
@@ -60,18 +60,3 @@ def equalised(pictures: UInt8Array) -> UInt8Array:
         for picture in pictures
     ]
     return np.stack(spread).astype(np.uint8)
-
-
-def darker(pictures: UInt8Array) -> UInt8Array:
-    """Gamma 1.6."""
-    return _gamma(pictures, 1.6)
-
-
-def lighter(pictures: UInt8Array) -> UInt8Array:
-    """Gamma 0.625."""
-    return _gamma(pictures, 0.625)
-
-
-def _gamma(pictures: UInt8Array, power: float) -> UInt8Array:
-    curve = np.rint(255.0 * (np.arange(256) / 255.0) ** power).astype(np.uint8)
-    return curve[pictures]
