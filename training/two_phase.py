@@ -116,7 +116,9 @@ class Trainer:
             self._train_head(pictures, labels, weights)
         self._fine_tune(pictures, labels, weights, labels_of(validation), validation_pictures)
         self._use_average()
-        fold_norms(self.network).save(self.folder / "model.keras")
+        partial = self.folder / "partial.keras"
+        fold_norms(self.network).save(partial)
+        partial.rename(self.folder / "model.keras")
 
     def predict(self, pictures: UInt8Array) -> FloatArray:
         """Logits (n, classes) of uint8 pictures."""
