@@ -36,6 +36,8 @@ NUMBERS: dict[str, type[int] | type[float]] = {
     "first_stage": int,
     "smoothing": float,
     "mixup": float,
+    "balance": float,
+    "validate_every": int,
     "seed": int,
     "patience": int,
 }
