@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 from fastapi import Request, Response
-from numpy.typing import NDArray
 
 from app.disconnection import while_connected
 from app.errors import ModelUnavailableError, UnreliableImageError
@@ -15,12 +14,13 @@ from app.settings import Settings
 from models import knowledge
 from models.bundle import BundleError, Metadata
 from models.diagnoses import heart, skin, xray
+from models.engine import PROBABILITIES, Outputs
 from models.preprocessing.image import decode, preprocess
 from models.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Diagnosis, ModelInfo, Reading, Reliability
 
 ReadingT = TypeVar("ReadingT", bound=Reading)
-Interpret = Callable[[NDArray[np.float32], Metadata], ReadingT]
+Interpret = Callable[[Outputs, Metadata], ReadingT]
 
 INTERPRETERS: Mapping[str, Interpret[Reading]] = {
     "skin": skin.interpret,
@@ -33,11 +33,17 @@ def check_classes(metadata: Metadata) -> None:
     """Raises `BundleError` where no diagnosis can interpret what the bundle answers."""
     if metadata.name not in INTERPRETERS:
         raise BundleError(f"Bundle {metadata.name}: this version of the service can't interpret it.")
-    n = len(metadata.classes)
     try:
-        INTERPRETERS[metadata.name](np.full(n, 1 / n, np.float32), metadata)
+        INTERPRETERS[metadata.name](_plausible_outputs(metadata), metadata)
     except ValueError as error:
         raise BundleError(f"Bundle {metadata.name}: its answers can't be interpreted: {error}") from error
+
+
+def _plausible_outputs(metadata: Metadata) -> Outputs:
+    """Of one input, each output of metadata.json: equal probabilities, and 0.5 everywhere else."""
+    n = len(metadata.classes)
+    others = {spec.name: np.full([edge or 1 for edge in spec.shape[1:]], 0.5, np.float32) for spec in metadata.outputs}
+    return {**others, PROBABILITIES: np.full(n, 1 / n, np.float32)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Reader:
             raise UnreliableImageError(reliability.reason)
         metadata = prediction.metadata
         model = ModelInfo(name=name, version=metadata.version, precision=metadata.precision)
-        return interpret(prediction.probabilities, metadata), self._context(model, reliability)
+        return interpret(prediction.outputs, metadata), self._context(model, reliability)
 
     async def sample_of_image(
         self, name: Diagnosis, image: bytes, sample: Callable[[], ReadingT]

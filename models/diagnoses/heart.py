@@ -6,12 +6,10 @@ for want of a better name. Severity and urgency are those of the gravest finding
 listed for each, the gravest first.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models import knowledge
 from models.bundle import Metadata
 from models.diagnoses.probabilities import gravity, most_probable, name_classes, percent, threshold_of
+from models.engine import PROBABILITIES, Outputs
 from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading
 
 _KNOWLEDGE = knowledge.heart()
@@ -19,12 +17,12 @@ _SAMPLE = HeartReading.model_validate(READING_EXAMPLE)
 _NORMAL = "NORM"
 
 
-def interpret(probabilities: NDArray[np.float32], metadata: Metadata) -> HeartReading:
-    """Read the (5,) probabilities of `NORM`, `MI`, `STTC`, `CD` and `HYP`, each 0-1 by itself.
+def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
+    """Read `probabilities`, (5,), of `NORM`, `MI`, `STTC`, `CD` and `HYP`, each 0-1 by itself.
 
     Raises `ValueError` where the bundle's classes are not the contract's.
     """
-    named = name_classes(probabilities, metadata, _KNOWLEDGE.classes)
+    named = name_classes(outputs[PROBABILITIES], metadata, _KNOWLEDGE.classes)
     thresholds = [threshold_of(each.code, metadata, default=_KNOWLEDGE.default_threshold.text) for each in named]
     present = [each.probability >= threshold for each, threshold in zip(named, thresholds, strict=True)]
     abnormal = [each for each, found in zip(named, present, strict=True) if found and each.code != _NORMAL]

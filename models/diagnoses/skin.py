@@ -11,12 +11,10 @@ lowers them.
 import math
 from typing import get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models import knowledge
 from models.bundle import Metadata
 from models.diagnoses.probabilities import gravity, most_probable, name_classes, percent, threshold_of
+from models.engine import PROBABILITIES, Outputs
 from models.knowledge import SkinClass
 from schemas.common import ClassProbability
 from schemas.skin import READING_EXAMPLE, LesionType, SkinEscalation, SkinPrediction, SkinReading
@@ -26,12 +24,12 @@ _SAMPLE = SkinReading.model_validate(READING_EXAMPLE)
 _TYPES: tuple[LesionType, ...] = get_args(LesionType)
 
 
-def interpret(probabilities: NDArray[np.float32], metadata: Metadata) -> SkinReading:
-    """Read the (7,) probabilities of the classes `akiec` to `vasc`, which sum to 1.
+def interpret(outputs: Outputs, metadata: Metadata) -> SkinReading:
+    """Read `probabilities`, (7,), of the classes `akiec` to `vasc`, which sum to 1.
 
     Raises `ValueError` where the bundle's classes are not the contract's.
     """
-    named = name_classes(probabilities, metadata, _KNOWLEDGE.classes)
+    named = name_classes(outputs[PROBABILITIES], metadata, _KNOWLEDGE.classes)
     leading = most_probable(named)
     escalation = _escalation(named, leading, metadata)
     lead = _class_of(leading)

@@ -7,24 +7,22 @@ not reassuring: severity, urgency and recommendations say that the picture does 
 is, a picture doesn't say (BTS grades it by CRB-65): the severity is the class's own.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models import knowledge
 from models.bundle import Metadata
 from models.diagnoses.probabilities import name_classes, percent, threshold_of
+from models.engine import PROBABILITIES, Outputs
 from schemas.xray import READING_EXAMPLE, XrayPrediction, XrayReading
 
 _KNOWLEDGE = knowledge.xray()
 _SAMPLE = XrayReading.model_validate(READING_EXAMPLE)
 
 
-def interpret(probabilities: NDArray[np.float32], metadata: Metadata) -> XrayReading:
-    """Read the (2,) probabilities of `normal` and `pneumonia`, which sum to 1.
+def interpret(outputs: Outputs, metadata: Metadata) -> XrayReading:
+    """Read `probabilities`, (2,), of `normal` and `pneumonia`, which sum to 1.
 
     Raises `ValueError` where the bundle's classes are not the contract's.
     """
-    named = name_classes(probabilities, metadata, _KNOWLEDGE.classes)
+    named = name_classes(outputs[PROBABILITIES], metadata, _KNOWLEDGE.classes)
     normal, pneumonia = named
     threshold = threshold_of(pneumonia.code, metadata, default=_KNOWLEDGE.default_threshold.text)
     found = pneumonia if pneumonia.probability >= threshold else normal

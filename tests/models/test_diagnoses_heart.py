@@ -19,7 +19,9 @@ CLASSES = dict(zip(CODES, knowledge.heart().classes, strict=True))
 
 
 def read(*values: float, **thresholds: float) -> HeartReading:
-    return heart.interpret(np.array(values, dtype=np.float32), make_metadata("heart_record", CODES, **thresholds))
+    return heart.interpret(
+        {"probabilities": np.array(values, dtype=np.float32)}, make_metadata("heart_record", CODES, **thresholds)
+    )
 
 
 def test_normal_answers_the_contracts_texts() -> None:
@@ -75,4 +77,4 @@ def test_the_sample_is_the_contracts_example() -> None:
 
 def test_a_bundle_with_other_classes_is_refused() -> None:
     with pytest.raises(ValueError, match="the contract has NORM, MI, STTC, CD, HYP"):
-        heart.interpret(np.zeros(5, dtype=np.float32), make_metadata("heart_record", CODES[::-1]))
+        heart.interpret({"probabilities": np.zeros(5, dtype=np.float32)}, make_metadata("heart_record", CODES[::-1]))

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import knowledge
+from models.bundle import Metadata
 from models.diagnoses import skin
 from models.diagnoses.probabilities import gravity
+from schemas.skin import SkinReading
 from tests import contract
 from tests.models.metadata import make_metadata
 
@@ -25,6 +27,10 @@ def probabilities(**shares: float) -> NDArray[np.float32]:
     return np.array([shares.get(code, 0.0) for code in CODES], dtype=np.float32)
 
 
+def read(values: NDArray[np.float32], metadata: Metadata = METADATA) -> SkinReading:
+    return skin.interpret({"probabilities": values}, metadata)
+
+
 def distributions() -> st.SearchStrategy[NDArray[np.float32]]:
     weights = st.lists(st.floats(0, 1), min_size=7, max_size=7).filter(lambda shares: sum(shares) > 0.01)
     return weights.map(lambda shares: (np.array(shares) / sum(shares)).astype(np.float32))
@@ -32,7 +38,7 @@ def distributions() -> st.SearchStrategy[NDArray[np.float32]]:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_clear_lead_answers_the_texts_of_its_class(code: str) -> None:
-    reading = skin.interpret(probabilities(**{code: 0.97, "nv": 1.0 if code == "nv" else 0.03}), METADATA)
+    reading = read(probabilities(**{code: 0.97, "nv": 1.0 if code == "nv" else 0.03}))
     known = CLASSES[code]
     assert reading.prediction.class_id == CODES.index(code)
     assert (reading.prediction.name, reading.prediction.type) == (known.name, known.type)
@@ -45,7 +51,7 @@ def test_a_clear_lead_answers_the_texts_of_its_class(code: str) -> None:
 
 
 def test_a_benign_lead_with_melanoma_at_its_operating_point_does_not_reassure() -> None:
-    reading = skin.interpret(probabilities(mel=0.25), METADATA)
+    reading = read(probabilities(mel=0.25))
     melanoma = CLASSES["mel"]
     assert reading.prediction.name == "Melanocytic Nevi"
     assert reading.prediction.type == "benign"
@@ -66,36 +72,36 @@ def test_a_benign_lead_with_melanoma_at_its_operating_point_does_not_reassure() 
 
 
 def test_the_operating_point_itself_counts_and_just_below_does_not() -> None:
-    at = skin.interpret(probabilities(mel=0.25), make_metadata("skin", CODES, mel=0.25))
-    below = skin.interpret(probabilities(mel=0.25), make_metadata("skin", CODES, mel=0.251))
+    at = read(probabilities(mel=0.25), make_metadata("skin", CODES, mel=0.25))
+    below = read(probabilities(mel=0.25), make_metadata("skin", CODES, mel=0.251))
     assert at.escalation is not None
     assert below.escalation is None
     assert below.severity == "low"
 
 
 def test_of_two_suspects_the_graver_decides() -> None:
-    reading = skin.interpret(probabilities(bcc=0.35, mel=0.21), METADATA)
+    reading = read(probabilities(bcc=0.35, mel=0.21))
     assert reading.prediction.name == "Melanocytic Nevi"
     assert reading.escalation is not None
     assert reading.escalation.code == "mel"
 
 
 def test_melanoma_raises_a_milder_cancer_that_leads() -> None:
-    reading = skin.interpret(probabilities(bcc=0.6, mel=0.3), METADATA)
+    reading = read(probabilities(bcc=0.6, mel=0.3))
     assert reading.prediction.name == "Basal Cell Carcinoma"
     assert reading.severity == "critical"
     assert reading.escalation is not None
 
 
 def test_a_milder_suspect_never_lowers_a_graver_lead() -> None:
-    reading = skin.interpret(probabilities(mel=0.5, bcc=0.4), METADATA)
+    reading = read(probabilities(mel=0.5, bcc=0.4))
     assert reading.prediction.name == "Melanoma"
     assert reading.severity == "critical"
     assert reading.escalation is None
 
 
 def test_suspicious_classes_that_outweigh_a_benign_lead_raise_it_without_any_operating_point() -> None:
-    reading = skin.interpret(probabilities(akiec=0.18, bcc=0.19, mel=0.2), make_metadata("skin", CODES))
+    reading = read(probabilities(akiec=0.18, bcc=0.19, mel=0.2), make_metadata("skin", CODES))
     assert reading.prediction.name == "Melanocytic Nevi"
     assert reading.severity == "critical"
     assert reading.escalation is not None
@@ -106,13 +112,13 @@ def test_suspicious_classes_that_outweigh_a_benign_lead_raise_it_without_any_ope
 
 
 def test_an_operating_point_of_a_benign_class_changes_nothing() -> None:
-    reading = skin.interpret(probabilities(bkl=0.3), make_metadata("skin", CODES, bkl=0.1, nv=0.1))
+    reading = read(probabilities(bkl=0.3), make_metadata("skin", CODES, bkl=0.1, nv=0.1))
     assert reading.escalation is None
 
 
 @given(distributions())
 def test_every_distribution_gives_a_consistent_reading(values: NDArray[np.float32]) -> None:
-    reading = skin.interpret(values, METADATA)
+    reading = read(values)
     listed = [each.probability for each in reading.probabilities]
     assert [(each.class_id, each.code) for each in reading.probabilities] == list(enumerate(CODES))
     assert sum(listed) == pytest.approx(1, abs=1e-5)
@@ -133,25 +139,25 @@ def test_every_distribution_gives_a_consistent_reading(values: NDArray[np.float3
 
 @given(distributions())
 def test_a_more_sensitive_operating_point_never_lowers_the_severity(values: NDArray[np.float32]) -> None:
-    strict = skin.interpret(values, make_metadata("skin", CODES, mel=0.5))
-    sensitive = skin.interpret(values, make_metadata("skin", CODES, mel=0.1))
+    strict = read(values, make_metadata("skin", CODES, mel=0.5))
+    sensitive = read(values, make_metadata("skin", CODES, mel=0.1))
     assert gravity(sensitive.severity) >= gravity(strict.severity)
 
 
 def test_a_bundle_with_other_classes_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Bundle skin 1\.0\.0 has the classes bcc, akiec"):
-        skin.interpret(probabilities(), make_metadata("skin", ("bcc", "akiec", *CODES[2:])))
+        read(probabilities(), make_metadata("skin", ("bcc", "akiec", *CODES[2:])))
 
 
 @pytest.mark.parametrize("count", [6, 8])
 def test_another_number_of_probabilities_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match="zip"):
-        skin.interpret(np.full(count, 1 / count, dtype=np.float32), METADATA)
+        read(np.full(count, 1 / count, dtype=np.float32))
 
 
 def test_a_probability_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="probability"):
-        skin.interpret(np.full(7, np.nan, dtype=np.float32), METADATA)
+        read(np.full(7, np.nan, dtype=np.float32))
 
 
 def test_the_sample_is_the_contracts_example() -> None:
@@ -165,7 +171,7 @@ def test_the_sample_is_the_contracts_example() -> None:
 
 
 def test_existing_clients_find_the_contracts_labels_in_a_live_answer() -> None:
-    live = json.loads(skin.interpret(probabilities(nv=0.89, bkl=0.11), METADATA).model_dump_json())
+    live = json.loads(read(probabilities(nv=0.89, bkl=0.11)).model_dump_json())
     for field in ("severity", "urgency", "treatment_options"):
         assert live[field] == contract.SKIN[field]
     assert live["staging"]["stage"] == contract.SKIN["staging"]["stage"]

@@ -17,7 +17,7 @@ CODES = ("normal", "pneumonia")
 
 def read(probability: float, **thresholds: float) -> XrayReading:
     values = np.array([1 - probability, probability], dtype=np.float32)
-    return xray.interpret(values, make_metadata("xray", CODES, **thresholds))
+    return xray.interpret({"probabilities": values}, make_metadata("xray", CODES, **thresholds))
 
 
 def test_normal_answers_the_contracts_advice() -> None:
@@ -65,7 +65,7 @@ def test_name_confidence_and_threshold_agree(probability: float, threshold: floa
 
 def test_a_bundle_with_other_classes_is_refused() -> None:
     with pytest.raises(ValueError, match="the contract has normal, pneumonia"):
-        xray.interpret(np.array([0.5, 0.5], dtype=np.float32), make_metadata("xray", ("pneumonia", "normal")))
+        xray.interpret({"probabilities": np.full(2, 0.5, np.float32)}, make_metadata("xray", CODES[::-1]))
 
 
 def test_the_sample_is_the_contracts_example() -> None:
