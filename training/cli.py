@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from training.datasets import chest_nih, chest_xray, ham10000
+from training.datasets import chest_nih, chest_xray, ham10000, ptbxl
 from training.datasets.pictures import Sample, verify_counts
 from training.errors import TrainingError
 
@@ -88,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     comparison.set_defaults(run=_compare)
     data = commands.add_parser("data", help="check downloaded data sets").add_subparsers(required=True)
     verify = data.add_parser("verify", help="compare a folder with the published layout and counts")
-    verify.add_argument("set", choices=tuple(DATA_SETS))
+    verify.add_argument("set", choices=(*DATA_SETS, "ptb-xl"))
     verify.add_argument("folder", type=Path)
     verify.set_defaults(run=_verify)
     return parser
@@ -197,13 +197,17 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    load, classes, published = DATA_SETS[options.set]
-    samples = load(options.folder)
-    problems = verify_counts(samples, classes, published)
+    if options.set == "ptb-xl":
+        count, problems = ptbxl.verify(options.folder)
+    else:
+        load, classes, published = DATA_SETS[options.set]
+        samples = load(options.folder)
+        count, problems = len(samples), verify_counts(samples, classes, published)
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
-    verdict = "differs from what was published" if problems else "as published, every picture decodes"
-    sys.stdout.write(f"{options.set}: {len(samples)} pictures, {verdict}.\n")
+    kind = "ECGs" if options.set == "ptb-xl" else "pictures"
+    verdict = "differs from what was published" if problems else f"as published, all {kind} can be read"
+    sys.stdout.write(f"{options.set}: {count} {kind}, {verdict}.\n")
     return 1 if problems else 0
 
 
