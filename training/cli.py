@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from training.datasets import chest_nih, chest_xray, ham10000, ptbxl
+from training.datasets import bus_bra, busi, chest_nih, chest_xray, ham10000, ptbxl
 from training.datasets.pictures import Sample, verify_counts
 from training.errors import TrainingError
 
@@ -26,6 +26,8 @@ DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[s
     "ham10000": (ham10000.load, ham10000.CLASSES, ham10000.PUBLISHED_COUNTS),
     "chest-xray": (chest_xray.load_all, chest_xray.CLASSES, chest_xray.PUBLISHED_COUNTS),
     "chest-nih": (chest_nih.load, chest_nih.CLASSES, chest_nih.PUBLISHED_COUNTS),
+    "busi": (busi.load_all, busi.CLASSES, busi.PUBLISHED_COUNTS),
+    "bus-bra": (bus_bra.load, bus_bra.CLASSES, bus_bra.PUBLISHED_COUNTS),
 }
 NAMES = ("skin", "xray")
 EXTRA_MODULES = ("keras", "matplotlib", "onnx", "rich", "scipy", "tensorflow", "tf2onnx")

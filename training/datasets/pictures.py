@@ -24,7 +24,8 @@ class Sample:
     """One labelled picture.
 
     `label` is a class index. `group` is what must stay on one side of every split: a lesion, a patient, a set of
-    duplicates. `strata` are attributes to report and balance by, such as sex, age band or source resolution.
+    duplicates. `strata` are attributes to report and balance by, such as sex, age band or source resolution. `masks`
+    are pictures of the same size whose bright parts outline what is labelled.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Sample:
     group: str
     source: str
     strata: dict[str, str] = field(default_factory=dict)
+    masks: tuple[Path, ...] = ()
 
 
 def check_layout(folder: Path, expected: Sequence[str], *, layout: str, where: str) -> None:
