@@ -1,0 +1,291 @@
+"""A WFDB record, header and signal file, from two byte strings to whole numbers of the converter.
+
+Written after header(5) and signal(5) of the WFDB Applications Guide (physionet.org/physiotools/wag). A header is
+hostile input: it names files, counts and formats. No file it names is ever opened, since the signal is what was sent
+with it; every size is checked against the bytes at hand before anything is allocated.
+
+Read: records of one segment with all signals in one file, in the formats 8, 16, 24, 32, 61, 80, 160 and 212.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMATS = (8, 16, 24, 32, 61, 80, 160, 212)
+MAX_HEADER_BYTES = 64 * 1024
+MAX_SIGNALS = 32
+MAX_SAMPLES = 10_000_000
+
+Int32Array = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
+
+_DEFAULT_RATE = 250.0
+_DEFAULT_GAIN = 200.0
+_GAINS = (1e-3, 1e9)
+_BITS = {8: 8, 16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12}
+_NUMBER = r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(?:[eE][+-]?\d{1,3})?"
+_FILE = re.compile(r"[\w.+~-]+")
+_RATE = re.compile(rf"({_NUMBER})(?:/\S*)?", re.ASCII)
+_FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?(?::(\d{1,9}))?(?:\+(\d{1,9}))?", re.ASCII)
+_GAIN = re.compile(rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
+
+
+class RecordError(ValueError):
+    """A record that can't be turned into tensors; the message says what to do."""
+
+
+class UnreadableRecordError(RecordError):
+    """The header or the signal is malformed, truncated or damaged, or they don't belong together."""
+
+
+class UnusableRecordError(RecordError):
+    """The record is sound, but not of a kind that is read, or not a 12-lead ECG."""
+
+
+class RecordTooLargeError(RecordError):
+    """The record has more of something than allowed; nothing was decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal specification line. A sample is (converter units - `baseline`) / `gain`, in `units`.
+
+    `name` is empty where the line has no description, `units` where it has none (millivolts by the standard).
+    `calibrated` is false where the line gives no gain and the standard's 200 units per millivolt are assumed.
+    """
+
+    name: str
+    gain: float
+    baseline: int
+    units: str
+    calibrated: bool
+    initial_value: int
+    checksum: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a header says of its record. `rate` is in Hz, `frames` None where the header leaves it open.
+
+    Each frame holds `samples_per_frame` samples of each signal in turn, the first after `offset` bytes; so each
+    signal has `rate` * `samples_per_frame` samples a second.
+    """
+
+    rate: float
+    frames: int | None
+    storage: int
+    samples_per_frame: int
+    offset: int
+    signals: tuple[Signal, ...]
+
+
+def read_header(data: bytes) -> Header:
+    """Parse the bytes of a .hea file. Raises a `RecordError`."""
+    if len(data) > MAX_HEADER_BYTES:
+        raise RecordTooLargeError(f"The header has {len(data)} bytes; at most {MAX_HEADER_BYTES} are read.")
+    lines = [line.strip() for line in _text(data).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines:
+        raise UnreadableRecordError("The header is empty. Send the record's .hea file as `header`.")
+    count, rate, frames = _record_line(lines[0])
+    if len(lines) <= count:
+        raise UnreadableRecordError(f"The header announces {count} signals and describes {len(lines) - 1}.")
+    fields = [_fields(line, number) for number, line in enumerate(lines[1 : count + 1], start=1)]
+    storage, samples_per_frame, offset = _layout(fields)
+    return Header(
+        rate=rate,
+        frames=frames,
+        storage=storage,
+        samples_per_frame=samples_per_frame,
+        offset=offset,
+        signals=tuple(_signal(line, number) for number, line in enumerate(fields, start=1)),
+    )
+
+
+def read_samples(header: Header, data: bytes) -> tuple[Int32Array, BoolArray]:
+    """Decode the bytes of a .dat file.
+
+    Returns the samples in converter units and whether each is valid, both (samples, signals). Raises
+    `UnreadableRecordError` where bytes are missing or a checksum differs, `RecordTooLargeError` over `MAX_SAMPLES`.
+    """
+    data = data[header.offset :]
+    bits = _BITS[header.storage]
+    frame = len(header.signals) * header.samples_per_frame
+    frames = len(data) * 8 // bits // frame if header.frames is None else header.frames
+    wanted = -(-frames * frame * bits // 8)
+    if not frames:
+        raise UnreadableRecordError("The signal file is empty. Send the record's .dat file as `signal`.")
+    if wanted > len(data):
+        raise UnreadableRecordError(
+            f"The signal file is truncated: the header announces {wanted} bytes, {len(data)} are there."
+        )
+    if frames * frame > MAX_SAMPLES:
+        raise RecordTooLargeError(
+            f"The record has {frames * frame} samples in all; at most {MAX_SAMPLES} are read. Send a shorter piece."
+        )
+    values = _decode(data[:wanted], header.storage, frames * frame)
+    per_signal = values.reshape(frames, len(header.signals), header.samples_per_frame).swapaxes(1, 2)
+    samples = per_signal.reshape(-1, len(header.signals))
+    if header.storage == 8:
+        samples = _sum_differences(samples, header.signals)
+        valid = np.ones(samples.shape, np.bool_)
+    else:
+        valid = samples != -(1 << (bits - 1))
+    if header.frames is not None:
+        _verify_checksums(samples, valid, header.signals)
+    return samples, valid
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _record_line(line: str) -> tuple[int, float, int | None]:
+    """The number of signals, the rate in Hz and the number of frames; the time and date are not looked at."""
+    name, *fields = line.split()
+    if "/" in name:
+        raise UnusableRecordError("The record has several segments. Send the files of one segment.")
+    if not fields:
+        raise UnreadableRecordError("The header's first line must give the record's name and its number of signals.")
+    count = _whole_number(fields[0], "number of signals")
+    if count > MAX_SIGNALS:
+        raise RecordTooLargeError(f"The header announces {count} signals; at most {MAX_SIGNALS} are read.")
+    if count < 1:
+        raise UnreadableRecordError("The header announces no signals.")
+    rate = _DEFAULT_RATE
+    if len(fields) > 1:
+        match = _RATE.fullmatch(fields[1])
+        rate = float(match[1]) if match else math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise UnreadableRecordError("The header's sampling frequency must be a positive number of Hz.")
+    frames = _whole_number(fields[2], "number of samples") if len(fields) > 2 else 0
+    if frames < 0:
+        raise UnreadableRecordError("The header's number of samples must not be negative.")
+    return count, rate, frames or None
+
+
+def _fields(line: str, number: int) -> list[str]:
+    """The fields of a signal line: file, format, gain, resolution, zero, initial value, checksum, block size, name."""
+    fields = line.split(maxsplit=8)
+    if len(fields) < 2:
+        raise UnreadableRecordError(f"The header's line of signal {number} must give a file and a format.")
+    if not _FILE.fullmatch(fields[0]) or ".." in fields[0]:
+        raise UnreadableRecordError(
+            f"The header's line of signal {number} must start with a plain file name such as 00001.dat, not a path."
+        )
+    return fields
+
+
+def _layout(lines: list[list[str]]) -> tuple[int, int, int]:
+    """The format, samples per frame and byte offset that all signals share."""
+    if len({fields[0] for fields in lines}) > 1:
+        raise UnusableRecordError("The header names several signal files. Send a record with all its signals in one.")
+    matches = [_FORMAT.fullmatch(fields[1]) for fields in lines]
+    if not all(matches):
+        raise UnreadableRecordError("The format of a signal in the header is not a number such as 16 or 212.")
+    layouts = {match.groups(default="0") for match in matches if match}
+    if len(layouts) > 1:
+        raise UnusableRecordError("The signals differ in format, samples per frame, skew or offset. Save them alike.")
+    storage, samples_per_frame, skew, offset = map(int, layouts.pop())
+    if storage not in FORMATS:
+        raise UnusableRecordError(
+            f"Signal format {storage} is not read; the formats {', '.join(map(str, FORMATS))} are. Convert the record."
+        )
+    if skew:
+        raise UnusableRecordError("The signals are skewed in time. Save the record with its skew corrected.")
+    return storage, samples_per_frame or 1, offset
+
+
+def _signal(fields: list[str], number: int) -> Signal:
+    gain, baseline, units, calibrated = _calibration(fields[2] if len(fields) > 2 else "0", number)
+    zero, initial_value, checksum = (
+        _whole_number(fields[place], f"{what} of signal {number}") if len(fields) > place else None
+        for place, what in ((4, "ADC zero"), (5, "initial value"), (6, "checksum"))
+    )
+    zero = zero or 0
+    return Signal(
+        name=fields[8] if len(fields) > 8 else "",
+        gain=gain,
+        baseline=zero if baseline is None else baseline,
+        units=units,
+        calibrated=calibrated,
+        initial_value=zero if initial_value is None else initial_value,
+        checksum=checksum,
+    )
+
+
+def _calibration(field: str, number: int) -> tuple[float, int | None, str, bool]:
+    """Gain, baseline, units, and whether the gain was given."""
+    match = _GAIN.fullmatch(field)
+    gain = float(match[1]) if match else math.nan
+    if match and gain == 0:
+        return _DEFAULT_GAIN, int(match[2]) if match[2] else None, match[3] or "", False
+    if not match or not _GAINS[0] <= gain <= _GAINS[1]:
+        raise UnreadableRecordError(
+            f"The gain of signal {number} must be a positive number of converter units per physical unit, "
+            "such as 1000(0)/mV."
+        )
+    return gain, int(match[2]) if match[2] else None, match[3] or "", True
+
+
+def _whole_number(field: str, what: str) -> int:
+    if not _WHOLE_NUMBER.fullmatch(field):
+        raise UnreadableRecordError(f"The header's {what} must be a whole number of at most ten digits.")
+    return int(field)
+
+
+def _decode(data: bytes, storage: int, count: int) -> Int32Array:
+    """The (count,) samples of a file in order; of format 8 their differences."""
+    match storage:
+        case 8:
+            return np.frombuffer(data, np.int8).astype(np.int32)
+        case 16:
+            return np.frombuffer(data, "<i2").astype(np.int32)
+        case 24:
+            words = np.zeros((count, 4), np.uint8)
+            words[:, 1:] = np.frombuffer(data, np.uint8).reshape(count, 3)
+            return words.view("<i4")[:, 0].astype(np.int32) >> 8
+        case 32:
+            return np.frombuffer(data, "<i4").astype(np.int32)
+        case 61:
+            return np.frombuffer(data, ">i2").astype(np.int32)
+        case 80:
+            return np.frombuffer(data, np.uint8).astype(np.int32) - 128
+        case 160:
+            return np.frombuffer(data, "<u2").astype(np.int32) - 32768
+        case _:
+            return _decode_212(data, count)
+
+
+def _decode_212(data: bytes, count: int) -> Int32Array:
+    """Two 12-bit samples in three bytes: the low bytes are the first and the third, the high bits share the second."""
+    triples = np.zeros((-(-count // 2), 3), np.int32)
+    triples.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
+    first = triples[:, 0] | (triples[:, 1] & 0x0F) << 8
+    second = triples[:, 2] | (triples[:, 1] & 0xF0) << 4
+    samples = np.stack([first, second], axis=1).reshape(-1)[:count]
+    return (samples ^ 0x800) - 0x800
+
+
+def _sum_differences(differences: Int32Array, signals: tuple[Signal, ...]) -> Int32Array:
+    sums = np.cumsum(differences, axis=0, dtype=np.int64) + [signal.initial_value for signal in signals]
+    limits = np.iinfo(np.int32)
+    return np.clip(sums, limits.min, limits.max).astype(np.int32)
+
+
+def _verify_checksums(samples: Int32Array, valid: BoolArray, signals: tuple[Signal, ...]) -> None:
+    """Each checksum is the sum of a signal's samples modulo 65,536. Zero stands for none; where samples are marked
+    invalid, writers differ in what they add for them."""
+    totals = samples.sum(axis=0, dtype=np.int64)
+    for place, signal in enumerate(signals):
+        if signal.checksum and valid[:, place].all() and (signal.checksum - int(totals[place])) % 65536:
+            raise UnreadableRecordError(
+                f"The checksum of signal {place + 1} differs: the signal file is damaged or belongs to another header."
+            )
