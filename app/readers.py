@@ -13,7 +13,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from models import knowledge
 from models.bundle import BundleError, Metadata
-from models.diagnoses import heart, skin, xray
+from models.diagnoses import breast, heart, skin, xray
 from models.engine import PROBABILITIES, Outputs
 from models.preprocessing.image import decode, preprocess
 from models.registry import ModelRegistry, Prediction
@@ -25,6 +25,7 @@ Interpret = Callable[[Outputs, Metadata], ReadingT]
 INTERPRETERS: Mapping[str, Interpret[Reading]] = {
     "skin": skin.interpret,
     "heart_image": heart.interpret,
+    "breast": breast.interpret,
     "xray": xray.interpret,
 }
 

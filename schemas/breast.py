@@ -50,6 +50,7 @@ READING_EXAMPLE: dict[str, Any] = {
         {"class_id": 4, "code": "5", "name": "Highly Suggestive", "probability": 0.01},
     ],
     "malignancy_probability": 0.01,
+    "adjustment": None,
 }
 
 
@@ -60,7 +61,10 @@ class BreastPrediction(Part):
     name: str = Field(description="Name of the category.")
     birads: Birads = Field(description="Category; 6 only where the caller sent `biopsy_proven=true`.")
     subcategory: Subcategory | None = Field(default=None, description="4A, 4B or 4C in category 4, else null.")
-    confidence: Probability = Field(description="Probability of this category, 0-1; 1 where it was told by the caller.")
+    confidence: Probability = Field(
+        description="Probability of this category in `probabilities`, 0-1; 1 where it was told by the caller. Small "
+        "where `adjustment` says why another category is answered than the appearance alone would be."
+    )
     confidence_percent: Percent = Field(description="The same as text, one decimal.")
 
 
@@ -75,6 +79,11 @@ class BreastReading(Reading):
         min_length=5, max_length=5, description="Categories 1 to 5 in order; they sum to 1. No picture shows a 6."
     )
     malignancy_probability: Probability = Field(description="Calibrated probability that a biopsy would show cancer.")
+    adjustment: str | None = Field(
+        default=None,
+        description="Why the category is not the one of the appearance alone, where the probability of malignancy "
+        "calls for another; else null.",
+    )
 
 
 class BreastAnswer(AnswerContext, BreastReading):

@@ -109,3 +109,16 @@ def departures(expected: object, actual: object, path: str = "answer") -> list[s
         shared = [key for key in expected if key in actual]
         return missing + [fault for key in shared for fault in departures(expected[key], actual[key], f"{path}.{key}")]
     return [] if expected == actual else [f"{path}: {actual!r} instead of {expected!r}"]
+
+
+def type_departures(expected: object, actual: object, path: str = "answer") -> list[str]:
+    """Where `actual` lacks a field of `expected` or has another JSON type there; values may differ."""
+    if type(expected) is not type(actual):
+        return [f"{path}: {type(actual).__name__} instead of {type(expected).__name__}"]
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        missing = [f"{path}.{key}: missing" for key in expected if key not in actual]
+        shared = [key for key in expected if key in actual]
+        return missing + [fault for key in shared for fault in type_departures(expected[key], actual[key], key)]
+    if isinstance(expected, list) and isinstance(actual, list):
+        return [fault for item in actual for fault in type_departures(expected[0], item, f"{path}[]")]
+    return []

@@ -1,7 +1,8 @@
 """A tiny valid bundle, so that tests need no trained weights.
 
 The graph is deterministic: each class has a fixed colour, a picture gets the softmax of how far its mean colour leans
-to each, and `novelty` is the mean colour's distance from middle grey, 0 (grey) to about 0.87 (black or white).
+to each, and `novelty` is the mean colour's distance from middle grey, 0 (grey) to about 0.87 (black or white). The
+breast bundle also answers `malignancy`, which rises with the light, from 0.001 (black) to 0.999 (white).
 """
 
 from datetime import date
@@ -17,13 +18,14 @@ from models.bundle import Bundle, write_bundle
 CLASSES = {
     "skin": ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),
     "xray": ("normal", "pneumonia"),
+    "breast": ("1", "2", "3", "4", "5"),
 }
 NOVELTY_THRESHOLD = 0.8
 SIZE = 224
 
 
-def make_graph(classes: int, size: int = SIZE) -> onnx.ModelProto:
-    """uint8 `image` (n, size, size, 3) to `probabilities` (n, classes) and `novelty` (n,)."""
+def make_graph(classes: int, size: int = SIZE, *, malignancy: bool = False) -> onnx.ModelProto:
+    """uint8 `image` (n, size, size, 3) to `probabilities` (n, classes), `novelty` and, if asked, `malignancy`, both (n,)."""
     weights = np.random.default_rng(7).normal(0, 3, (3, classes)).astype(np.float32)
     constants = {
         "weights": weights,
@@ -31,6 +33,7 @@ def make_graph(classes: int, size: int = SIZE) -> onnx.ModelProto:
         "grey": np.float32(0.5),
         "pixels": np.array([1, 2], np.int64),
         "channels": np.array([1], np.int64),
+        "steepness": np.float32(14 / 3),
     }
     nodes = [
         helper.make_node("Cast", ["image"], ["values"], to=TensorProto.INT32),
@@ -42,14 +45,19 @@ def make_graph(classes: int, size: int = SIZE) -> onnx.ModelProto:
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
         helper.make_node("ReduceL2", ["lean", "channels"], ["novelty"], keepdims=0),
     ]
+    answers = [("probabilities", ["n", classes]), ("novelty", ["n"])]
+    if malignancy:
+        nodes += [
+            helper.make_node("ReduceSum", ["lean", "channels"], ["brightness"], keepdims=0),
+            helper.make_node("Mul", ["brightness", "steepness"], ["suspicion"]),
+            helper.make_node("Sigmoid", ["suspicion"], ["malignancy"]),
+        ]
+        answers.append(("malignancy", ["n"]))
     graph = helper.make_graph(
         nodes,
         "fake",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", size, size, 3])],
-        [
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes]),
-            helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["n"]),
-        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in answers],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -60,6 +68,7 @@ def make_graph(classes: int, size: int = SIZE) -> onnx.ModelProto:
 def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str, Any]:
     """All of metadata.json but the checksum; `changes` replace fields."""
     classes = CLASSES[name]
+    malignancy = {"name": "malignancy", "dtype": "float", "shape": (None,)}
     return {
         "name": name,
         "version": version,
@@ -71,6 +80,7 @@ def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str
         "outputs": (
             {"name": "probabilities", "dtype": "float", "shape": (None, len(classes))},
             {"name": "novelty", "dtype": "float", "shape": (None,)},
+            *([malignancy] if name == "breast" else []),
         ),
         "preprocessing": {"size": SIZE, "framing": "middle_square" if name == "skin" else "squash"},
         "temperature": 1.0,
@@ -92,7 +102,7 @@ def make_bundle(
     """Write `<bundles>/<name>/<version>/` and read it back."""
     folder = bundles / name / version
     folder.mkdir(parents=True)
-    onnx.save(graph or make_graph(len(CLASSES[name])), folder / "model.onnx")
+    onnx.save(graph or make_graph(len(CLASSES[name]), malignancy=name == "breast"), folder / "model.onnx")
     return write_bundle(
         folder,
         model=folder / "model.onnx",

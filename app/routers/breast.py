@@ -16,6 +16,7 @@ router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
 @router.post("/analyze/breast", responses=PICTURE_RESPONSES, openapi_extra=BREAST_FORM)
 async def analyze_breast(image: UploadedImage, biopsy_proven: BiopsyProven, reader: ReaderDep) -> BreastAnswer:
     """The BI-RADS category of a breast ultrasound; 6 only where the caller knows of a biopsy."""
+    interpret = partial(breast.interpret, biopsy_proven=biopsy_proven)
     sample = partial(breast.sample, biopsy_proven=biopsy_proven)
-    reading, context = await reader.sample_of_image("breast", image, sample)
+    reading, context = await reader.image("breast", image, interpret, sample)
     return BreastAnswer.compose(reading, context)

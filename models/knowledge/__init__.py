@@ -135,6 +135,13 @@ class Likelihood(Part):
     up_to: Probability
 
 
+class BreastSubcategory(Part):
+    """A part of category 4; `suspicion` completes the category's message."""
+
+    likelihood: Sourced[Likelihood]
+    suspicion: Sourced[str]
+
+
 class BreastCategory(Part):
     """A BI-RADS assessment category."""
 
@@ -142,15 +149,24 @@ class BreastCategory(Part):
     name: str
     severity: Severity
     likelihood: Sourced[Likelihood] | None
-    subcategories: Sourced[dict[Subcategory, Likelihood]] | None = None
+    subcategories: dict[Subcategory, BreastSubcategory] = Field(default_factory=dict)
     urgency: Sourced[Urgency]
     recommendations: Sourced[Recommendations]
+
+
+class BreastConsistency(Part):
+    """Where assessment and probability of malignancy disagree; texts with braces are templates."""
+
+    clearly_above: Sourced[Probability]
+    raised: Sourced[str]
+    lowered: Sourced[str]
 
 
 class BreastKnowledge(Document):
     """breast.yaml, BI-RADS 1 to 6 in order."""
 
     categories: tuple[BreastCategory, ...]
+    consistency: BreastConsistency
 
 
 class DiseaseSample(Part):

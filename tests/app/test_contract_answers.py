@@ -17,6 +17,7 @@ from tests.contract import (
     SKIN,
     XRAY,
     departures,
+    type_departures,
 )
 from tests.service import serving, upload
 
@@ -35,19 +36,6 @@ CODES = {
     "/analyze/xray": ["normal", "pneumonia"],
 }
 RECORD = {**upload(b"header", part="header"), **upload(b"signal", part="signal")}
-
-
-def _type_departures(expected: object, actual: object, path: str = "answer") -> list[str]:
-    """Where `actual` lacks a field of `expected` or has another JSON type there; values may differ."""
-    if type(expected) is not type(actual):
-        return [f"{path}: {type(actual).__name__} instead of {type(expected).__name__}"]
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        missing = [f"{path}.{key}: missing" for key in expected if key not in actual]
-        shared = [key for key in expected if key in actual]
-        return missing + [fault for key in shared for fault in _type_departures(expected[key], actual[key], key)]
-    if isinstance(expected, list) and isinstance(actual, list):
-        return [fault for item in actual for fault in _type_departures(expected[0], item, f"{path}[]")]
-    return []
 
 
 def _assert_context(answer: httpx.Response, *, model: str, demo: bool) -> None:
@@ -148,7 +136,7 @@ async def test_a_loaded_model_answers_with_every_field_of_the_contract(
     answer = await client.post(path + query, files=upload(picture))
     assert answer.status_code == 200
     body = answer.json()
-    assert _type_departures(PICTURES[path], body) == []
+    assert type_departures(PICTURES[path], body) == []
     _assert_context(answer, model=path.removeprefix("/analyze/"), demo=False)
     _assert_probabilities(body, CODES[path])
     assert sum(each["probability"] for each in body["probabilities"]) == pytest.approx(1, abs=1e-4)
