@@ -25,7 +25,8 @@ SIZE = 224
 
 
 def make_graph(classes: int, size: int = SIZE, *, malignancy: bool = False) -> onnx.ModelProto:
-    """uint8 `image` (n, size, size, 3) to `probabilities` (n, classes), `novelty` and, if asked, `malignancy`, both (n,)."""
+    """uint8 `image` (n, size, size, 3) to `probabilities` (n, classes), `novelty` (n,) and, if asked for,
+    `malignancy` (n,)."""
     weights = np.random.default_rng(7).normal(0, 3, (3, classes)).astype(np.float32)
     constants = {
         "weights": weights,
