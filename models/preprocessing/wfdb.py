@@ -150,8 +150,10 @@ def _text(data: bytes) -> str:
 def _record_line(line: str) -> tuple[int, float, int | None]:
     """The number of signals, the rate in Hz and the number of frames; the time and date are not looked at."""
     name, *fields = line.split()
-    if "/" in name:
+    if re.fullmatch(r"[^/]+/\d+", name):
         raise UnusableRecordError("The record has several segments. Send the files of one segment.")
+    if not _FILE.fullmatch(name):
+        raise UnreadableRecordError("The header must start with the record's plain name, such as 00001, not a path.")
     if not fields:
         raise UnreadableRecordError("The header's first line must give the record's name and its number of signals.")
     count = _whole_number(fields[0], "number of signals")
