@@ -50,6 +50,12 @@ SKIN = Recipe(
     augmentation=DERMOSCOPY,
     stratum="resolution",
     stratum_shares={"sharp": 0.6, "soft": 0.4},
+    first_stage=3,
+    steps=3500,
+    balance=0.9,
+    mixup=0.4,
+    validate_every=250,
+    patience=40,
 )
 
 XRAY = Recipe(

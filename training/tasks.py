@@ -60,7 +60,7 @@ def load_xray(data: Path) -> Splits:
 TASKS = {
     "skin": Task(
         recipe=SKIN,
-        version="1.0.0",
+        version="1.1.0",
         load=load_skin,
         sources=(ham10000.SOURCE,),
         licence="CC BY-NC 4.0 (inherited from HAM10000): not for commercial use",
