@@ -40,7 +40,7 @@ def main() -> None:
                 sys.exit(f"{ROUTE} answers in demo mode: there is no model to measure")
 
         def bare() -> None:
-            engine.run(preprocess(picture, bundle.metadata.preprocessing, max_pixels=settings.max_pixels)[np.newaxis])
+            engine.run(preprocess(picture, bundle.metadata.image_preprocessing, max_pixels=settings.max_pixels)[np.newaxis])
 
         http_times, bare_times = take_turns(over_http, bare)
 

@@ -15,13 +15,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.preprocessing.image import REVISION, ImagePreprocessing
+from models.preprocessing import ecg, image
+from models.preprocessing.ecg import SignalPreprocessing
+from models.preprocessing.image import ImagePreprocessing
 
 MODEL_FILE = "model.onnx"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
 
 Precision = Literal["fp32", "int8"]
+
+_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION}
 
 
 class BundleError(ValueError):
@@ -96,7 +100,7 @@ class Metadata(_Part):
     classes: tuple[str, ...]
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
-    preprocessing: ImagePreprocessing
+    preprocessing: ImagePreprocessing | SignalPreprocessing
     temperature: float = Field(gt=0)
     operating_points: tuple[OperatingPoint, ...]
     novelty: NoveltySpec | None = None
@@ -105,6 +109,20 @@ class Metadata(_Part):
     metrics: dict[str, dict[str, Estimate]]
     training: dict[str, Any] = Field(default_factory=dict)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def image_preprocessing(self) -> ImagePreprocessing:
+        """How its pictures are prepared. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, ImagePreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no pictures.")
+        return self.preprocessing
+
+    @property
+    def signal_preprocessing(self) -> SignalPreprocessing:
+        """How its signals are prepared. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, SignalPreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no signals.")
+        return self.preprocessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +157,11 @@ def read_bundle(folder: Path) -> Bundle:
         metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
     except ValidationError as error:
         raise BundleError(f"Bundle {folder}: {METADATA_FILE} is not valid: {error}") from error
-    if metadata.preprocessing.revision != REVISION:
+    trained, installed = metadata.preprocessing.revision, _REVISIONS[metadata.preprocessing.kind]
+    if trained != installed:
         raise BundleError(
-            f"Bundle {folder}: trained with preprocessing revision {metadata.preprocessing.revision}, "
-            f"this installation has {REVISION}. Train it again or install the matching version."
+            f"Bundle {folder}: trained with preprocessing revision {trained}, this installation has {installed}. "
+            "Train it again or install the matching version."
         )
     if (found := file_sha256(folder / MODEL_FILE)) != metadata.sha256:
         raise BundleError(

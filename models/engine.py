@@ -1,15 +1,15 @@
 """One network in ONNX Runtime on the CPU: the graph is checked against its bundle's metadata, then warmed and run."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from models.bundle import Bundle, BundleError, TensorSpec
-from models.preprocessing.image import UInt8Array
 
+Tensor = NDArray[Any]
 Outputs = Mapping[str, NDArray[np.float32]]
 
 PROBABILITIES = "probabilities"
@@ -17,6 +17,7 @@ NOVELTY = "novelty"
 
 _ONLY_ERRORS = 3
 _WARM_UP_BATCHES = (1, 2)
+_ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {"image": ("uint8", np.uint8), "signal": ("float", np.float32)}
 
 onnxruntime.set_default_logger_severity(_ONLY_ERRORS)
 
@@ -28,7 +29,7 @@ class EngineError(RuntimeError):
 class Network(Protocol):
     """What the queue needs of an engine; tests put a fake in its place."""
 
-    def run(self, batch: UInt8Array) -> Outputs:
+    def run(self, batch: Tensor) -> Outputs:
         """Compute a batch; see `Engine.run`."""
 
 
@@ -58,8 +59,9 @@ class Engine:
         self._check_graph()
         self._warm_up()
 
-    def run(self, batch: UInt8Array) -> Outputs:
-        """Compute a batch of tensors, (n, height, width, 3) uint8, 0-255.
+    def run(self, batch: Tensor) -> Outputs:
+        """Compute a batch of what preprocessing makes: (n, height, width, 3) uint8 pictures, 0-255, or (n, samples,
+        leads) float32 signals, mV.
 
         Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, and
         `novelty` (n,). Raises `EngineError`.
@@ -81,11 +83,16 @@ class Engine:
         wanted = {PROBABILITIES, NOVELTY} if metadata.novelty else {PROBABILITIES}
         if absent := wanted - set(self._outputs):
             raise BundleError(f"Bundle {self._bundle.folder}: the graph has no output {', '.join(sorted(absent))}.")
-        size = metadata.preprocessing.size
-        if metadata.input.shape != (None, size, size, 3):
+        prepared = metadata.input.model_copy(
+            update={
+                "dtype": _ELEMENTS[metadata.preprocessing.kind][0],
+                "shape": (None, *metadata.preprocessing.tensor_shape),
+            }
+        )
+        if metadata.input != prepared:
             raise BundleError(
-                f"Bundle {self._bundle.folder}: the graph reads {metadata.input.shape}, "
-                f"preprocessing makes {(None, size, size, 3)}."
+                f"Bundle {self._bundle.folder}: the graph reads {_listing([metadata.input])}, "
+                f"preprocessing makes {_listing([prepared])}."
             )
         probabilities = next(output for output in metadata.outputs if output.name == PROBABILITIES)
         if probabilities.shape != (None, len(metadata.classes)):
@@ -103,11 +110,12 @@ class Engine:
             )
 
     def _warm_up(self) -> None:
-        """Run a single picture and a pair, so the first request finds the memory in place."""
-        size = self._bundle.metadata.preprocessing.size
+        """Run a single input and a pair, so the first request finds the memory in place."""
+        preprocessing = self._bundle.metadata.preprocessing
         for n in _WARM_UP_BATCHES:
+            batch = np.zeros((n, *preprocessing.tensor_shape), _ELEMENTS[preprocessing.kind][1])
             try:
-                probabilities = self.run(np.zeros((n, size, size, 3), np.uint8))[PROBABILITIES]
+                probabilities = self.run(batch)[PROBABILITIES]
             except EngineError as error:
                 raise BundleError(f"{error} This was its first run.") from error
             in_range = bool(np.all((probabilities >= 0) & (probabilities <= 1)))

@@ -7,22 +7,31 @@ blocks the event loop.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from packaging.version import InvalidVersion, Version
 
 from models.bundle import Bundle, BundleError, Metadata, read_bundle
-from models.engine import NOVELTY, PROBABILITIES, Engine, Network, Outputs
-from models.preprocessing.image import UInt8Array
+from models.engine import NOVELTY, PROBABILITIES, Engine, Network, Outputs, Tensor
 from models.scheduling import Admission, Lane, Threads
+
+
+class Windows(Protocol):
+    """An input that is read piece by piece."""
+
+    @property
+    def tensors(self) -> Tensor:
+        """The tensors of its pieces, at least one, stacked."""
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
+WindowsT = TypeVar("WindowsT", bound=Windows)
 
 State = Literal["absent", "loading", "ready", "failed"]
 MakeNetwork = Callable[[Bundle], Network]
@@ -120,12 +129,19 @@ class ModelRegistry:
             if model.state == "loading":
                 self._models[model.name] = await self._load(model.name)
 
-    async def predict(self, name: str, prepare: Callable[[Metadata], UInt8Array]) -> Prediction:
-        """Prepare an input in a thread, then compute it in its turn.
-
-        `prepare` makes the tensor that the metadata asks for, (height, width, 3) uint8, 0-255.
+    async def predict(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
+        """Prepare an input in a thread, then compute it in its turn. `prepare` makes the tensor the metadata asks for.
 
         Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `prepare` raises.
+        """
+        prediction, _ = await self.predict_windows(name, lambda metadata: _Whole(prepare(metadata)[np.newaxis]))
+        return prediction
+
+    async def predict_windows(self, name: str, prepare: Callable[[Metadata], WindowsT]) -> tuple[Prediction, WindowsT]:
+        """Prepare an input in a thread, then compute its windows one after the other, each in its turn.
+
+        Every output is the mean over the windows but `novelty`, which is the highest. Returns also what `prepare` made.
+        Raises as `predict` does.
         """
         model = self._models[name]
         if not model.bundle:
@@ -133,11 +149,11 @@ class ModelRegistry:
         metadata, lane = model.bundle.metadata, self._lanes[name]
         async with self._admissions[name].enter():
             began = time.perf_counter()
-            tensor = await self._preparing.run(prepare, metadata)
+            windows = await self._preparing.run(prepare, metadata)
             prepared = time.perf_counter()
-            outputs = await lane.infer(tensor)
+            outputs = _summarise([await lane.infer(tensor) for tensor in windows.tensors])
         seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
-        return Prediction(metadata, outputs, seconds)
+        return Prediction(metadata, outputs, seconds), windows
 
     async def run(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a thread as a request of that model, which may be absent.
@@ -174,6 +190,23 @@ class ModelRegistry:
         bundle = read_newest_bundle(self._folder / name)
         self._check(bundle.metadata)
         return bundle, self._make_network(bundle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An input that is one tensor."""
+
+    tensors: Tensor
+
+
+def _summarise(windows: Sequence[Outputs]) -> Outputs:
+    if len(windows) == 1:
+        return windows[0]
+    stacked = {name: np.stack([outputs[name] for outputs in windows]) for name in windows[0]}
+    return {
+        name: values.max(axis=0) if name == NOVELTY else values.mean(axis=0, dtype=np.float32)
+        for name, values in stacked.items()
+    }
 
 
 def model_folders(bundles: Path) -> list[Path]:

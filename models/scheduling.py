@@ -13,8 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from models.engine import Network, Outputs
-from models.preprocessing.image import UInt8Array
+from models.engine import Network, Outputs, Tensor
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,7 +100,7 @@ class Threads:
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    tensor: UInt8Array
+    tensor: Tensor
     outcome: asyncio.Future[Outputs] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -114,8 +113,8 @@ class Lane:
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
         self._worker = asyncio.create_task(self._work(), name=name)
 
-    async def infer(self, tensor: UInt8Array) -> Outputs:
-        """Compute one tensor, (height, width, 3) uint8, in its turn; each output without its batch axis.
+    async def infer(self, tensor: Tensor) -> Outputs:
+        """Compute one tensor, without batch axis, in its turn; each output comes without it too.
 
         Raises what the network raises, or `ShuttingDownError`.
         """

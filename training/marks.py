@@ -74,7 +74,9 @@ def measure(bundle: Bundle, samples: Sequence[Sample]) -> dict[str, Row]:
     for sample in shown:
         picture = np.asarray(decode(sample.path.read_bytes(), max_pixels=MAX_PIXELS))
         for view, changed in views(picture, lesions[sample.path]).items():
-            tensors.setdefault(view, []).append(to_tensor(Image.fromarray(changed), bundle.metadata.preprocessing))
+            tensors.setdefault(view, []).append(
+                to_tensor(Image.fromarray(changed), bundle.metadata.image_preprocessing)
+            )
             areas.setdefault(view, []).append(float(np.mean((changed != picture).any(axis=2))))
     scores = {view: predict(bundle.model_path, np.stack(stack))["malignancy"] for view, stack in tensors.items()}
     return {

@@ -159,7 +159,7 @@ def precision_loss(
 
 def measure(task: Task, bundle: Bundle, part: str, samples: Sequence[Sample], cache: Path | None) -> list[Evaluation]:
     """Evaluate the bundle on one part, each value of `task.test_by` apart; `part` is validation or test."""
-    pictures = load_tensors(samples, bundle.metadata.preprocessing, cache)
+    pictures = load_tensors(samples, bundle.metadata.image_preprocessing, cache)
     probabilities = predict(bundle.model_path, pictures)["probabilities"]
     values = sorted({sample.strata[task.test_by] for sample in samples}) if task.test_by else [""]
     evaluations = []

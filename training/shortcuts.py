@@ -77,7 +77,9 @@ def main() -> None:
         console.print(_model_table(bundle, held_out, options.split))
         nih = [*(s for s in splits.validation if s.strata["set"] == "nih")]
         nih += [s for s in splits.test if s.strata["set"] == "nih"] if options.split == "test" else []
-        scores = predict(bundle.model_path, load_tensors(nih, bundle.metadata.preprocessing))["probabilities"][:, 1]
+        scores = predict(bundle.model_path, load_tensors(nih, bundle.metadata.image_preprocessing))["probabilities"][
+            :, 1
+        ]
         share, pairs, patients = within_patient_wins(nih, scores)
         console.print(f"same patient: pneumonia above normal in {share:.2f} of {pairs} pairs of {patients} patients")
 
@@ -98,7 +100,7 @@ def _model_table(bundle: Bundle, samples: Sequence[Sample], split: str) -> Table
     sets = sorted({sample.strata["set"] for sample in samples})
     table = Table("pictures", *(f"{name} {split} AUROC" for name in sets), title=f"bundle {bundle.metadata.version}")
     labels = labels_of(samples) == 1
-    pictures = load_tensors(samples, bundle.metadata.preprocessing)
+    pictures = load_tensors(samples, bundle.metadata.image_preprocessing)
     for view in VIEWS:
         scores = predict(bundle.model_path, view(pictures))["probabilities"][:, 1]
         chosen = [np.array([sample.strata["set"] == name for sample in samples]) for name in sets]

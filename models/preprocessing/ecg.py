@@ -53,9 +53,9 @@ class SignalPreprocessing(BaseModel):
     band: tuple[float, float] = (0.5, 40.0)
 
     @property
-    def samples(self) -> int:
-        """Samples of each lead in a window."""
-        return self.rate * self.seconds
+    def tensor_shape(self) -> tuple[int, int]:
+        """Samples and leads of one tensor, which is float32."""
+        return self.rate * self.seconds, len(self.leads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
         raise UnusableRecordError(str(faults[0]))
     bridged = np.stack([_bridge_gaps(windows[index]) for index in sound])
     return EcgWindows(
-        tensors=resample(filter_band(bridged, record.rate, spec.band), spec.samples),
+        tensors=resample(filter_band(bridged, record.rate, spec.band), spec.tensor_shape[0]),
         record=record,
         flat_leads=tuple(lead for lead in spec.leads if any(lead in flat[index] for index in sound)),
     )

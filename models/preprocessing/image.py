@@ -68,6 +68,11 @@ class ImagePreprocessing(BaseModel):
     size: int = Field(ge=32, le=1024)
     framing: Framing
 
+    @property
+    def tensor_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one tensor, which is uint8."""
+        return self.size, self.size, 3
+
 
 def sniff_format(data: bytes) -> PictureFormat | None:
     """Name the picture format from its first bytes, or None where it is none of `FORMATS`."""

@@ -59,7 +59,7 @@ async def loaded(folder: Path, *, network: SlowNetwork | None = None, **options:
 
 
 def grey(metadata: Metadata) -> NDArray[np.uint8]:
-    size = metadata.preprocessing.size
+    size = metadata.image_preprocessing.size
     return np.full((size, size, 3), 128, np.uint8)
 
 
