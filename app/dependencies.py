@@ -9,7 +9,7 @@ from app.errors import InvalidRequestError, NoImageError, NoRecordError
 from app.metrics import Metrics
 from app.readers import Reader
 from app.settings import Settings
-from app.uploads import Form, read_form
+from app.uploads import Form, RecordFiles, read_form
 from models.registry import ModelRegistry
 from schemas.common import FieldProblem
 
@@ -43,10 +43,10 @@ def _uploaded_image(form: FormDep) -> bytes:
     return form.files["image"]
 
 
-def require_record(form: FormDep) -> None:
-    """Raises `NoRecordError` where a file of a WFDB record is missing."""
+def _uploaded_record(form: FormDep) -> RecordFiles:
     if missing := {"header", "signal"} - form.files.keys():
         raise NoRecordError(f"{NoRecordError.advice} Missing: {', '.join(sorted(missing))}.")
+    return RecordFiles(form.files["header"], form.files["signal"])
 
 
 def _biopsy_proven(form: FormDep) -> bool:
@@ -75,5 +75,6 @@ def accept_explain(
 
 
 UploadedImage = Annotated[bytes, Depends(_uploaded_image)]
+UploadedRecord = Annotated[RecordFiles, Depends(_uploaded_record)]
 BiopsyProven = Annotated[bool, Depends(_biopsy_proven)]
 ReaderDep = Annotated[Reader, Depends(_reader)]

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from models.diagnoses.disease import NoKnownSymptomError
+from models.preprocessing import wfdb
 from models.preprocessing.image import (
     PictureError,
     PictureTooLargeError,
@@ -66,6 +67,11 @@ class UnreadableImageError(ServiceError):
     advice = "The picture is empty, truncated or damaged. Save it again and resend it."
 
 
+class UnreadableRecordError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "Cannot read record"
+    advice = "The header or the signal of the record is malformed, truncated or damaged. Export it again and resend it."
+
+
 class InvalidApiKeyError(ServiceError):
     status, title = HTTPStatus.UNAUTHORIZED, "Invalid API key"
     advice = "Send a valid key in the header `X-API-Key`."
@@ -97,6 +103,11 @@ class ImageTooLargeError(ServiceError):
     advice = "The picture has more pixels than the service reads. Send it smaller."
 
 
+class RecordTooLargeError(ServiceError):
+    status, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Record too large"
+    advice = "The record has more signals or samples than the service reads. Send a shorter piece."
+
+
 class InvalidRequestError(ServiceError):
     status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"
     advice = "The request has missing or invalid values; `errors` names each."
@@ -105,6 +116,16 @@ class InvalidRequestError(ServiceError):
 class UnreliableImageError(ServiceError):
     status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unreliable image"
     advice = "The picture is unlike those the model learned from, so it is not read."
+
+
+class UnusableRecordError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unusable record"
+    advice = "The record is not a 12-lead ECG of at least ten seconds in a format and in units that are read."
+
+
+class UnreliableRecordError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unreliable record"
+    advice = "The record is unlike those the model learned from, so it is not read."
 
 
 class InternalError(ServiceError):
@@ -134,6 +155,11 @@ _OF_PICTURES: Mapping[type[PictureError], type[ServiceError]] = {
     UnreadablePictureError: UnreadableImageError,
     PictureTooLargeError: ImageTooLargeError,
 }
+_OF_RECORDS: Mapping[type[wfdb.RecordError], type[ServiceError]] = {
+    wfdb.UnreadableRecordError: UnreadableRecordError,
+    wfdb.UnusableRecordError: UnusableRecordError,
+    wfdb.RecordTooLargeError: RecordTooLargeError,
+}
 _OF_MODELS: Mapping[type[Exception], type[ServiceError]] = {
     QueueFullError: OverloadedError,
     DeadlineError: DeadlineExceededError,
@@ -160,6 +186,8 @@ def to_service_error(error: Exception) -> ServiceError:
             return error
         case PictureError():
             return _OF_PICTURES.get(type(error), UnreadableImageError)(str(error))
+        case wfdb.RecordError():
+            return _OF_RECORDS.get(type(error), UnreadableRecordError)(str(error))
         case SchedulingError() | ModelNotReadyError() | NoKnownSymptomError():
             return _OF_MODELS.get(type(error), ModelUnavailableError)(str(error))
         case RequestValidationError():
@@ -185,7 +213,7 @@ def handle_errors(app: FastAPI) -> None:
     def handle(request: Request, error: Exception) -> JSONResponse:
         return to_response(to_service_error(error), request.state.request_id)
 
-    for foreseen in (HTTPException, RequestValidationError, PictureError, *_OF_MODELS):
+    for foreseen in (HTTPException, RequestValidationError, PictureError, wfdb.RecordError, *_OF_MODELS):
         app.add_exception_handler(foreseen, handle)
 
 

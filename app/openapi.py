@@ -18,8 +18,12 @@ from app.errors import (
     NoImageError,
     NoRecordError,
     OverloadedError,
+    RecordTooLargeError,
     UnreadableImageError,
+    UnreadableRecordError,
     UnreliableImageError,
+    UnreliableRecordError,
+    UnusableRecordError,
     problems,
 )
 from schemas.common import Problem
@@ -46,8 +50,13 @@ RECORD_RESPONSES = {
     **problems(
         NoRecordError,
         MalformedFormError,
+        UnreadableRecordError,
         BodyTooLargeError,
+        RecordTooLargeError,
         InvalidRequestError,
+        UnusableRecordError,
+        UnreliableRecordError,
+        OverloadedError,
         ModelUnavailableError,
         DeadlineExceededError,
     ),

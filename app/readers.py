@@ -8,16 +8,20 @@ import numpy as np
 from fastapi import Request, Response
 
 from app.disconnection import while_connected
-from app.errors import ModelUnavailableError, UnreliableImageError
+from app.errors import ModelUnavailableError, ServiceError, UnreliableImageError, UnreliableRecordError
 from app.metrics import Metrics
 from app.settings import Settings
+from app.uploads import RecordFiles
 from models import knowledge
 from models.bundle import BundleError, Metadata
 from models.diagnoses import breast, heart, skin, xray
 from models.engine import PROBABILITIES, Outputs
+from models.preprocessing import ecg
+from models.preprocessing.ecg import EcgWindows, SignalPreprocessing
 from models.preprocessing.image import decode, preprocess
 from models.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Diagnosis, ModelInfo, Reading, Reliability
+from schemas.heart import HeartReading
 
 ReadingT = TypeVar("ReadingT", bound=Reading)
 Interpret = Callable[[Outputs, Metadata], ReadingT]
@@ -25,15 +29,19 @@ Interpret = Callable[[Outputs, Metadata], ReadingT]
 INTERPRETERS: Mapping[str, Interpret[Reading]] = {
     "skin": skin.interpret,
     "heart_image": heart.interpret,
+    "heart_record": heart.interpret,
     "breast": breast.interpret,
     "xray": xray.interpret,
 }
+READ_SIGNALS = ("heart_record",)
 
 
 def check_classes(metadata: Metadata) -> None:
     """Raises `BundleError` where no diagnosis can interpret what the bundle answers."""
     if metadata.name not in INTERPRETERS:
         raise BundleError(f"Bundle {metadata.name}: this version of the service can't interpret it.")
+    if (metadata.preprocessing.kind == "signal") != (metadata.name in READ_SIGNALS):
+        raise BundleError(f"Bundle {metadata.name}: this diagnosis does not read what its preprocessing makes.")
     try:
         INTERPRETERS[metadata.name](_plausible_outputs(metadata), metadata)
     except ValueError as error:
@@ -70,16 +78,35 @@ class Reader:
         prediction = await while_connected(
             self.request,
             self.registry.predict(
-                name, lambda metadata: preprocess(image, metadata.preprocessing, max_pixels=self.settings.max_pixels)
+                name,
+                lambda metadata: preprocess(image, metadata.image_preprocessing, max_pixels=self.settings.max_pixels),
             ),
         )
-        reliability = judge(prediction)
-        self.metrics.read(name, accepted=reliability.accepted, seconds=prediction.seconds)
-        if self.settings.reject_unreliable and not reliability.accepted:
-            raise UnreliableImageError(reliability.reason)
-        metadata = prediction.metadata
-        model = ModelInfo(name=name, version=metadata.version, precision=metadata.precision)
-        return interpret(prediction.outputs, metadata), self._context(model, reliability)
+        context = self._judged(name, prediction, judge(prediction), UnreliableImageError)
+        return interpret(prediction.outputs, prediction.metadata), context
+
+    async def record(self, files: RecordFiles) -> tuple[HeartReading, AnswerContext]:
+        """Read a 12-lead ECG with the model, or answer its sample, once the record has proven to be one, where there
+        is no bundle.
+
+        Raises a `RecordError`, `ModelUnavailableError`, `UnreliableRecordError`, `ClientDisconnect`, or what
+        `ModelRegistry.predict` does.
+        """
+        if self.registry.model("heart_record").state == "absent":
+            answer = self.sample("heart_record", heart.sample)
+            await while_connected(
+                self.request, self.registry.run("heart_record", ecg.preprocess, *files, SignalPreprocessing())
+            )
+            return answer
+        prediction, windows = await while_connected(
+            self.request,
+            self.registry.predict_windows(
+                "heart_record", lambda metadata: ecg.preprocess(*files, metadata.signal_preprocessing)
+            ),
+        )
+        context = self._judged("heart_record", prediction, judge_record(prediction, windows), UnreliableRecordError)
+        reading = heart.interpret(prediction.outputs, prediction.metadata)
+        return reading.model_copy(update={"record": heart.summarise(windows)}), context
 
     async def sample_of_image(
         self, name: Diagnosis, image: bytes, sample: Callable[[], ReadingT]
@@ -104,6 +131,17 @@ class Reader:
         model = ModelInfo(name=name, version="demo", precision="none")
         return sample(), self._context(model, Reliability(accepted=True), demo_mode=True)
 
+    def _judged(
+        self, name: Diagnosis, prediction: Prediction, reliability: Reliability, refusal: type[ServiceError]
+    ) -> AnswerContext:
+        """The context of a prediction; raises `refusal` where unreliable readings are to be refused."""
+        self.metrics.read(name, accepted=reliability.accepted, seconds=prediction.seconds)
+        if self.settings.reject_unreliable and not reliability.accepted:
+            raise refusal(reliability.reason)
+        metadata = prediction.metadata
+        model = ModelInfo(name=name, version=metadata.version, precision=metadata.precision)
+        return self._context(model, reliability)
+
     def _context(self, model: ModelInfo, reliability: Reliability, *, demo_mode: bool = False) -> AnswerContext:
         return AnswerContext(
             model=model,
@@ -114,13 +152,24 @@ class Reader:
         )
 
 
-def judge(prediction: Prediction) -> Reliability:
+def judge_record(prediction: Prediction, windows: EcgWindows) -> Reliability:
+    """As `judge`; a record with leads that show nothing is not accepted either, however usual the rest looks."""
+    if windows.flat_leads:
+        leads = ", ".join(windows.flat_leads)
+        return Reliability(
+            accepted=False,
+            reason=f"No signal in {leads}: check the electrodes and record the ECG again; don't rely on the answer.",
+        )
+    return judge(prediction, subject="record")
+
+
+def judge(prediction: Prediction, *, subject: str = "picture") -> Reliability:
     """Accept an input whose novelty is at most the bundle's threshold; without a threshold every input."""
     spec, novelty = prediction.metadata.novelty, prediction.novelty
     if spec is None or novelty is None or novelty <= spec.threshold:
         return Reliability(accepted=True)
     return Reliability(
         accepted=False,
-        reason=f"The picture is unlike those the model learned from (novelty {novelty:.3g}, accepted up to "
+        reason=f"The {subject} is unlike those the model learned from (novelty {novelty:.3g}, accepted up to "
         f"{spec.threshold:.3g}). Check that it is of the kind this endpoint reads; don't rely on the answer.",
     )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
@@ -22,6 +22,13 @@ class Form:
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class RecordFiles(NamedTuple):
+    """The bytes of the two files of a WFDB record: .hea and .dat."""
+
+    header: bytes
+    signal: bytes
 
 
 class _InMemoryParser(MultiPartParser):

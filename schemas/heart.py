@@ -42,6 +42,17 @@ READING_EXAMPLE: dict[str, Any] = {
         {"code": "CD", "name": "Conduction Disturbance", "probability": 0.04, "threshold": 0.5, "present": False},
         {"code": "HYP", "name": "Hypertrophy", "probability": 0.02, "threshold": 0.5, "present": False},
     ],
+    "record": None,
+}
+
+
+RECORD_EXAMPLE: dict[str, Any] = {
+    "rate": 500.0,
+    "seconds": 10.0,
+    "windows": 1,
+    "derived_leads": ["aVR", "aVL", "aVF"],
+    "flat_leads": [],
+    "calibrated": True,
 }
 
 
@@ -64,6 +75,25 @@ class Finding(Part):
     present: bool = Field(description="Whether the probability reaches the threshold.")
 
 
+class RecordSummary(Part):
+    """What of an ECG record was read, and on which assumptions."""
+
+    rate: float = Field(gt=0, description="Samples a second as recorded, Hz.", examples=[500])
+    seconds: float = Field(gt=0, description="Duration of the record.", examples=[10])
+    windows: int = Field(ge=1, description="How many windows the reading is the mean of.", examples=[1])
+    derived_leads: tuple[str, ...] = Field(
+        description="Limb leads the record lacks, computed from the others.", examples=[["aVR", "aVL", "aVF"]]
+    )
+    flat_leads: tuple[str, ...] = Field(
+        description="Leads without signal, as when an electrode is off; with any the reading is not accepted.",
+        examples=[[]],
+    )
+    calibrated: bool = Field(
+        description="False where the header gives no gain and 200 units per millivolt were assumed: voltages, and "
+        "hypertrophy which rests on them, are then unsure."
+    )
+
+
 class HeartReading(Reading):
     """What the electrocardiogram shows. The classes are not exclusive."""
 
@@ -80,9 +110,19 @@ class HeartReading(Reading):
     findings: tuple[Finding, ...] = Field(
         min_length=5, max_length=5, description="Every class with its threshold and whether it is reached."
     )
+    record: RecordSummary | None = Field(
+        default=None, description="What of a record was read; null for a picture and in demo mode."
+    )
 
 
 class HeartAnswer(AnswerContext, HeartReading):
     """Answer of POST /analyze/heart and POST /analyze/heart/record."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [answer_example("heart_image", READING_EXAMPLE)]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                answer_example("heart_image", READING_EXAMPLE),
+                answer_example("heart_record", {**READING_EXAMPLE, "record": RECORD_EXAMPLE}),
+            ]
+        }
+    )

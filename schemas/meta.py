@@ -7,7 +7,9 @@ from pydantic import ConfigDict, Field
 
 from schemas.common import Diagnosis, Part, Precision, Probability
 
-HealthName = Literal["skin_cancer", "heart_image", "breast_cancer", "pneumonia", "disease", "heart_risk"]
+HealthName = Literal[
+    "skin_cancer", "heart_image", "heart_record", "breast_cancer", "pneumonia", "disease", "heart_risk"
+]
 ModelState = Literal["ready", "loading", "failed", "demo"]
 
 
@@ -46,6 +48,7 @@ class Health(Part):
                     "models": {
                         "skin_cancer": True,
                         "heart_image": True,
+                        "heart_record": True,
                         "breast_cancer": True,
                         "pneumonia": True,
                         "disease": True,

@@ -2,7 +2,9 @@
 
 The graph is deterministic: each class has a fixed colour, a picture gets the softmax of how far its mean colour leans
 to each, and `novelty` is the mean colour's distance from middle grey, 0 (grey) to about 0.87 (black or white). The
-breast bundle also answers `malignancy`, which rises with the light, from 0.001 (black) to 0.999 (white).
+breast bundle also answers `malignancy`, which rises with the light, from 0.001 (black) to 0.999 (white). The heart
+record bundle reads signals: the mean size of the voltages in each lead speaks for or against each class, and `novelty`
+is the largest voltage, mV.
 """
 
 from datetime import date
@@ -19,9 +21,18 @@ CLASSES = {
     "skin": ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),
     "xray": ("normal", "pneumonia"),
     "breast": ("1", "2", "3", "4", "5"),
+    "heart_record": ("NORM", "MI", "STTC", "CD", "HYP"),
 }
 NOVELTY_THRESHOLD = 0.8
+LARGEST_MILLIVOLTS = 5.0
 SIZE = 224
+
+_OF_SIGNALS = {
+    "task": "multilabel",
+    "input": {"name": "signal", "dtype": "float", "shape": (None, 1000, 12)},
+    "preprocessing": {"kind": "signal"},
+    "novelty": {"threshold": LARGEST_MILLIVOLTS, "false_alarms": 0.01},
+}
 
 
 def make_graph(classes: int, size: int = SIZE, *, malignancy: bool = False) -> onnx.ModelProto:
@@ -66,6 +77,35 @@ def make_graph(classes: int, size: int = SIZE, *, malignancy: bool = False) -> o
     return model
 
 
+def make_signal_graph() -> onnx.ModelProto:
+    """float `signal` (n, 1000, 12), mV, to `probabilities` (n, 5), each by itself, and `novelty` (n,)."""
+    constants = {
+        "weights": np.random.default_rng(7).normal(0, 3, (12, 5)).astype(np.float32),
+        "samples": np.array([1], np.int64),
+        "all": np.array([1, 2], np.int64),
+    }
+    nodes = [
+        helper.make_node("Abs", ["signal"], ["sizes"]),
+        helper.make_node("ReduceMean", ["sizes", "samples"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        helper.make_node("ReduceMax", ["sizes", "all"], ["novelty"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "fake",
+        [helper.make_tensor_value_info("signal", TensorProto.FLOAT, ["n", 1000, 12])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 5]),
+            helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["n"]),
+        ],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
 def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str, Any]:
     """All of metadata.json but the checksum; `changes` replace fields."""
     classes = CLASSES[name]
@@ -93,6 +133,7 @@ def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str
         "licence": "MIT",
         "data": ({"name": "none", "use": "tests", "licence": "MIT", "citation": "none"},),
         "metrics": {"made up": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}},
+        **(_OF_SIGNALS if name == "heart_record" else {}),
         **changes,
     }
 
@@ -103,10 +144,16 @@ def make_bundle(
     """Write `<bundles>/<name>/<version>/` and read it back."""
     folder = bundles / name / version
     folder.mkdir(parents=True)
-    onnx.save(graph or make_graph(len(CLASSES[name]), malignancy=name == "breast"), folder / "model.onnx")
+    onnx.save(graph or _graph_of(name), folder / "model.onnx")
     return write_bundle(
         folder,
         model=folder / "model.onnx",
         card=f"# {name} {version}\n\nA fake for tests.\n",
         metadata=make_metadata(name, version, **changes),
     )
+
+
+def _graph_of(name: str) -> onnx.ModelProto:
+    if name == "heart_record":
+        return make_signal_graph()
+    return make_graph(len(CLASSES[name]), malignancy=name == "breast")

@@ -54,3 +54,9 @@ def record(seconds: float = 10, rate: float = 100) -> tuple[bytes, bytes]:
     """The .hea and .dat of a made-up 12-lead ECG."""
     counts = counts_of(ecg(seconds, rate))
     return header_of(counts, rate=rate), signal_of(counts)
+
+
+def record_files(sent: tuple[bytes, bytes] | None = None) -> dict[str, tuple[str, bytes]]:
+    """The `files` of a request with a record, made up where none is given."""
+    header, signal = sent or record()
+    return {"header": ("00001.hea", header), "signal": ("00001.dat", signal)}

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from app.dependencies import ReaderDep, UploadedImage, accept_explain, require_record
+from app.dependencies import ReaderDep, UploadedImage, UploadedRecord, accept_explain
 from app.openapi import PICTURE_RESPONSES, RECORD_RESPONSES
 from app.uploads import PICTURE_FORM, RECORD_FORM
 from models.diagnoses import heart
@@ -18,13 +18,11 @@ async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
     return HeartAnswer.compose(reading, context)
 
 
-@router.post(
-    "/analyze/heart/record",
-    responses=RECORD_RESPONSES,
-    openapi_extra=RECORD_FORM,
-    dependencies=[Depends(require_record)],
-)
-async def analyze_heart_record(reader: ReaderDep) -> HeartAnswer:
-    """What a 12-lead ECG record in WFDB format shows: `header` is its .hea file, `signal` its .dat file."""
-    reading, context = reader.sample("heart_record", heart.sample)
+@router.post("/analyze/heart/record", responses=RECORD_RESPONSES, openapi_extra=RECORD_FORM)
+async def analyze_heart_record(record: UploadedRecord, reader: ReaderDep) -> HeartAnswer:
+    """What a 12-lead ECG record in WFDB format shows: `header` is its .hea file, `signal` its .dat file.
+
+    Of a longer record up to thirty windows of ten seconds are read, and the answer is their mean.
+    """
+    reading, context = await reader.record(record)
     return HeartAnswer.compose(reading, context)

@@ -26,6 +26,7 @@ from schemas.meta import (
 HEALTH_NAMES: Mapping[Diagnosis, HealthName] = {
     "skin": "skin_cancer",
     "heart_image": "heart_image",
+    "heart_record": "heart_record",
     "breast": "breast_cancer",
     "xray": "pneumonia",
     "disease": "disease",

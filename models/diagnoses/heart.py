@@ -10,7 +10,8 @@ from models import knowledge
 from models.bundle import Metadata
 from models.diagnoses.probabilities import gravity, most_probable, name_classes, percent, threshold_of
 from models.engine import PROBABILITIES, Outputs
-from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading
+from models.preprocessing.ecg import EcgWindows
+from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading, RecordSummary
 
 _KNOWLEDGE = knowledge.heart()
 _SAMPLE = HeartReading.model_validate(READING_EXAMPLE)
@@ -48,6 +49,19 @@ def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
             Finding(code=each.code, name=each.name, probability=each.probability, threshold=threshold, present=found)
             for each, threshold, found in zip(named, thresholds, present, strict=True)
         ),
+    )
+
+
+def summarise(windows: EcgWindows) -> RecordSummary:
+    """What of a record was read."""
+    record = windows.record
+    return RecordSummary(
+        rate=record.rate,
+        seconds=round(record.seconds, 3),
+        windows=len(windows.tensors),
+        derived_leads=record.derived_leads,
+        flat_leads=windows.flat_leads,
+        calibrated=record.calibrated,
     )
 
 

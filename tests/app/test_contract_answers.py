@@ -19,6 +19,7 @@ from tests.contract import (
     departures,
     type_departures,
 )
+from tests.records import record_files
 from tests.service import serving, upload
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +36,6 @@ CODES = {
     "/analyze/breast": ["1", "2", "3", "4", "5"],
     "/analyze/xray": ["normal", "pneumonia"],
 }
-RECORD = {**upload(b"header", part="header"), **upload(b"signal", part="signal")}
 
 
 def _assert_context(answer: httpx.Response, *, model: str, demo: bool) -> None:
@@ -77,7 +77,7 @@ async def test_a_picture_route_answers_the_contracts_example_in_demo_mode(
 
 
 async def test_an_ecg_record_is_answered_like_its_picture(demo: httpx.AsyncClient) -> None:
-    answer = await demo.post("/analyze/heart/record", files=RECORD)
+    answer = await demo.post("/analyze/heart/record", files=record_files())
     assert answer.status_code == 200
     assert departures(HEART, answer.json()) == []
     _assert_context(answer, model="heart_record", demo=True)
@@ -164,6 +164,7 @@ async def test_health_names_each_diagnosis(client: httpx.AsyncClient) -> None:
     assert body["models"] == {
         "skin_cancer": True,
         "heart_image": False,
+        "heart_record": False,
         "breast_cancer": False,
         "pneumonia": True,
         "disease": False,

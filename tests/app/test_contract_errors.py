@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from schemas.common import Problem
 from tests.pictures import encode, noise, plain
+from tests.records import record_files
 from tests.service import client_of, running, serving, upload
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,6 @@ HEART_FORM = {
     "max_heart_rate": 140,
 }
 IMAGE_PART = b'Content-Disposition: form-data; name="image"; filename="a"'
-RECORD = {**upload(b"header", part="header"), **upload(b"signal", part="signal")}
 KEY = "a-key-of-sixteen-characters"
 
 
@@ -342,7 +342,7 @@ async def test_503_instead_of_demo_where_demo_mode_is_off(bundles: Path, picture
         answers = [
             await client.post("/analyze/heart", files=upload(picture)),
             await client.post("/analyze/breast", files=upload(picture)),
-            await client.post("/analyze/heart/record", files=RECORD),
+            await client.post("/analyze/heart/record", files=record_files()),
             await client.post("/predict-disease", json={"symptoms": ["fever"]}),
             await client.post("/predict-heart", json=HEART_FORM),
         ]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from schemas.common import Problem
 from tests.pictures import encode, noise
+from tests.records import record, record_files
 from tests.service import serving, upload
 
 EXPECTED = {200, 400, 413, 422}
@@ -105,6 +106,22 @@ def test_mutated_pictures(service: Service, data: bytes, path: str) -> None:
 )
 def test_random_bytes_behind_any_signature(service: Service, head: bytes, rest: bytes) -> None:
     service.post("/analyze/skin", files=upload(head + rest))
+
+
+_HEADER, _SIGNAL = record()
+
+
+@FUZZ
+@given(
+    place=st.integers(0, len(_HEADER)),
+    length=st.integers(0, 12),
+    piece=st.binary(max_size=8)
+    | st.sampled_from([b"0", b"-1", b"nan", b"9" * 10, b"/", b"\n", b"x9", b"(", b"mmHg", b"V1"]),
+    end=st.sampled_from([len(_SIGNAL), len(_SIGNAL) - 1, 0]),
+)
+def test_mutated_records(service: Service, place: int, length: int, piece: bytes, end: int) -> None:
+    header = _HEADER[:place] + piece + _HEADER[place + length :]
+    service.post("/analyze/heart/record", files=record_files((header, _SIGNAL[:end])))
 
 
 @FUZZ

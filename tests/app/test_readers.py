@@ -46,8 +46,8 @@ def test_other_classes_can_not() -> None:
 
 
 def test_nor_can_a_model_that_no_diagnosis_reads_yet() -> None:
-    with pytest.raises(BundleError, match="Bundle heart_record: this version of the service can't interpret it"):
-        check_classes(_metadata("skin").model_copy(update={"name": "heart_record"}))
+    with pytest.raises(BundleError, match="Bundle disease: this version of the service can't interpret it"):
+        check_classes(_metadata("skin").model_copy(update={"name": "disease"}))
 
 
 @pytest.mark.anyio

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from models.bundle import Bundle, BundleError, file_sha256, read_bundle
-from models.preprocessing.image import REVISION
+from models.preprocessing import ecg, image
+from models.preprocessing.ecg import SignalPreprocessing
 from tests.fake_bundle import make_bundle
 
 
@@ -79,7 +80,19 @@ def test_a_field_out_of_place_is_refused_by_name(bundle: Bundle, field: str, val
         read_bundle(bundle.folder)
 
 
-def test_another_preprocessing_revision_is_refused(bundle: Bundle) -> None:
-    _edit(bundle, lambda metadata: metadata["preprocessing"].update(revision=REVISION + 1))
-    with pytest.raises(BundleError, match=f"preprocessing revision {REVISION + 1}, this installation has {REVISION}"):
+@pytest.mark.parametrize(("name", "revision"), [("skin", image.REVISION), ("heart_record", ecg.REVISION)])
+def test_another_preprocessing_revision_is_refused(tmp_path: Path, name: str, revision: int) -> None:
+    bundle = make_bundle(tmp_path, name)
+    _edit(bundle, lambda metadata: metadata["preprocessing"].update(revision=revision + 1))
+    with pytest.raises(BundleError, match=f"preprocessing revision {revision + 1}, this installation has {revision}"):
         read_bundle(bundle.folder)
+
+
+def test_a_bundle_reads_pictures_or_signals_and_says_which(tmp_path: Path) -> None:
+    pictures, signals = (make_bundle(tmp_path, name).metadata for name in ("skin", "heart_record"))
+    assert pictures.image_preprocessing.size == 224
+    assert signals.signal_preprocessing == SignalPreprocessing()
+    with pytest.raises(BundleError, match="reads no signals"):
+        pictures.signal_preprocessing  # noqa: B018
+    with pytest.raises(BundleError, match="reads no pictures"):
+        signals.image_preprocessing  # noqa: B018

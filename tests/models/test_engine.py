@@ -78,6 +78,24 @@ def test_refuses_a_picture_size_other_than_preprocessing_makes(tmp_path: Path) -
         Engine(bundle)
 
 
+def test_a_bundle_of_signals_is_warmed_and_run_with_signals(tmp_path: Path) -> None:
+    outputs = Engine(make_bundle(tmp_path, "heart_record")).run(np.ones((3, 1000, 12), np.float32))
+    assert outputs["probabilities"].shape == (3, 5)
+    np.testing.assert_allclose(outputs["novelty"], [1, 1, 1])
+
+
+def test_refuses_a_window_other_than_preprocessing_makes(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "heart_record", preprocessing={"kind": "signal", "seconds": 5})
+    with pytest.raises(BundleError, match=r"the graph reads .*1000, 12.* preprocessing makes .*500, 12"):
+        Engine(bundle)
+
+
+def test_refuses_pictures_for_a_graph_of_signals(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "heart_record", preprocessing={"size": 224, "framing": "squash"})
+    with pytest.raises(BundleError, match=r"the graph reads signal float.* preprocessing makes signal uint8"):
+        Engine(bundle)
+
+
 def test_refuses_classes_other_than_the_graph_has(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path, "skin", classes=("mel", "nv"))
     with pytest.raises(BundleError, match=r"probabilities has shape .*7.* for 2 classes"):

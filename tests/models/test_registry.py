@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.bundle import BundleError, Metadata
+from models.engine import Engine
 from models.preprocessing.image import UnreadablePictureError
 from models.registry import ModelNotReadyError, ModelRegistry, read_newest_bundle
 from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError
@@ -44,11 +46,13 @@ class SlowNetwork:
 
 
 @asynccontextmanager
-async def loaded(folder: Path, *, network: SlowNetwork | None = None, **options: Any) -> AsyncIterator[ModelRegistry]:
+async def loaded(
+    folder: Path, *, names: Sequence[str] = NAMES, network: SlowNetwork | None = None, **options: Any
+) -> AsyncIterator[ModelRegistry]:
     settings = {"queue_size": 8, "deadline": PATIENCE, "threads": 2, **options}
     if network:
         settings["make_network"] = lambda _: network
-    registry = ModelRegistry(folder, NAMES, **settings)
+    registry = ModelRegistry(folder, names, **settings)
     await registry.load()
     try:
         yield registry
@@ -188,6 +192,43 @@ async def test_a_failing_preparation_reaches_its_caller_only(bundles: Path) -> N
         assert isinstance(failure, UnreadablePictureError)
         assert all(answer.probabilities.shape == (7,) for answer in answers)
         assert registry.under_way("skin") == 0
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An input of three pieces."""
+
+    tensors: NDArray[np.float32]
+
+
+def three(metadata: Metadata) -> Pieces:
+    shape = metadata.signal_preprocessing.tensor_shape
+    return Pieces(np.stack([np.full(shape, value, np.float32) for value in (0.0, 0.1, 0.4)]))
+
+
+async def test_of_several_windows_the_mean_is_answered_and_the_highest_novelty(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "heart_record")
+    alone = Engine(bundle).run(three(bundle.metadata).tensors)
+    async with loaded(tmp_path, names=["heart_record"]) as registry:
+        prediction, pieces = await registry.predict_windows("heart_record", three)
+        assert len(pieces.tensors) == 3
+        np.testing.assert_allclose(prediction.probabilities, alone["probabilities"].mean(axis=0), rtol=1e-5)
+        assert prediction.probabilities.dtype == np.float32
+        assert prediction.novelty == pytest.approx(0.4)
+        assert set(prediction.seconds) == {"prepare", "compute"}
+
+
+async def test_the_windows_of_a_request_are_one_admission_and_one_deadline(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_record")
+    network = SlowNetwork(5)
+    async with loaded(tmp_path, names=["heart_record"], network=network, queue_size=1, deadline=0.2) as registry:
+        task = asyncio.create_task(registry.predict_windows("heart_record", three))
+        await _until_started(network)
+        assert registry.under_way("heart_record") == 1
+        assert [type(outcome) for outcome in await _outcomes(task)] == [DeadlineError]
+        network.gate.set()
+        await registry.predict_windows("heart_record", three)
+        assert network.runs == 4
 
 
 async def test_overload_is_refused_at_once_and_passes(bundles: Path) -> None:
