@@ -257,12 +257,13 @@ def test_voltages_that_no_heart_makes_are_refused() -> None:
         preprocess(*_record(ecg(), gain="1/mV"), SPEC)
 
 
-def test_an_eight_hour_record_is_read_in_bounded_time() -> None:
-    counts = counts_of(np.tile(ecg(), (69, 10))[:, :12])
-    assert counts.size > 800_000
+def test_a_record_of_hours_is_read_in_bounded_time() -> None:
+    counts = counts_of(np.tile(ecg(), (800, 1)))
     began = time.perf_counter()
-    preprocess(header_of(counts), signal_of(counts), SPEC)
+    windows = preprocess(header_of(counts), signal_of(counts), SPEC)
     assert time.perf_counter() - began < 10
+    assert windows.record.seconds == 8000
+    assert len(windows.tensors) == MAX_WINDOWS
 
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True, database=None)
