@@ -83,10 +83,30 @@ CHEST_XRAY_PLAIN = Augmentation(
 
 CHEST_XRAY = replace(CHEST_XRAY_PLAIN, gamma=0.5, tone=0.5, context_share=0.3)
 
+ULTRASOUND = Augmentation(
+    grey=True,
+    flip_horizontal=True,
+    rotation=12.0,
+    zoom=1.5,
+    stretch=1.3,
+    shift=0.15,
+    brightness=30.0,
+    contrast=0.4,
+    gamma=0.5,
+    tone=0.4,
+    noise=12.0,
+    degrade_share=0.5,
+    degrade_to=(80, 180),
+    erase_share=0.3,
+    border=0.2,
+    border_share=0.3,
+)
+
 RECIPES = {
     "dermoscopy": DERMOSCOPY,
     "chest_xray": CHEST_XRAY,
     "chest_xray_plain": CHEST_XRAY_PLAIN,
+    "ultrasound": ULTRASOUND,
 }
 
 

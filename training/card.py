@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from models.bundle import Estimate, Metadata
+from models.preprocessing.ecg import SignalPreprocessing
 from training.report import format_estimate
 
 INTERVALS = (
@@ -10,7 +11,11 @@ INTERVALS = (
     "measured once, after everything was chosen. `sensitivity_x`, `specificity_x` and `accuracy_x` are those at the "
     "operating point of class x."
 )
-TITLES = {"skin": "Skin lesions from dermoscopy, seven classes", "xray": "Pneumonia on chest X-rays"}
+TITLES = {
+    "skin": "Skin lesions from dermoscopy, seven classes",
+    "xray": "Pneumonia on chest X-rays",
+    "heart_record": "12-lead ECG records, five superclasses",
+}
 
 
 def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Estimate]]], notes: str) -> str:
@@ -27,10 +32,7 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
         "**Not a medical device.** For research, and as a second look by professionals; it replaces no examination.",
         "",
         f"Classes, in output order: {', '.join(f'`{code}`' for code in metadata.classes)}.",
-        (
-            f"Input: {metadata.preprocessing.size} x {metadata.preprocessing.size} RGB, framing "
-            f"`{metadata.preprocessing.framing}`. Network: {metadata.training.get('backbone', 'unknown')}."
-        ),
+        f"Input: {_input(metadata)}. Network: {metadata.training.get('backbone', 'unknown')}.",
         f"Licence of the weights: {metadata.licence}.",
         "",
         "## Data",
@@ -52,7 +54,7 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
         INTERVALS,
     ]
     for name, figures in metadata.metrics.items():
-        lines += ["", f"### {name} ({next(iter(figures.values())).n} pictures)", "", "| figure | value |", "|---|---|"]
+        lines += ["", f"### {name} ({next(iter(figures.values())).n} cases)", "", "| figure | value |", "|---|---|"]
         lines += [f"| {figure} | {format_estimate(estimate)} |" for figure, estimate in figures.items()]
         if subgroups.get(name):
             lines += ["", *_subgroup_table(subgroups[name])]
@@ -67,6 +69,14 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
             ),
         ]
     return "\n".join([*lines, "", notes.strip(), ""])
+
+
+def _input(metadata: Metadata) -> str:
+    spec = metadata.preprocessing
+    if isinstance(spec, SignalPreprocessing):
+        low, high = spec.band
+        return f"{spec.seconds} s of {len(spec.leads)} leads at {spec.rate} Hz, {low:g}-{high:g} Hz, in mV"
+    return f"{spec.size} x {spec.size} RGB, framing `{spec.framing}`"
 
 
 def _subgroup_table(subgroups: dict[str, dict[str, Estimate]]) -> Iterable[str]:

@@ -71,6 +71,15 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for name in NAMES:
         _add_train_options(commands.add_parser(name, help=f"train the {name} model and write its bundle"), name)
+    record = commands.add_parser("heart-record", help="train the ECG record model and write its bundle")
+    _add_folders(record)
+    record.add_argument("--resume", action="store_true", help="train only the networks that are not finished")
+    record.add_argument("--members", type=int, help="how many networks to average")
+    record.add_argument("--steps", type=int, help="steps of each network")
+    record.add_argument("--bundle-only", action="store_true", help="export the networks of an earlier run again")
+    record.add_argument("--test", action="store_true", help="measure the test folds, and nothing else")
+    record.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    record.set_defaults(run=_heart_record)
     command = commands.add_parser("evaluate", help="measure a bundle on a split")
     command.add_argument("name", choices=NAMES)
     command.add_argument("--split", choices=("validation", "test"), default="validation")
@@ -112,7 +121,7 @@ def _add_train_options(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument("--mixed-precision", action="store_true", help="half precision, where there is a GPU")
     for option, kind in NUMBERS.items():
         command.add_argument(f"--{option.replace('_', '-')}", type=kind)
-    command.add_argument("--augmentation", choices=("dermoscopy", "chest_xray", "chest_xray_plain"))
+    command.add_argument("--augmentation", choices=("dermoscopy", "chest_xray", "chest_xray_plain", "ultrasound"))
     command.add_argument("--backbone", choices=("efficientnet_lite0", "efficientnet_b0", "mobilenet_v2"))
     command.add_argument("--loss", choices=("cross_entropy", "focal"))
     command.add_argument("--class-weighting", action="store_true", default=None)
@@ -176,6 +185,31 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _heart_record(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+
+    from training import heart_record
+    from training.report import format_estimate
+
+    run = options.runs / heart_record.NAME
+    if options.test:
+        bundle = heart_record.record_test(options.data, run)
+    else:
+        if not options.bundle_only:
+            members = options.members or len(heart_record.MEMBERS)
+            heart_record.train(options.data, run, members=members, steps=options.steps, resume=options.resume)
+        bundle = heart_record.make_bundle(options.data, run)
+    console = Console()
+    for part, figures in bundle.metadata.metrics.items():
+        console.print(part)
+        for name, estimate in figures.items():
+            console.print(f"  {name:<24}{format_estimate(estimate)}")
+    if options.install:
+        _install(bundle, options.install, console)
+    return 0
+
+
 def _average(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from training.pipeline import Run, average
@@ -230,7 +264,7 @@ def _write_predictions(file: Path, task: "Task", bundle: "Bundle", samples: Sequ
     from training.datasets.pictures import load_tensors
     from training.evaluate import predict
 
-    probabilities = predict(bundle.model_path, load_tensors(samples, bundle.metadata.preprocessing, cache))[
+    probabilities = predict(bundle.model_path, load_tensors(samples, bundle.metadata.image_preprocessing, cache))[
         "probabilities"
     ]
     with file.open("w", newline="", encoding="utf-8") as stream:

@@ -50,7 +50,7 @@ VARIANTS = tuple(
 def compare(run: Run, splits: Splits) -> Table:
     """A table of each variant's balanced accuracy, macro AUROC and ECE on validation."""
     recipe = run.task.recipe
-    network = build_network(recipe)
+    network = build_network(recipe, len(recipe.classes))
     pooled = keras.Model(network.input, network.get_layer("pool").output)
     features, checks = (
         predict_in_batches(pooled, load_tensors(part, recipe.preprocessing, run.cache), recipe.batch_size)

@@ -45,14 +45,14 @@ class Evaluation:
     probabilities: FloatArray
 
 
-def predict(model: Path, pictures: UInt8Array, batch_size: int = 16) -> dict[str, FloatArray]:
-    """Every output of an ONNX network for uint8 pictures (n, size, size, 3), from ONNX Runtime as in service."""
+def predict(model: Path, inputs: UInt8Array | FloatArray, batch_size: int = 16) -> dict[str, FloatArray]:
+    """Every output of an ONNX network for its inputs (n, ...), from ONNX Runtime as in service."""
     session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     entry = session.get_inputs()[0].name
     parts = [
-        session.run(names, {entry: np.ascontiguousarray(pictures[start : start + batch_size])})
-        for start in range(0, len(pictures), batch_size)
+        session.run(names, {entry: np.ascontiguousarray(inputs[start : start + batch_size])})
+        for start in range(0, len(inputs), batch_size)
     ]
     return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
 

@@ -38,18 +38,19 @@ def served_model(network: keras.Model, temperature: float, gaussian: Gaussian, t
 
 
 def export_onnx(model: keras.Model, target: Path) -> None:
-    """Write a served model as ONNX with the input `image` and the outputs `probabilities` and `novelty`."""
-    shape = (None, *model.input.shape[1:])
+    """Write a served model as ONNX, its one input and its outputs under their names in the model."""
+    entry = model.inputs[0]
+    shape = (None, *entry.shape[1:])
     with TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.onnx"
         model.export(
             str(raw),
             format="onnx",
-            input_signature=[keras.InputSpec(shape=shape, dtype="uint8", name="image")],
+            input_signature=[keras.InputSpec(shape=shape, dtype=entry.dtype, name=entry.name)],
             verbose=False,
         )
         graph = onnx.load(raw)
-    _rename(graph.graph, {entry.name: "image" for entry in graph.graph.input})
+    _rename(graph.graph, {value.name: entry.name for value in graph.graph.input})
     ranks = {output.name: len(output.type.tensor_type.shape.dim) for output in graph.graph.output}
     _rename(graph.graph, {name: "probabilities" if rank == 2 else "novelty" for name, rank in ranks.items()})
     for value in (*graph.graph.input, *graph.graph.output):
@@ -85,11 +86,11 @@ def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
         )
 
 
-def check_parity(model: keras.Model, exported: Path, pictures: UInt8Array) -> float:
+def check_parity(model: keras.Model, exported: Path, inputs: UInt8Array | FloatArray) -> float:
     """The largest difference of a probability between Keras and ONNX. Raises `ExportError` above 1e-4."""
     session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
-    [found] = session.run(["probabilities"], {"image": np.ascontiguousarray(pictures)})
-    expected = np.asarray(model.predict_on_batch(pictures)["probabilities"])
+    [found] = session.run(["probabilities"], {model.inputs[0].name: np.ascontiguousarray(inputs)})
+    expected = np.asarray(model.predict_on_batch(inputs)["probabilities"])
     difference = float(np.abs(found - expected).max())
     if difference > PARITY:
         raise ExportError(f"Keras and ONNX differ by {difference:.2e} in a probability; at most {PARITY:g} is allowed.")

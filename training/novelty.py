@@ -41,7 +41,8 @@ def tapped_features(network: keras.Model, taps: Sequence[str]) -> Any:
     pooled = []
     for tap in taps:
         output = network.get_layer(tap).output
-        pooled.append(output if len(output.shape) == 2 else layers.GlobalAveragePooling2D(name=f"{tap}_mean")(output))
+        axes = tuple(range(1, len(output.shape) - 1))
+        pooled.append(keras.ops.mean(output, axis=axes) if axes else output)
     return layers.Concatenate(name="taps")(pooled) if len(pooled) > 1 else pooled[0]
 
 

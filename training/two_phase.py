@@ -30,17 +30,53 @@ from training.recipes import Recipe
 
 log = logging.getLogger(__name__)
 
+HEAD_EPOCHS = 30
+
 FloatArray = NDArray[np.float32]
 
 
-def build_network(recipe: Recipe, *, pretrained: bool = True) -> keras.Model:
-    """Pictures (n, size, size, 3), 0-255, to logits (n, classes)."""
+class Objective:
+    """What a network learns: its labels, its loss and its score. This one: one class out of `recipe.classes`."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.class_weights: list[float] | None = None
+
+    @property
+    def logits(self) -> int:
+        """How many logits the network has."""
+        return len(self.recipe.classes)
+
+    def labels(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
+        """One label a sample, shape (n,)."""
+        return labels_of(samples)
+
+    def prepare(self, labels: NDArray[np.int64]) -> None:
+        """See the training labels before the first step."""
+        if self.recipe.class_weighting:
+            counts = [int((labels == index).sum()) for index in range(len(self.recipe.classes))]
+            self.class_weights = inverse_frequency_weights(counts)
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        """The mean loss of a batch."""
+        recipe = self.recipe
+        return classification_loss(
+            recipe.loss, labels, logits, smoothing=recipe.smoothing, class_weights=self.class_weights
+        )
+
+    def score(self, labels: NDArray[np.int64], logits: FloatArray) -> dict[str, float]:
+        """Figures of a validation by name; their sum decides whether it was the best."""
+        return {"balanced_accuracy": balanced_accuracy(labels, logits), "macro_auroc": macro_auroc(labels, logits)}
+
+
+def build_network(recipe: Recipe, logits: int, *, pretrained: bool = True) -> keras.Model:
+    """Pictures (n, size, size, 3), 0-255, to logits (n, logits)."""
     size = recipe.preprocessing.size
     base = build_backbone(recipe.backbone, size, pretrained=pretrained)
     x = layers.GlobalAveragePooling2D(name="pool")(base.output)
     x = layers.Dropout(recipe.dropout, name="dropout", seed=recipe.seed)(x)
-    logits = layers.Dense(len(recipe.classes), dtype="float32", name="logits")(x)
-    return keras.Model(base.inputs[0], logits, name=recipe.name)
+    output = layers.Dense(logits, dtype="float32", name="logits")(x)
+    return keras.Model(base.inputs[0], output, name=recipe.name)
 
 
 def prepare_accelerators(*, mixed_precision: bool) -> None:
@@ -71,15 +107,18 @@ def sampling_weights(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.fl
 class Trainer:
     """One training run in `folder`: checkpoints, history.jsonl and, at the end, model.keras.
 
-    Training stops early after `patience` validations without a better sum of balanced accuracy and macro AUROC. The
+    Training stops early after `patience` validations without a better sum of the objective's scores. The
     average of the last step is kept: it changes slowly, and picking the best of several validations flatters.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, *, pretrained: bool = True) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, objective: Objective | None = None, *, pretrained: bool = True
+    ) -> None:
         keras.utils.set_random_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
+        self.objective = objective or Objective(recipe)
         folder.mkdir(parents=True, exist_ok=True)
-        self.network = build_network(recipe, pretrained=pretrained)
+        self.network = build_network(recipe, self.objective.logits, pretrained=pretrained)
         trained = trainable_layers(self.network, recipe.first_stage)
         for layer in self.network.layers:
             layer.trainable = layer in trained
@@ -88,7 +127,6 @@ class Trainer:
         self.optimizer.build(self.network.trainable_variables)
         self.average = [tf.Variable(variable.value) for variable in self.network.trainable_variables]
         self.step = tf.Variable(0, dtype=tf.int64)
-        self.class_weights: list[float] | None = None
         state = tf.train.Checkpoint(
             network=self.network, optimizer=self.optimizer, average=tuple(self.average), step=self.step
         )
@@ -105,16 +143,14 @@ class Trainer:
         resume: bool,
     ) -> None:
         """Run both phases; with `resume`, go on from the last checkpoint of this folder."""
-        labels = labels_of(samples)
-        if self.recipe.class_weighting:
-            counts = [int((labels == index).sum()) for index in range(len(self.recipe.classes))]
-            self.class_weights = inverse_frequency_weights(counts)
+        labels = self.objective.labels(samples)
+        self.objective.prepare(labels)
         weights = sampling_weights(samples, self.recipe)
         if resume and self.checkpoints.restore_or_initialize():
             log.info("resumed at step %d", int(self.step))
         else:
             self._train_head(pictures, labels, weights)
-        self._fine_tune(pictures, labels, weights, labels_of(validation), validation_pictures)
+        self._fine_tune(pictures, labels, weights, self.objective.labels(validation), validation_pictures)
         self._use_average()
         partial = self.folder / "partial.keras"
         fold_norms(self.network).save(partial)
@@ -140,13 +176,12 @@ class Trainer:
         features = predict_in_batches(pooled, pictures, self.recipe.batch_size)
         inputs = keras.Input(features.shape[1:])
         dropped = layers.Dropout(self.recipe.dropout, seed=self.recipe.seed)(inputs)
-        head = keras.Model(inputs, layers.Dense(len(self.recipe.classes))(dropped))
-        head.compile(
-            keras.optimizers.AdamW(3e-3, weight_decay=0.01),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        )
-        sample_weight = weights * len(labels)
-        head.fit(features, labels, sample_weight=sample_weight, batch_size=256, epochs=30, verbose=0)
+        head = keras.Model(inputs, layers.Dense(self.objective.logits)(dropped))
+        head.compile(keras.optimizers.AdamW(3e-3, weight_decay=0.01), self.objective.loss)
+        rng = np.random.default_rng(self.recipe.seed)
+        for _ in range(HEAD_EPOCHS):
+            drawn = rng.choice(len(labels), len(labels), p=weights)
+            head.fit(features[drawn], labels[drawn], batch_size=256, verbose=0)
         self.network.get_layer("logits").set_weights(head.layers[-1].get_weights())
         for mean, variable in zip(self.average, self.network.trainable_variables, strict=True):
             mean.assign(variable.value)
@@ -205,9 +240,9 @@ class Trainer:
             changed = share * changed + (1.0 - share) * tf.roll(changed, 2, axis=0)
         with tf.GradientTape() as tape:
             logits = self.network(changed, training=True)
-            loss = self._loss(labels, logits)
+            loss = self.objective.loss(labels, logits)
             if self.recipe.mixup:
-                loss = share * loss + (1.0 - share) * self._loss(tf.roll(labels, 2, axis=0), logits)
+                loss = share * loss + (1.0 - share) * self.objective.loss(tf.roll(labels, 2, axis=0), logits)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
         self.step.assign_add(1)
@@ -216,12 +251,6 @@ class Trainer:
         for mean, variable in zip(self.average, variables, strict=True):
             mean.assign(rate * mean + (1.0 - rate) * variable.value)
         return loss
-
-    def _loss(self, labels: Any, logits: Any) -> Any:
-        recipe = self.recipe
-        return classification_loss(
-            recipe.loss, labels, logits, smoothing=recipe.smoothing, class_weights=self.class_weights
-        )
 
     def _validate(self, pictures: UInt8Array) -> FloatArray:
         current = [variable.numpy() for variable in self.network.trainable_variables]
@@ -236,12 +265,13 @@ class Trainer:
             variable.assign(mean)
 
     def _record(self, step: int, loss: float, logits: FloatArray, labels: NDArray[np.int64]) -> float:
-        accuracy, auroc = balanced_accuracy(labels, logits), macro_auroc(labels, logits)
-        entry = {"step": step, "loss": loss, "balanced_accuracy": accuracy, "macro_auroc": auroc, "time": time.time()}
+        scores = self.objective.score(labels, logits)
+        entry = {"step": step, "loss": loss, **scores, "time": time.time()}
         with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-        log.info("step %d: loss %.3f, validation balanced accuracy %.4f, AUROC %.4f", step, loss, accuracy, auroc)
-        return accuracy + auroc
+        listed = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items())
+        log.info("step %d: loss %.3f, validation %s", step, loss, listed)
+        return sum(scores.values())
 
 
 def predict_in_batches(model: keras.Model, pictures: UInt8Array, batch_size: int) -> FloatArray:

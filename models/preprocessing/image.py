@@ -1,7 +1,7 @@
 """Picture bytes to the uint8 tensor a network reads; one code path for training and service.
 
 The order is fixed: recognise the format by content, check the size before decoding, decode, turn upright (EXIF),
-bring every colour mode to 8-bit RGB, frame (middle square or squash), resize with antialiasing. Every step is
+bring every colour mode to 8-bit RGB, frame (middle square, squash or letterbox), resize with antialiasing. Every step is
 deterministic. A bundle stores its `ImagePreprocessing`, so a change of any step here must raise `REVISION`.
 """
 
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 REVISION = 1
 
 PictureFormat = Literal["JPEG", "PNG", "WEBP", "BMP", "TIFF"]
-Framing = Literal["middle_square", "squash"]
+Framing = Literal["middle_square", "squash", "letterbox"]
 UInt8Array = NDArray[np.uint8]
 
 FORMATS: Sequence[PictureFormat] = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -57,8 +57,9 @@ class PictureTooLargeError(PictureError):
 class ImagePreprocessing(BaseModel):
     """How a bundle wants its pictures; stored in metadata.json and compared at load.
 
-    `size` is the edge of the square input in pixels. `framing` is `middle_square` (crop the largest centred square)
-    or `squash` (resize both edges independently, as the chest sets were published).
+    `size` is the edge of the square input in pixels. `framing` is `middle_square` (crop the largest centred square),
+    `squash` (resize both edges independently, as the chest sets were published) or `letterbox` (the whole picture in
+    its own proportions, in the middle of a black square).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -138,6 +139,13 @@ def to_tensor(picture: Image.Image, spec: ImagePreprocessing) -> UInt8Array:
     """Frame and resize an RGB picture to a (size, size, 3) uint8 array, 0-255, channels last."""
     width, height = picture.size
     box = (0.0, 0.0, float(width), float(height))
+    if spec.framing == "letterbox":
+        scale = spec.size / max(width, height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        square = Image.new("RGB", (spec.size, spec.size))
+        corner = ((spec.size - inner[0]) // 2, (spec.size - inner[1]) // 2)
+        square.paste(picture.resize(inner, Image.Resampling.BILINEAR), corner)
+        return np.asarray(square, dtype=np.uint8)
     if spec.framing == "middle_square":
         edge = min(width, height)
         left, top = (width - edge) // 2, (height - edge) // 2

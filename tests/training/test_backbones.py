@@ -45,7 +45,7 @@ def test_folding_keeps_what_the_network_computes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v2"])
 def test_other_backbones_take_the_same_pictures_and_export_alike(name: BackboneName, tmp_path: Path) -> None:
     preprocessing = ImagePreprocessing(size=64, framing="squash")
-    network = build_network(replace(SKIN, backbone=name, preprocessing=preprocessing), pretrained=False)
+    network = build_network(replace(SKIN, backbone=name, preprocessing=preprocessing), 7, pretrained=False)
     trained = trainable_layers(network, first_stage=4)
     assert len(trained) == 30
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in trained)
@@ -58,7 +58,7 @@ def test_other_backbones_take_the_same_pictures_and_export_alike(name: BackboneN
 
 
 def test_of_lite0_the_upper_stages_are_trained() -> None:
-    names = {layer.name for layer in trainable_layers(build_network(SKIN, pretrained=False), first_stage=6)}
+    names = {layer.name for layer in trainable_layers(build_network(SKIN, 7, pretrained=False), first_stage=6)}
     assert {"stage6_0_expand_conv", "stage7_0_project_conv", "head_conv", "logits"} <= names
     assert not any(name.startswith(("stem", "stage5")) for name in names)
 

@@ -196,6 +196,21 @@ def test_squash_keeps_the_whole_picture() -> None:
     assert corners == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
 
 
+@pytest.mark.parametrize(("width", "height"), [(128, 64), (64, 128)])
+def test_letterbox_keeps_the_proportions_on_black(width: int, height: int) -> None:
+    spec = ImagePreprocessing(size=32, framing="letterbox")
+    tensor = to_tensor(Image.new("RGB", (width, height), (9, 8, 7)), spec)
+    lying = tensor if width > height else tensor.transpose(1, 0, 2)
+    np.testing.assert_array_equal(lying[8:24], np.full((16, 32, 3), (9, 8, 7), np.uint8))
+    assert not lying[:8].any()
+    assert not lying[24:].any()
+
+
+def test_letterbox_of_a_line_shows_it() -> None:
+    tensor = to_tensor(Image.new("RGB", (1, 500), (9, 8, 7)), ImagePreprocessing(size=32, framing="letterbox"))
+    assert (tensor.any(axis=2).sum(axis=0) > 0).sum() == 1
+
+
 def test_resizing_is_antialiased() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255

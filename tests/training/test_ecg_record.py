@@ -1,0 +1,62 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import tensorflow as tf
+
+from training import export, heart_record, novelty
+from training.ecg_record import EcgData, RecordRecipe, augment, build_network, predict, train_network
+
+RNG = np.random.default_rng(0)
+RECIPE = RecordRecipe(filters=(8, 8, 8, 8), steps=4, warmup=2, batch_size=8, validate_every=2)
+DATA = EcgData(
+    RNG.normal(0, 0.3, (24, 1000, 12)).astype(np.float32),
+    np.arange(24, dtype=np.float32) % 2,
+    np.repeat(np.eye(5, dtype=np.float32), 5, axis=0)[:24],
+)
+
+
+def test_the_voltage_counts_only_where_it_is_known() -> None:
+    network = build_network(RECIPE)
+    louder = DATA.signals * 3
+    for known, changes in ((0.0, False), (1.0, True)):
+        flags = np.full(24, known, np.float32)
+        quiet = predict(network, EcgData(DATA.signals, flags, DATA.labels))
+        loud = predict(network, EcgData(louder, flags, DATA.labels))
+        assert bool(np.abs(quiet - loud).max() > 1e-3) == changes
+
+
+def test_augmentation_repeats_by_its_seed_and_keeps_the_shape() -> None:
+    known = tf.constant(DATA.known[:, None])
+    first, again, other = (
+        augment(tf.constant(DATA.signals), known, RECIPE, tf.constant([1, seed]))[0].numpy() for seed in (1, 1, 2)
+    )
+    assert first.shape == DATA.signals.shape
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.1
+
+
+def test_withheld_voltage_is_told() -> None:
+    recipe = replace(RECIPE, voltage_loss=1.0, lead_loss=0.0)
+    signals, known = augment(tf.constant(DATA.signals), tf.ones((24, 1)), recipe, tf.constant([0, 0]))
+    assert known.numpy().max() == 0
+    np.testing.assert_allclose(signals.numpy().std(axis=1), 1, atol=0.25)
+
+
+def test_trained_networks_become_one_graph(tmp_path: Path) -> None:
+    networks = [train_network(replace(RECIPE, seed=seed), DATA, DATA, tmp_path / str(seed)) for seed in (1, 2)]
+    assert (tmp_path / "1" / "model.keras").is_file()
+    assert len((tmp_path / "1" / "history.jsonl").read_text().splitlines()) == 2
+    gaussian = novelty.Gaussian(np.zeros(24, np.float32), np.eye(24, dtype=np.float32))
+    served = heart_record.served_model(networks, 1.5, gaussian)
+    exported = tmp_path / "model.onnx"
+    export.export_onnx(served, exported)
+    assert export.check_parity(served, exported, DATA.signals[:4]) < 1e-4
+    session = ort.InferenceSession(str(exported))
+    probabilities, score = session.run(["probabilities", "novelty"], {"signal": DATA.signals[:3]})
+    assert probabilities.shape == (3, 5)
+    assert score.shape == (3,)
+    voiced = EcgData(DATA.signals, np.ones(24, np.float32), DATA.labels)
+    logits = np.mean([predict(network, voiced)[:3] for network in networks], axis=0)
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits / 1.5)), atol=1e-4)
