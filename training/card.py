@@ -14,6 +14,7 @@ INTERVALS = (
 TITLES = {
     "skin": "Skin lesions from dermoscopy, seven classes",
     "xray": "Pneumonia on chest X-rays",
+    "breast": "Breast ultrasound, BI-RADS 1 to 5 and malignancy",
     "heart_record": "12-lead ECG records, five superclasses",
 }
 

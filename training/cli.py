@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from training.errors import TrainingError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from models.bundle import Bundle
+    from models.bundle import Bundle, Estimate
     from training.tasks import Task
 
 DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[str, int]]] = {
@@ -71,6 +71,13 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for name in NAMES:
         _add_train_options(commands.add_parser(name, help=f"train the {name} model and write its bundle"), name)
+    breast = commands.add_parser("breast", help="train the breast model, once without each of five folds")
+    _add_folders(breast)
+    breast.add_argument("--resume", action="store_true", help="train only the folds that are not finished")
+    breast.add_argument("--across", choices=("busi", "bus_bra"), help="train on one set alone, measure on the other")
+    breast.add_argument("--bundle-only", action="store_true", help="export the networks of an earlier run again")
+    breast.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    breast.set_defaults(run=_breast)
     record = commands.add_parser("heart-record", help="train the ECG record model and write its bundle")
     _add_folders(record)
     record.add_argument("--resume", action="store_true", help="train only the networks that are not finished")
@@ -185,12 +192,32 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _breast(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+
+    from training import breast
+
+    run, cache = options.runs / "breast", options.runs / "cache"
+    if options.across:
+        breast.train_across(options.data, run, cache, options.across, resume=options.resume)
+        figures = breast.measure_across(options.data, run)
+        _print_figures(figures, Console())
+        return 0
+    if not options.bundle_only:
+        breast.train_folds(options.data, run, cache, resume=options.resume)
+    bundle = breast.make_bundle(options.data, run, cache)
+    _print_figures(bundle.metadata.metrics, Console())
+    if options.install:
+        _install(bundle, options.install, Console())
+    return 0
+
+
 def _heart_record(options: argparse.Namespace) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from rich.console import Console
 
     from training import heart_record
-    from training.report import format_estimate
 
     run = options.runs / heart_record.NAME
     if options.test:
@@ -200,14 +227,19 @@ def _heart_record(options: argparse.Namespace) -> int:
             members = options.members or len(heart_record.MEMBERS)
             heart_record.train(options.data, run, members=members, steps=options.steps, resume=options.resume)
         bundle = heart_record.make_bundle(options.data, run)
-    console = Console()
-    for part, figures in bundle.metadata.metrics.items():
+    _print_figures(bundle.metadata.metrics, Console())
+    if options.install:
+        _install(bundle, options.install, Console())
+    return 0
+
+
+def _print_figures(metrics: "Mapping[str, Mapping[str, Estimate]]", console: "Console") -> None:
+    from training.report import format_estimate
+
+    for part, figures in metrics.items():
         console.print(part)
         for name, estimate in figures.items():
             console.print(f"  {name:<24}{format_estimate(estimate)}")
-    if options.install:
-        _install(bundle, options.install, console)
-    return 0
 
 
 def _average(options: argparse.Namespace) -> int:

@@ -1,11 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import tensorflow as tf
 
-from training import breast
+from models.preprocessing.image import ImagePreprocessing
+from training import breast, export, novelty
 from training.datasets.pictures import Sample
+from training.two_phase import build_network
 
 OBJECTIVE = breast.BreastObjective(breast.RECIPE)
 LARGE = 30.0
@@ -61,3 +65,32 @@ def test_folds_keep_patients_together_and_hold_everyone_once() -> None:
     groups = [{sample.group for sample in fold} for fold in folds]
     assert sum(len(group) for group in groups) == 60
     assert all(len(group) == 12 for group in groups)
+
+
+def test_platt_scaling_finds_scale_and_bias() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 20000).astype(np.float32)
+    labels = (rng.random(20000) < breast.platt(logits, 0.5, -1.0)).astype(np.int64)
+    scale, bias = breast.fit_platt(labels, logits)
+    assert scale == pytest.approx(0.5, abs=0.03)
+    assert bias == pytest.approx(-1.0, abs=0.06)
+
+
+def test_the_served_graph_answers_both_heads(tmp_path: Path) -> None:
+    small = replace(breast.RECIPE, preprocessing=ImagePreprocessing(size=64, framing="letterbox"))
+    network = build_network(small, 5, pretrained=False)
+    taps = ("stage1", "stage2")
+    features = sum(network.get_layer(tap).output.shape[-1] for tap in taps)
+    gaussian = novelty.Gaussian(np.zeros(features, np.float32), np.eye(features, dtype=np.float32))
+    served = breast.served_model(network, 0.7, 0.3, gaussian, taps)
+    exported = tmp_path / "model.onnx"
+    export.export_onnx(served, exported)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    assert export.check_parity(served, exported, pictures) < 1e-4
+    session = ort.InferenceSession(str(exported))
+    names = ["probabilities", "malignancy", "novelty"]
+    chances, malignancy, score = session.run(names, {"image": pictures})
+    logits = np.asarray(network(pictures.astype(np.float32)))
+    np.testing.assert_allclose(chances, breast.assessment_chances(logits), atol=1e-5)
+    np.testing.assert_allclose(malignancy, breast.platt(logits[:, 0], 0.7, 0.3), atol=1e-5)
+    assert malignancy.shape == score.shape == (4,)

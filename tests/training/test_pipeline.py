@@ -26,7 +26,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_smoke_run_writes_a_bundle_that_answers(runs: Path) -> None:
-    bundle = read_bundle(runs / "bundles" / "skin" / TASKS["skin"].version + ".dev0")
+    bundle = read_bundle(runs / "bundles" / "skin" / f"{TASKS['skin'].version}.dev0")
     session = ort.InferenceSession(str(bundle.model_path))
     size = bundle.metadata.image_preprocessing.size
     pictures = np.zeros((3, size, size, 3), np.uint8)
