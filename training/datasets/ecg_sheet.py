@@ -319,7 +319,7 @@ def _lines(size: int, phase: float, step: float, width: float, scale: float) -> 
 
 
 def _over(pixels: UInt8Array, colour: Colour, coverage: Coverage) -> UInt8Array:
-    return (pixels + coverage[..., None] * (np.float32(colour) - pixels) + 0.5).astype(np.uint8)
+    return (pixels + coverage[..., None] * (np.asarray(colour, np.float32) - pixels) + 0.5).astype(np.uint8)
 
 
 def _draw_texts(page: UInt8Array, style: SheetStyle, rows: Sequence[Sequence[int]]) -> UInt8Array:

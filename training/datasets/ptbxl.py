@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import DataSource
+from models.preprocessing.ecg import LEADS, read_record
+from models.preprocessing.wfdb import RecordError
 from training.datasets.pictures import check_layout
 from training.errors import DatasetError
 
 NAME = "PTB-XL"
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
-LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 RATE = 100
 SAMPLES = 1000
 PUBLISHED_RECORDS = 21799
@@ -192,15 +193,15 @@ def _normalised(folder: Path) -> dict[int, NDArray[np.float32]]:
 
 
 def _read_record(folder: Path, sample: EcgSample) -> NDArray[np.float32]:
-    """PTB-XL writes every record alike: format 16, one gain a lead, leads in the order of `LEADS`."""
     path = folder / sample.record
     try:
-        header = path.with_suffix(".hea").read_text(encoding="ascii").splitlines()
-        stored = np.fromfile(path.with_suffix(".dat"), dtype="<i2")
+        header, signal = (path.with_suffix(suffix).read_bytes() for suffix in (".hea", ".dat"))
     except OSError as error:
         raise DatasetError(f"{path}.hea or .dat missing. Expected layout:\n{LAYOUT}\nGet it from {WHERE}.") from error
-    gains = [float(line.split()[2].partition("(")[0]) for line in header[1 : 1 + len(LEADS)]]
-    if stored.size != SAMPLES * len(LEADS) or len(gains) != len(LEADS):
-        raise DatasetError(f"{path}: not a record of {SAMPLES} samples in {len(LEADS)} leads.")
-    signal: NDArray[np.float32] = (stored.reshape(SAMPLES, len(LEADS)) / gains).astype(np.float32)
-    return signal
+    try:
+        record = read_record(header, signal)
+    except RecordError as error:
+        raise DatasetError(f"{path}: {error}") from error
+    if record.rate != RATE or len(record.signal) != SAMPLES:
+        raise DatasetError(f"{path}: not a record of {SAMPLES} samples at {RATE} Hz.")
+    return record.signal

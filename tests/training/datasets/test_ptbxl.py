@@ -91,7 +91,7 @@ def test_what_is_missing_is_named_with_the_layout(published: Path, tmp_path_fact
 
 def test_a_record_of_another_length_is_named(published: Path) -> None:
     write_record(published, 3, np.zeros((999, 12)))
-    with pytest.raises(DatasetError, match="00003_lr: not a record of 1000 samples"):
+    with pytest.raises(DatasetError, match="00003_lr: The .dat file is truncated"):
         ptbxl.load_signals(published, ptbxl.load(published))
 
 
@@ -113,7 +113,7 @@ def test_verify_says_what_is_missing_or_damaged(published: Path, capsys: pytest.
     assert "ptbxl_database.csv: 4 records, published 21799" in said
     assert "MI: 1 ECGs, published 5469" in said
     assert "fold 2: missing" in said
-    assert "00012_lr: not a record" in said
+    assert "00012_lr: The .dat file is truncated" in said
     assert "ptb-xl: 3 ECGs, differs from what was published." in said
 
 
