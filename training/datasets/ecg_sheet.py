@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.interpolate import CubicSpline
 
+from models.preprocessing.ecg import LEADS
 from models.preprocessing.image import UInt8Array
-from training.datasets.ptbxl import LEADS
 
 Layout = Literal["3x4", "6x2", "12x1"]
 Timing = Literal["consecutive", "simultaneous", "full"]

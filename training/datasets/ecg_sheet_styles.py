@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from models.preprocessing.ecg import LEADS
 from training.datasets.ecg_sheet import FONTS, Colour, Layout, SheetStyle, Text, Timing, page_size
-from training.datasets.ptbxl import LEADS
 
 Rng = np.random.Generator
 T = TypeVar("T")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.preprocessing.ecg import LEADS
 from training.cli import main
 from training.datasets import ptbxl
 from training.datasets.ptbxl import EcgSample
@@ -19,7 +20,7 @@ def write_record(folder: Path, ecg_id: int, stored: np.ndarray, gain: float = 10
     path.parent.mkdir(parents=True, exist_ok=True)
     stored.astype("<i2").tofile(path.with_suffix(".dat"))
     lines = [f"{path.name} 12 100 1000"]
-    lines += [f"{path.name}.dat 16 {gain}(0)/mV 16 0 0 0 0 {lead.upper()}" for lead in ptbxl.LEADS]
+    lines += [f"{path.name}.dat 16 {gain}(0)/mV 16 0 0 0 0 {lead.upper()}" for lead in LEADS]
     path.with_suffix(".hea").write_text("\n".join(lines) + "\n")
 
 
@@ -91,7 +92,7 @@ def test_what_is_missing_is_named_with_the_layout(published: Path, tmp_path_fact
 
 def test_a_record_of_another_length_is_named(published: Path) -> None:
     write_record(published, 3, np.zeros((999, 12)))
-    with pytest.raises(DatasetError, match="00003_lr: The .dat file is truncated"):
+    with pytest.raises(DatasetError, match="00003_lr: The signal file is truncated"):
         ptbxl.load_signals(published, ptbxl.load(published))
 
 
@@ -113,7 +114,7 @@ def test_verify_says_what_is_missing_or_damaged(published: Path, capsys: pytest.
     assert "ptbxl_database.csv: 4 records, published 21799" in said
     assert "MI: 1 ECGs, published 5469" in said
     assert "fold 2: missing" in said
-    assert "00012_lr: The .dat file is truncated" in said
+    assert "00012_lr: The signal file is truncated" in said
     assert "ptb-xl: 3 ECGs, differs from what was published." in said
 
 
