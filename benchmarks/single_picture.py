@@ -39,8 +39,10 @@ def main() -> None:
             if answer.json()["demo_mode"]:
                 sys.exit(f"{ROUTE} answers in demo mode: there is no model to measure")
 
+        spec = bundle.metadata.image_preprocessing
+
         def bare() -> None:
-            engine.run(preprocess(picture, bundle.metadata.image_preprocessing, max_pixels=settings.max_pixels)[np.newaxis])
+            engine.run(preprocess(picture, spec, max_pixels=settings.max_pixels)[np.newaxis])
 
         http_times, bare_times = take_turns(over_http, bare)
 

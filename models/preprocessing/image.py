@@ -1,8 +1,8 @@
 """Picture bytes to the uint8 tensor a network reads; one code path for training and service.
 
 The order is fixed: recognise the format by content, check the size before decoding, decode, turn upright (EXIF),
-bring every colour mode to 8-bit RGB, frame (middle square, squash or letterbox), resize with antialiasing. Every step is
-deterministic. A bundle stores its `ImagePreprocessing`, so a change of any step here must raise `REVISION`.
+bring every colour mode to 8-bit RGB, frame (middle square, squash or letterbox), resize with antialiasing. Every step
+is deterministic. A bundle stores its `ImagePreprocessing`, so a change of any step here must raise `REVISION`.
 """
 
 import io
