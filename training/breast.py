@@ -85,7 +85,7 @@ class BreastObjective(Objective):
         return np.array([6 * sample.label + (assessment_of(sample) or 0) for sample in samples], dtype=np.int64)
 
     def loss(self, labels: Any, logits: Any) -> Any:
-        labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
+        labels = tf.cast(labels, tf.int32)
         malignant = tf.cast(labels // 6, tf.float32)
         assessment = (labels % 6)[:, None]
         steps = tf.range(1, 5)[None, :]

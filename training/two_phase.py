@@ -177,7 +177,7 @@ class Trainer:
         inputs = keras.Input(features.shape[1:])
         dropped = layers.Dropout(self.recipe.dropout, seed=self.recipe.seed)(inputs)
         head = keras.Model(inputs, layers.Dense(self.objective.logits)(dropped))
-        head.compile(keras.optimizers.AdamW(3e-3, weight_decay=0.01), self.objective.loss)
+        head.compile(keras.optimizers.AdamW(3e-3, weight_decay=0.01), self._head_loss)
         rng = np.random.default_rng(self.recipe.seed)
         for _ in range(HEAD_EPOCHS):
             drawn = rng.choice(len(labels), len(labels), p=weights)
@@ -186,6 +186,10 @@ class Trainer:
         for mean, variable in zip(self.average, self.network.trainable_variables, strict=True):
             mean.assign(variable.value)
         log.info("phase 1: head trained on frozen features in %.0f s", time.monotonic() - started)
+
+    def _head_loss(self, labels: Any, logits: Any) -> Any:
+        """Keras hands labels over as a column of floats."""
+        return self.objective.loss(tf.cast(tf.reshape(labels, [-1]), tf.int64), logits)
 
     def _fine_tune(
         self,
