@@ -1,5 +1,6 @@
 """ECG sheet pictures to signals: straighten the sheet, find its rows, follow the traces, tell the leads apart."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.preprocessing.ecg_sheet.ink import densities
 from models.preprocessing.ecg_sheet.layout import GRIDS, Layout, columns, find_layout, match_strip
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
-from models.preprocessing.ecg_sheet.scale import Pulse, Scale, find_pulse, find_scale
+from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
 from models.preprocessing.ecg_sheet.trace import Traces, follow
 from models.preprocessing.image import UInt8Array
 
@@ -27,8 +28,11 @@ _PEN = 5
 _DEFAULT_GAIN = 10.0
 _DRAWN = 0.3
 """Least ink that followed traces have, over that beside them."""
-_SLOWEST = 38.0
-"""Beats a minute below which the paper is taken to run at 50 mm/s rather than the heart to be that slow."""
+_FAST_PAPER = 35.0
+"""Product of the width and the distance of beats, in square mm, above which paper runs at 50 mm/s: at 25 mm/s sheets
+of training records have 18 (10 to 28), at 50 mm/s 61 (39 to 89)."""
+_WIDE = 375.0
+"""Traces wider than that, in mm, show 20 seconds at 25 mm/s or 10 at 50."""
 
 
 class SheetError(ValueError):
@@ -85,8 +89,9 @@ def _trace_ink(density: FloatMap, rows: Rows) -> FloatMap:
     """Ink 0-1 by the darkness of the base lines: steep strokes of a thin pen are half as dark."""
     height, width = density.shape
     reach = max(3, int(0.12 * rows.gap))
-    across = slice(*np.clip([int(rows.baselines.min()), int(rows.baselines.max()) + 1], 0, height))
-    separators = np.flatnonzero((density[across] > 4).mean(axis=0) > 0.75)
+    edges = rows.baselines[0].min() - 0.4 * rows.gap, rows.baselines[2].max() + 0.4 * rows.gap
+    across = slice(*np.clip(np.array(edges).astype(int), 0, height))
+    separators = np.flatnonzero((density[across] > 4).mean(axis=0) > 0.97)
     density[:, separators] = 0
     y = np.rint(rows.baselines[:, None]).astype(int) + np.arange(-reach, reach + 1)[:, None]
     nearby = density[np.clip(y, 0, height - 1), np.arange(width)]
@@ -110,15 +115,17 @@ def _score(density: FloatMap) -> FloatMap:
         between = (moment[-1] * below / below[-1] - moment) ** 2 / (below * (below[-1] - below))
     threshold = int(np.nanargmax(between[:255]))
     low = moment[threshold] / below[threshold]
-    high = (moment[-1] - moment[threshold]) / (below[-1] - below[threshold])
-    high = threshold + 0.25 * (high - threshold)
+    high = low + 0.65 * (threshold - low)
     ink: FloatMap = np.clip((density - low) / max(high - low, 1.0), 0, 1).astype(np.float32)
     return ink
 
 
 def _measure(sheet: _Straight, traces: Traces) -> SheetReading:
-    first, last = _extent(sheet.ink, traces)
+    drawn = _drawn(sheet.ink, traces)
+    first, last = _extent(drawn)
     scale = find_scale(sheet.lines, first, last)
+    if scale.grid:
+        first, last = _extent(drawn, [whole * scale.across for whole in WIDTHS])
     heights = _above_base(sheet.rows, traces, first, last)
     pulse = find_pulse(heights / scale.down, first, last, scale)
     if pulse:
@@ -136,26 +143,46 @@ def _measure(sheet: _Straight, traces: Traces) -> SheetReading:
     return reading._replace(gain=gain, fit=sheet.rows.fit)
 
 
-def _extent(ink: FloatMap, traces: Traces) -> tuple[int, int]:
-    """First and last column of the traces: where ink on their paths, more than beside them, sets in and stops."""
-    rows, width = traces.heights.shape
+def _drawn(ink: FloatMap, traces: Traces) -> FloatMap:
+    """How much of the rows' traces is drawn in each column, 0-1: ink on their paths over that beside them."""
     at = np.rint(traces.heights).astype(int)
-    each = np.arange(width)
+    each = np.arange(ink.shape[1])
+    on, above, below = (ink[np.clip(at + shift, 0, ink.shape[0] - 1), each] ** 2 for shift in (0, -8, 8))
+    rows = 3 if len(at) < 12 else len(at)  # rhythm strips may end sooner than the columns above them
+    drawn: FloatMap = (on - (above + below) / 2)[:rows].clip(0, 1).mean(axis=0)
+    return drawn
 
-    def level(shift: int) -> FloatMap:
-        found: FloatMap = ink[np.clip(at + shift, 0, ink.shape[0] - 1), each]
-        return found
 
-    drawn = (level(0) - (level(-8) + level(8)) / 2).clip(0, 1).mean(axis=0)
+def _extent(drawn: FloatMap, usual: Sequence[float] = ()) -> tuple[int, int]:
+    """First and last column of the traces: where they set in and stop, if possible one of the `usual` widths apart."""
+    width = drawn.size
     window = width // 16
     sums = np.concatenate([[0.0], np.cumsum(np.pad(drawn, window))])
-    means = (sums[window:] - sums[:-window]) / window
-    step = means[window : window + width + 1] - means[: width + 1]
-    middle = width // 2
-    first, last = int(step[:middle].argmax()), middle + int(step[middle:].argmin())
-    if rows < 3 or last - first < 200 or drawn[first:last].mean() < _DRAWN:
+    level = (sums[window:] - sums[:-window]) / window
+    step = level[window : window + width + 1] - level[: width + 1]
+    best, found = -np.inf, (0, 0)
+    for first in _peaks(step, 0, width // 2):
+        for last in _peaks(-step, width // 2, width + 1):
+            score = step[first] - step[last]
+            if any(0.99 * whole < last - first < 1.08 * whole for whole in usual):
+                score += 0.4
+            if score > best:
+                best, found = score, (first, last)
+    first, last = found
+    if last - first < 200 or drawn[first:last].mean() < _DRAWN:
         raise SheetError("No rows of traces were found. Send a picture of a 12-lead ECG sheet.")
     return first, last
+
+
+def _peaks(step: FloatMap, start: int, stop: int) -> list[int]:
+    """The highest places of a curve between two columns, apart from one another."""
+    left = step[start:stop].copy()
+    found = []
+    for _ in range(8):
+        at = int(left.argmax())
+        found.append(start + at)
+        left[max(0, at - 8) : at + 9] = -np.inf
+    return found
 
 
 def _above_base(rows: Rows, traces: Traces, first: int, last: int) -> FloatMap:
@@ -182,7 +209,7 @@ def _place(
     millivolts: FloatMap, inked: NDArray[np.bool_], layout: Layout, first: int, last: int, scale: Scale
 ) -> SheetReading:
     grid = GRIDS[layout.name]
-    speed, full = _speed(millivolts, layout, (last - first) / scale.across, scale)
+    speed, full = _speed(millivolts[:, first:last], layout, (last - first) / scale.across, scale)
     seconds = _column_seconds(layout, (last - first) / scale.across / speed)
     usual = len(grid[0]) * seconds * speed * scale.across if scale.grid else None
     spans = columns(layout, (first, last), inked, round(7 * scale.across), usual)
@@ -221,30 +248,29 @@ def _column_seconds(layout: Layout, seconds: float) -> float:
 
 
 def _speed(millivolts: FloatMap, layout: Layout, width: float, scale: Scale) -> tuple[float, bool]:
-    """Paper speed in mm/s, and whether each of two columns shows the whole record."""
-    seconds = width / 25
-    if seconds < 15 and _beats(millivolts, scale, 25) > _SLOWEST:
-        return 25.0, False
-    if layout.name == "6x2" and seconds >= 15 and _beats(millivolts, scale, 25) > _SLOWEST:
+    """Paper speed in mm/s of traces `width` mm wide, and whether each of two columns shows the whole record."""
+    fast = _beat_shape(millivolts, scale) > _FAST_PAPER
+    if width < _WIDE:
+        return (50.0 if fast else 25.0), False
+    if layout.name == "6x2" and not fast:
         return 25.0, True
-    return (25.0, False) if seconds < 6 else (50.0, False)
+    return 50.0, False
 
 
-def _beats(millivolts: FloatMap, scale: Scale, speed: float) -> float:
-    """Heart rate a minute at a paper speed, from how the traces' steepness repeats."""
-    rate = speed * scale.across
-    steep = np.abs(np.diff(millivolts, axis=1)).sum(axis=0)
-    window = max(3, round(0.08 * rate)) | 1
-    steep = np.convolve(np.minimum(steep, 6 * steep.mean()), np.hanning(window), "same")
+def _beat_shape(millivolts: FloatMap, scale: Scale) -> float:
+    """Width of the steep part of beats in mm, times their distance in mm: both double with the speed of the paper."""
+    steep = np.abs(np.gradient(_smooth(millivolts), axis=1)).mean(axis=0)
+    steep = np.minimum(steep, np.percentile(steep, 97))
     steep -= steep.mean()
     echo = np.fft.irfft(np.abs(np.fft.rfft(steep, 2 * steep.size)) ** 2)[: steep.size]
-    low, high = round(0.3 * rate), min(round(2.6 * rate), steep.size - 1)
-    lags = np.arange(low, high)
+    half = int(np.argmax(echo < 0.5 * echo[0]))
+    broad = half - 1 + (echo[half - 1] - 0.5 * echo[0]) / max(echo[half - 1] - echo[half], 1e-9)
+    lags = np.arange(round(8 * scale.across), min(round(65 * scale.across), steep.size - 1))
     peaks = lags[(echo[lags] >= echo[lags - 1]) & (echo[lags] >= echo[lags + 1])]
     if not peaks.size:
-        return 60.0
-    strong = peaks[echo[peaks] > 0.6 * echo[peaks].max()]
-    return float(60 * rate / strong[0])
+        return 0.0
+    apart = peaks[echo[peaks] > 0.6 * echo[peaks].max()][0]
+    return float(broad * apart) / scale.across**2
 
 
 def _sample(

@@ -16,6 +16,7 @@ _REDUCTION = 2
 _BLOCK = 128
 _SLOPES = np.linspace(-0.3, 0.3, 121)
 _CONVERGENCES = np.linspace(-0.25, 0.25, 51)
+_CLEAR = 1.04
 _FREQUENCIES = np.arange(5, 60)
 """Of lines, in cycles a block; lower ones are shades and margins, higher ones noise."""
 
@@ -38,7 +39,7 @@ def find_plane(lines: UInt8Array) -> Plane:
     unit = max(width, height) / 2
     x, y = (x * _REDUCTION - width / 2) / unit, (y * _REDUCTION - height / 2) / unit
     slope, convergence = _vanishing(x, y, spectra)
-    upright_slope, upright_convergence = _vanishing(y, x, spectra.transpose(0, 2, 1))
+    upright_slope, upright_convergence = _vanishing(y, x, spectra.transpose(0, 2, 1), usual=-slope)
     cos, sin = np.cos(turn), np.sin(turn)
     rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
     straight = np.array([[1, upright_slope, 0], [slope, 1, 0], [convergence, upright_convergence, 1]])
@@ -85,9 +86,9 @@ def _turn(picture: Image.Image) -> float:
     return float(angles[int(np.argmax(votes)), 0])
 
 
-def _vanishing(x: FloatArray, y: FloatArray, spectra: FloatMap) -> tuple[float, float]:
+def _vanishing(x: FloatArray, y: FloatArray, spectra: FloatMap, usual: float | None = None) -> tuple[float, float]:
     """Slope (dy/dx) and convergence of the lines that run along x: at (x, y) they have the direction
-    (1 - convergence * x, slope - convergence * y)."""
+    (1 - convergence * x, slope - convergence * y). Without clear lines it is the `usual` slope and no convergence."""
     middle = _BLOCK // 2
     column = middle - _SLOPES[:, None] * _FREQUENCIES
     left = np.floor(column).astype(int)
@@ -101,6 +102,8 @@ def _vanishing(x: FloatArray, y: FloatArray, spectra: FloatMap) -> tuple[float, 
         local = (slope - convergence * y[block]) / (1 - convergence * x[block])
         total += np.interp(local, _SLOPES, votes[block])
     best = int(np.argmax(total))
+    if usual is not None and total.max() < _CLEAR * np.interp(usual, _SLOPES, total[len(_CONVERGENCES) // 2]):
+        return usual, 0.0
     return float(slope.ravel()[best]), float(convergence.ravel()[best])
 
 

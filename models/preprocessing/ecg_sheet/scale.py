@@ -11,7 +11,7 @@ FloatMap = NDArray[np.float32]
 
 USUAL_WIDTH = 250.0
 """Width of the traces in mm: ten seconds at 25 mm/s, the paper most machines take."""
-_WIDTHS = (USUAL_WIDTH, 500.0)
+WIDTHS = (USUAL_WIDTH, 500.0)
 _GAINS = (5.0, 10.0, 20.0)
 _PERIODIC = 0.12
 """Least correlation of a grid with itself one period on."""
@@ -44,7 +44,7 @@ def find_scale(lines: UInt8Array, first: int, last: int) -> Scale:
     across = _period(capped.mean(axis=0), width / 600, width / 20)
     if across is None:
         return guess
-    millimetres = min((abs(np.log(width / across * step / whole)), step) for step in (5.0, 1.0) for whole in _WIDTHS)
+    millimetres = min((abs(np.log(width / across * step / whole)), step) for step in (5.0, 1.0) for whole in WIDTHS)
     if millimetres[0] > 0.16:
         return guess
     down = _period(capped.mean(axis=1), 0.85 * across, 1.18 * across)
