@@ -12,7 +12,9 @@ from training import cli, heart_record
 from training.datasets import ptbxl
 from training.ecg_record import RecordRecipe
 from training.evaluate import predict
+from training.random_convolutions import ConvolutionRecipe
 
+FEW = ConvolutionRecipe(dilations=(1, 4), thresholds=1)
 TINY = RecordRecipe(filters=(8, 8, 8, 8), steps=2, warmup=1, batch_size=8, validate_every=2)
 PER_FOLD = 10
 
@@ -51,6 +53,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heart_record, "MEMBERS", (TINY,))
+        patch.setattr(heart_record, "CONVOLUTIONS", FEW)
         assert cli.main(["heart-record", "--data", str(data), "--runs", str(folder)]) == 0
     return folder
 
