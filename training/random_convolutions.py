@@ -20,6 +20,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from training.ecg_record import QUIETEST, EcgData
 
@@ -31,6 +32,8 @@ KERNELS = tuple(combinations(range(9), 3))
 MOST_LEADS = 9.99
 CLIP = 3.0
 """Voltages beyond that, in mV, are cut off."""
+SLOPE_PENALTY = 1e-3
+"""Keeps the slopes of the log odds finite where few records separate the classes; no more than that."""
 _SAMPLE = 64
 _BATCH = 64
 
@@ -74,8 +77,8 @@ def train_reading(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[int
         read.set_weights(list(_ridge(features, labels, strength)))
         answers.append(unseen)
     shape, voltage = readings
-    alone, alone_bias = _log_odds([answers[0]], train.labels)
-    both, both_bias = _log_odds([answer[voiced] for answer in answers], train.labels[voiced])
+    alone, alone_bias = log_odds([answers[0]], train.labels)
+    both, both_bias = log_odds([answer[voiced] for answer in answers], train.labels[voiced])
     without = shape * alone[0] + alone_bias
     with_voltage = shape * both[0] + voltage * both[1] + both_bias
     return keras.Model([signal, known], known * with_voltage + (1.0 - known) * without, name="random_convolutions")
@@ -133,7 +136,7 @@ def _ridge(features: FloatArray, labels: FloatArray, strength: float) -> tuple[F
     return weights, (labels.mean(axis=0) - mean @ weights).astype(np.float32)
 
 
-def _log_odds(answers: Sequence[Array], labels: FloatArray) -> tuple[FloatArray, FloatArray]:
+def log_odds(answers: Sequence[Array], labels: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Slopes (readings, classes) and bias (classes,) that make log odds of a few readings' answers, class by class."""
     slopes, biases = [], []
     for index in range(labels.shape[1]):
@@ -142,8 +145,9 @@ def _log_odds(answers: Sequence[Array], labels: FloatArray) -> tuple[FloatArray,
 
         def loss(weights: Array, inputs: Array = inputs, truth: Array = truth) -> tuple[float, Array]:
             logits = inputs @ weights
-            slope = inputs.T @ (1.0 / (1.0 + np.exp(-logits)) - truth)
-            return float(np.sum(np.logaddexp(0.0, logits) - truth * logits)), slope
+            slope = inputs.T @ (expit(logits) - truth) + SLOPE_PENALTY * weights
+            penalty = SLOPE_PENALTY / 2 * float(weights @ weights)
+            return float(np.sum(np.logaddexp(0.0, logits) - truth * logits)) + penalty, slope
 
         found = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
         slopes.append(found[:-1])

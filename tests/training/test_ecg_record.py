@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from training import export, heart_record, novelty
 from training.ecg_record import EcgData, RecordRecipe, augment, build_network, predict, train_network
+from training.random_convolutions import ConvolutionRecipe, train_reading
 
 RNG = np.random.default_rng(0)
 RECIPE = RecordRecipe(filters=(8, 8, 8, 8), steps=4, warmup=2, batch_size=8, validate_every=2)
@@ -48,8 +49,10 @@ def test_trained_networks_become_one_graph(tmp_path: Path) -> None:
     networks = [train_network(replace(RECIPE, seed=seed), DATA, DATA, tmp_path / str(seed)) for seed in (1, 2)]
     assert (tmp_path / "1" / "model.keras").is_file()
     assert len((tmp_path / "1" / "history.jsonl").read_text().splitlines()) == 2
+    recipe = ConvolutionRecipe(dilations=(1, 4), thresholds=1)
+    ensemble = heart_record.Ensemble(networks, train_reading(recipe, DATA, [n % 3 for n in range(24)]), share=0.3)
     gaussian = novelty.Gaussian(np.zeros(24, np.float32), np.eye(24, dtype=np.float32))
-    served = heart_record.served_model(networks, 1.5, gaussian)
+    served = heart_record.served_model(ensemble, 1.5, gaussian)
     exported = tmp_path / "model.onnx"
     export.export_onnx(served, exported)
     assert export.check_parity(served, exported, DATA.signals[:4]) < 1e-4
@@ -58,5 +61,7 @@ def test_trained_networks_become_one_graph(tmp_path: Path) -> None:
     assert probabilities.shape == (3, 5)
     assert score.shape == (3,)
     voiced = EcgData(DATA.signals, np.ones(24, np.float32), DATA.labels)
-    logits = np.mean([predict(network, voiced)[:3] for network in networks], axis=0)
+    logits = ensemble.predict(voiced)[:3]
+    alone = np.mean([predict(network, voiced)[:3] for network in networks], axis=0)
+    np.testing.assert_allclose(logits, 0.7 * alone + 0.3 * predict(ensemble.convolutions, voiced)[:3], atol=1e-5)
     np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-logits / 1.5)), atol=1e-4)

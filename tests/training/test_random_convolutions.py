@@ -5,7 +5,7 @@ import pytest
 
 from training.ecg_record import EcgData, predict
 from training.metrics import auroc
-from training.random_convolutions import ConvolutionRecipe, train_reading
+from training.random_convolutions import ConvolutionRecipe, log_odds, train_reading
 
 RECIPE = ConvolutionRecipe(dilations=(1, 4), thresholds=3)
 
@@ -47,3 +47,11 @@ def test_log_odds_are_those_of_records_left_out(logits: tuple[EcgData, np.ndarra
     chances = 1 / (1 + np.exp(-found[data.known > 0]))
     truth = data.labels[data.known > 0]
     assert np.mean((chances - truth) ** 2) < 0.15
+
+
+def test_classes_that_a_reading_separates_get_finite_log_odds() -> None:
+    answers = np.array([[0.1], [0.2], [0.8], [0.9]])
+    slopes, bias = log_odds([answers], np.array([[0.0], [0.0], [1.0], [1.0]], np.float32))
+    chances = 1 / (1 + np.exp(-(answers * slopes[0] + bias)))
+    assert np.isfinite(slopes).all()
+    np.testing.assert_array_equal(chances[:, 0] > 0.5, [False, False, True, True])
