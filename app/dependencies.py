@@ -1,4 +1,7 @@
-"""What the routes ask for, as `Annotated` aliases."""
+"""What the routes ask for, as `Annotated` aliases.
+
+All are `async def`: FastAPI hands a plain function to a thread, which takes longer than the function.
+"""
 
 from typing import Annotated
 
@@ -16,17 +19,17 @@ from schemas.common import FieldProblem
 _BOOL = TypeAdapter(bool)
 
 
-def _registry(request: Request) -> ModelRegistry:
+async def _registry(request: Request) -> ModelRegistry:
     registry: ModelRegistry = request.state.registry
     return registry
 
 
-def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> Metrics:
     metrics: Metrics = request.state.metrics
     return metrics
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.state.settings
     return settings
 
@@ -37,19 +40,19 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 FormDep = Annotated[Form, Depends(read_form)]
 
 
-def _uploaded_image(form: FormDep) -> bytes:
+async def _uploaded_image(form: FormDep) -> bytes:
     if "image" not in form.files:
         raise NoImageError
     return form.files["image"]
 
 
-def _uploaded_record(form: FormDep) -> RecordFiles:
+async def _uploaded_record(form: FormDep) -> RecordFiles:
     if missing := {"header", "signal"} - form.files.keys():
         raise NoRecordError(f"{NoRecordError.advice} Missing: {', '.join(sorted(missing))}.")
     return RecordFiles(form.files["header"], form.files["signal"])
 
 
-def _biopsy_proven(form: FormDep) -> bool:
+async def _biopsy_proven(form: FormDep) -> bool:
     try:
         return _BOOL.validate_python(form.fields.get("biopsy_proven", "false"))
     except ValidationError:
@@ -57,7 +60,7 @@ def _biopsy_proven(form: FormDep) -> bool:
         raise InvalidRequestError(problem.message, fields=[problem]) from None
 
 
-def _reader(
+async def _reader(
     request: Request,
     response: Response,
     registry: RegistryDep,
@@ -67,7 +70,7 @@ def _reader(
     return Reader(registry, metrics, settings, request, response)
 
 
-def accept_explain(
+async def accept_explain(
     explain: Annotated[bool, Query(description="Ask for a heat map, where the model can draw one.")] = False,
 ) -> bool:
     """Declares `?explain=`, which every picture route accepts; no model of today can draw a map."""

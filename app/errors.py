@@ -128,6 +128,11 @@ class UnreliableRecordError(ServiceError):
     advice = "The record is unlike those the model learned from, so it is not read."
 
 
+class UnreliableFormError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unreliable form"
+    advice = "A value lies outside what the model learned from, so the form is not read."
+
+
 class InternalError(ServiceError):
     status, title = HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"
     advice = "A fault of ours. It was logged under the request id in `instance`."

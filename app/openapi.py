@@ -21,6 +21,7 @@ from app.errors import (
     RecordTooLargeError,
     UnreadableImageError,
     UnreadableRecordError,
+    UnreliableFormError,
     UnreliableImageError,
     UnreliableRecordError,
     UnusableRecordError,
@@ -43,7 +44,14 @@ _READING: Mapping[int | str, dict[str, Any]] = {200: {"description": "The readin
 
 FORM_RESPONSES = {
     **_READING,
-    **problems(BodyTooLargeError, InvalidRequestError, ModelUnavailableError, DeadlineExceededError),
+    **problems(
+        BodyTooLargeError,
+        InvalidRequestError,
+        UnreliableFormError,
+        OverloadedError,
+        ModelUnavailableError,
+        DeadlineExceededError,
+    ),
 }
 RECORD_RESPONSES = {
     **_READING,

@@ -8,13 +8,19 @@ import numpy as np
 from fastapi import Request, Response
 
 from app.disconnection import while_connected
-from app.errors import ModelUnavailableError, ServiceError, UnreliableImageError, UnreliableRecordError
+from app.errors import (
+    ModelUnavailableError,
+    ServiceError,
+    UnreliableFormError,
+    UnreliableImageError,
+    UnreliableRecordError,
+)
 from app.metrics import Metrics
 from app.settings import Settings
 from app.uploads import RecordFiles
 from models import knowledge
 from models.bundle import BundleError, Metadata
-from models.diagnoses import breast, heart, skin, xray
+from models.diagnoses import breast, heart, heart_risk, skin, xray
 from models.engine import PROBABILITIES, Outputs
 from models.preprocessing import ecg
 from models.preprocessing.ecg import EcgWindows, SignalPreprocessing
@@ -32,15 +38,18 @@ INTERPRETERS: Mapping[str, Interpret[Reading]] = {
     "heart_record": heart.interpret,
     "breast": breast.interpret,
     "xray": xray.interpret,
+    "heart_risk": heart_risk.interpret_example,
 }
-READ_SIGNALS = ("heart_record",)
+"""How the answers of each model are read; those of a form by the form of the OpenAPI document's example."""
+KINDS: Mapping[str, str] = {"heart_record": "signal", "heart_risk": "tabular"}
+"""What a diagnosis reads, where it is no picture."""
 
 
 def check_classes(metadata: Metadata) -> None:
     """Raises `BundleError` where no diagnosis can interpret what the bundle answers."""
     if metadata.name not in INTERPRETERS:
         raise BundleError(f"Bundle {metadata.name}: this version of the service can't interpret it.")
-    if (metadata.preprocessing.kind == "signal") != (metadata.name in READ_SIGNALS):
+    if metadata.preprocessing.kind != KINDS.get(metadata.name, "image"):
         raise BundleError(f"Bundle {metadata.name}: this diagnosis does not read what its preprocessing makes.")
     try:
         INTERPRETERS[metadata.name](_plausible_outputs(metadata), metadata)
@@ -108,6 +117,23 @@ class Reader:
         reading = heart.interpret(prediction.outputs, prediction.metadata)
         return reading.model_copy(update={"record": heart.summarise(windows)}), context
 
+    async def form(
+        self,
+        name: Diagnosis,
+        values: Mapping[str, float | None],
+        interpret: Interpret[ReadingT],
+        sample: Callable[[], ReadingT],
+    ) -> tuple[ReadingT, AnswerContext]:
+        """Read the values of a form, by feature name, with a model, or answer its sample where there is no bundle.
+
+        Raises `ModelUnavailableError`, `UnreliableFormError`, or what `ModelRegistry.predict_row` does.
+        """
+        if self.registry.model(name).state == "absent":
+            return self.sample(name, sample)
+        prediction = await self.registry.predict_row(name, lambda metadata: metadata.tabular_preprocessing.row(values))
+        context = self._judged(name, prediction, judge_form(prediction.metadata, values), UnreliableFormError)
+        return interpret(prediction.outputs, prediction.metadata), context
+
     async def sample_of_image(
         self, name: Diagnosis, image: bytes, sample: Callable[[], ReadingT]
     ) -> tuple[ReadingT, AnswerContext]:
@@ -161,6 +187,17 @@ def judge_record(prediction: Prediction, windows: EcgWindows) -> Reliability:
             reason=f"No signal in {leads}: check the electrodes and record the ECG again; don't rely on the answer.",
         )
     return judge(prediction, subject="record")
+
+
+def judge_form(metadata: Metadata, values: Mapping[str, float | None]) -> Reliability:
+    """Accept a form whose values lie within what the model learned from."""
+    outside = metadata.tabular_preprocessing.outside(values)
+    if not outside:
+        return Reliability(accepted=True)
+    named = ", ".join(f"{feature.name} ({feature.low:g} to {feature.high:g})" for feature in outside)
+    return Reliability(
+        accepted=False, reason=f"Outside what the model learned from: {named}. Don't rely on the answer."
+    )
 
 
 def judge(prediction: Prediction, *, subject: str = "picture") -> Reliability:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.preprocessing import ecg, image
+from models.preprocessing import ecg, image, tabular
 from models.preprocessing.ecg import SignalPreprocessing
 from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.tabular import TabularPreprocessing
 
 MODEL_FILE = "model.onnx"
 METADATA_FILE = "metadata.json"
@@ -25,7 +26,7 @@ CARD_FILE = "card.md"
 
 Precision = Literal["fp32", "int8"]
 
-_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION}
+_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION, "tabular": tabular.REVISION}
 
 
 class BundleError(ValueError):
@@ -100,7 +101,7 @@ class Metadata(_Part):
     classes: tuple[str, ...]
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
-    preprocessing: ImagePreprocessing | SignalPreprocessing
+    preprocessing: ImagePreprocessing | SignalPreprocessing | TabularPreprocessing
     temperature: float = Field(gt=0)
     operating_points: tuple[OperatingPoint, ...]
     novelty: NoveltySpec | None = None
@@ -122,6 +123,13 @@ class Metadata(_Part):
         """How its signals are prepared. Raises `BundleError` where the bundle reads none."""
         if not isinstance(self.preprocessing, SignalPreprocessing):
             raise BundleError(f"Bundle {self.name} {self.version}: reads no signals.")
+        return self.preprocessing
+
+    @property
+    def tabular_preprocessing(self) -> TabularPreprocessing:
+        """How its rows are made. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, TabularPreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no rows of values.")
         return self.preprocessing
 
 

@@ -17,7 +17,11 @@ NOVELTY = "novelty"
 
 _ONLY_ERRORS = 3
 _WARM_UP_BATCHES = (1, 2)
-_ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {"image": ("uint8", np.uint8), "signal": ("float", np.float32)}
+_ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {
+    "image": ("uint8", np.uint8),
+    "signal": ("float", np.float32),
+    "tabular": ("float", np.float32),
+}
 
 onnxruntime.set_default_logger_severity(_ONLY_ERRORS)
 
@@ -42,12 +46,13 @@ class _GraphTensor(Protocol):
 class Engine:
     """The network of one bundle. `run` may be called from any thread.
 
-    `threads` is how many cores one run may use. Raises `BundleError`, which names the bundle, where the graph can't be
-    loaded, differs from metadata.json, or fails its first runs.
+    `threads` is how many cores one run may use; a row of values is too little work to share. Raises `BundleError`,
+    which names the bundle, where the graph can't be loaded, differs from metadata.json, or fails its first runs.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self._bundle = bundle
+        threads = 1 if bundle.metadata.preprocessing.kind == "tabular" else threads
         try:
             self._session = onnxruntime.InferenceSession(
                 str(bundle.model_path), _session_options(threads), providers=["CPUExecutionProvider"]
@@ -60,8 +65,8 @@ class Engine:
         self._warm_up()
 
     def run(self, batch: Tensor) -> Outputs:
-        """Compute a batch of what preprocessing makes: (n, height, width, 3) uint8 pictures, 0-255, or (n, samples,
-        leads) float32 signals, mV.
+        """Compute a batch of what preprocessing makes: (n, height, width, 3) uint8 pictures, 0-255, (n, samples,
+        leads) float32 signals, mV, or (n, features) float32 rows.
 
         Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, and
         `novelty` (n,). Raises `EngineError`.

@@ -97,6 +97,7 @@ class ModelRegistry:
         self._loading = Threads(1, name="load")
         self._preparing = Threads(threads, name="prepare")
         self._lanes: dict[str, Lane] = {}
+        self._row_networks: dict[str, Network] = {}
         found = model_folders(folder)
         self._models = {
             name: Model(name, "loading" if (folder / name) in found else "absent") for name in sorted(names)
@@ -155,6 +156,23 @@ class ModelRegistry:
         seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
         return Prediction(metadata, outputs, seconds), windows
 
+    async def predict_row(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
+        """Make a row of values and compute it, both at once on the event loop.
+
+        Together they take some tens of microseconds, less than the way to a thread and back. Raises as `predict` does.
+        """
+        model = self._models[name]
+        if not model.bundle:
+            raise ModelNotReadyError(f"The model {name} is {model.state}.")
+        metadata, network = model.bundle.metadata, self._row_networks[name]
+        async with self._admissions[name].enter():
+            began = time.perf_counter()
+            row = prepare(metadata)
+            prepared = time.perf_counter()
+            outputs = {key: values[0] for key, values in network.run(row[np.newaxis]).items()}
+        seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
+        return Prediction(metadata, outputs, seconds)
+
     async def run(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a thread as a request of that model, which may be absent.
 
@@ -182,7 +200,10 @@ class ModelRegistry:
         except Exception:
             logger.exception("Model %s is not served.", name)
             return Model(name, "failed", error="The bundle can't be loaded; the log says why.")
-        self._lanes[name] = Lane(network, name=name)
+        if bundle.metadata.preprocessing.kind == "tabular":
+            self._row_networks[name] = network
+        else:
+            self._lanes[name] = Lane(network, name=name)
         logger.info("Model %s %s loaded in %.2f s.", name, bundle.metadata.version, time.perf_counter() - began)
         return Model(name, "ready", bundle)
 

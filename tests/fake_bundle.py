@@ -4,7 +4,8 @@ The graph is deterministic: each class has a fixed colour, a picture gets the so
 to each, and `novelty` is the mean colour's distance from middle grey, 0 (grey) to about 0.87 (black or white). The
 breast bundle also answers `malignancy`, which rises with the light, from 0.001 (black) to 0.999 (white). The heart
 record bundle reads signals: the mean size of the voltages in each lead speaks for or against each class, and `novelty`
-is the largest voltage, mV.
+is the largest voltage, mV. The bundles of forms read rows: the feature's size, in thousandths, speaks for or against
+each class.
 """
 
 from datetime import date
@@ -22,6 +23,17 @@ CLASSES = {
     "xray": ("normal", "pneumonia"),
     "breast": ("1", "2", "3", "4", "5"),
     "heart_record": ("NORM", "MI", "STTC", "CD", "HYP"),
+    "heart_risk": ("not_narrowed", "narrowed"),
+}
+FEATURES = {
+    "heart_risk": (
+        {"name": "age", "low": 30, "high": 80},
+        {"name": "sex", "low": 0, "high": 1},
+        {"name": "blood_pressure", "low": 80, "high": 200},
+        {"name": "cholesterol", "low": 85, "high": 600},
+        {"name": "chest_pain", "low": 0, "high": 3},
+        {"name": "max_heart_rate", "low": 60, "high": 200},
+    ),
 }
 NOVELTY_THRESHOLD = 0.8
 LARGEST_MILLIVOLTS = 5.0
@@ -106,6 +118,24 @@ def make_signal_graph() -> onnx.ModelProto:
     return model
 
 
+def make_row_graph(features: int, classes: int) -> onnx.ModelProto:
+    """float `row` (n, features) to `probabilities` (n, classes)."""
+    weights = np.random.default_rng(7).normal(0, 3e-3, (features, classes)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["row", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ],
+        "fake",
+        [helper.make_tensor_value_info("row", TensorProto.FLOAT, ["n", features])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
 def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str, Any]:
     """All of metadata.json but the checksum; `changes` replace fields."""
     classes = CLASSES[name]
@@ -134,6 +164,7 @@ def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str
         "data": ({"name": "none", "use": "tests", "licence": "MIT", "citation": "none"},),
         "metrics": {"made up": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}},
         **(_OF_SIGNALS if name == "heart_record" else {}),
+        **(_of_rows(name) if name in FEATURES else {}),
         **changes,
     }
 
@@ -153,7 +184,18 @@ def make_bundle(
     )
 
 
+def _of_rows(name: str) -> dict[str, Any]:
+    return {
+        "input": {"name": "row", "dtype": "float", "shape": (None, len(FEATURES[name]))},
+        "outputs": ({"name": "probabilities", "dtype": "float", "shape": (None, len(CLASSES[name]))},),
+        "preprocessing": {"kind": "tabular", "features": FEATURES[name]},
+        "novelty": None,
+    }
+
+
 def _graph_of(name: str) -> onnx.ModelProto:
+    if name in FEATURES:
+        return make_row_graph(len(FEATURES[name]), len(CLASSES[name]))
     if name == "heart_record":
         return make_signal_graph()
     return make_graph(len(CLASSES[name]), malignancy=name == "breast")

@@ -59,9 +59,10 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
 
 
 def _with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:
-    """Hand the lifespan's state to each request, as a server does."""
+    """Hand the lifespan's state to each request, as a server does, and let others run before it, as a socket does."""
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0)
         await app({**scope, "state": dict(state)}, receive, send)
 
     return with_state

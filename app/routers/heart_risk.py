@@ -15,5 +15,10 @@ router = APIRouter(tags=["forms"])
 @router.post("/predict-heart", responses=FORM_RESPONSES)
 async def predict_heart(request: HeartRiskRequest, reader: ReaderDep) -> HeartRiskAnswer:
     """The chance of coronary heart disease from six values."""
-    reading, context = reader.sample("heart_risk", partial(heart_risk.sample, request))
+    reading, context = await reader.form(
+        "heart_risk",
+        heart_risk.values_of(request),
+        partial(heart_risk.interpret, request=request),
+        partial(heart_risk.sample, request),
+    )
     return HeartRiskAnswer.compose(reading, context)

@@ -1,11 +1,14 @@
 """The chance of coronary heart disease from a form: the band it lies in, and the grade of each value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from models import knowledge
-from models.diagnoses.probabilities import percent
+from models.bundle import Metadata
+from models.diagnoses.probabilities import DECIMALS, percent
+from models.engine import PROBABILITIES, Outputs
 from models.knowledge import Grade, RiskBand
 from schemas.heart_risk import (
+    REQUEST_EXAMPLE,
     HeartRiskPrediction,
     HeartRiskReading,
     HeartRiskRequest,
@@ -13,9 +16,30 @@ from schemas.heart_risk import (
     RiskFactors,
 )
 
+CLASSES = ("not_narrowed", "narrowed")
 SAMPLE_PROBABILITY = 0.52
 
 _KNOWLEDGE = knowledge.heart_risk()
+
+
+def values_of(request: HeartRiskRequest) -> Mapping[str, float | None]:
+    """The values of a form by the names of the model's features, None where one was not sent."""
+    return request.model_dump()
+
+
+def interpret(outputs: Outputs, metadata: Metadata, request: HeartRiskRequest) -> HeartRiskReading:
+    """Read `probabilities`, (2,), of `not_narrowed` and `narrowed`, 0-1, for the form they were computed from.
+
+    Raises `ValueError` where the bundle's classes are others.
+    """
+    if metadata.classes != CLASSES:
+        raise ValueError(f"Bundle {metadata.name} {metadata.version} has the classes {', '.join(metadata.classes)}.")
+    return assess(round(float(outputs[PROBABILITIES][1]), DECIMALS), request)
+
+
+def interpret_example(outputs: Outputs, metadata: Metadata) -> HeartRiskReading:
+    """Read `outputs` as those of the OpenAPI document's example. Raises as `interpret` does."""
+    return interpret(outputs, metadata, HeartRiskRequest.model_validate(REQUEST_EXAMPLE))
 
 
 def assess(probability: float, request: HeartRiskRequest) -> HeartRiskReading:

@@ -10,6 +10,7 @@ import pytest
 from app.readers import check_classes, judge
 from models.bundle import BundleError, Metadata
 from models.registry import Prediction
+from tests.contract import HEART_RISK, HEART_RISK_REQUEST, type_departures
 from tests.fake_bundle import CLASSES, make_bundle, make_metadata
 from tests.service import serving, upload
 
@@ -48,6 +49,52 @@ def test_other_classes_can_not() -> None:
 def test_nor_can_a_model_that_no_diagnosis_reads_yet() -> None:
     with pytest.raises(BundleError, match="Bundle disease: this version of the service can't interpret it"):
         check_classes(_metadata("skin").model_copy(update={"name": "disease"}))
+
+
+def test_nor_can_a_model_that_reads_something_else() -> None:
+    pictures = {"size": 224, "framing": "squash"}
+    with pytest.raises(BundleError, match="does not read what its preprocessing makes"):
+        check_classes(_metadata("heart_risk", preprocessing=pictures))
+
+
+@pytest.mark.anyio
+async def test_a_form_is_read_by_its_model(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk")
+    async with serving(bundles=tmp_path) as client:
+        answer = await client.post("/predict-heart", json=HEART_RISK_REQUEST)
+        again = await client.post("/predict-heart", json={**HEART_RISK_REQUEST, "cholesterol": 300})
+        metrics = (await client.get("/metrics")).text
+    assert answer.status_code == 200
+    assert type_departures(HEART_RISK, answer.json()) == []
+    assert answer.json()["model"] == {"name": "heart_risk", "version": "1.0.0", "precision": "fp32"}
+    assert answer.json()["demo_mode"] is False
+    assert "X-Demo-Mode" not in answer.headers
+    assert answer.json()["reliability"] == {"accepted": True, "reason": None}
+    assert answer.json()["prediction"] != again.json()["prediction"]
+    assert 'medidiagnose_readings_total{accepted="true",model="heart_risk"} 2.0' in metrics
+
+
+@pytest.mark.anyio
+async def test_values_beyond_the_training_data_are_named_or_refused(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk")
+    form = {**HEART_RISK_REQUEST, "age": 95, "max_heart_rate": 59}
+    async with serving(bundles=tmp_path) as client:
+        reliability = (await client.post("/predict-heart", json=form)).json()["reliability"]
+    assert reliability["accepted"] is False
+    assert "age (30 to 80), max_heart_rate (60 to 200)" in reliability["reason"]
+    async with serving(bundles=tmp_path, reject_unreliable=True) as client:
+        refused = await client.post("/predict-heart", json=form)
+        assert (refused.status_code, refused.json()["error"]) == (422, "Unreliable form")
+        assert (await client.post("/predict-heart", json=HEART_RISK_REQUEST)).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_form_gets_503_and_no_sample_where_its_bundle_failed(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk", classes=CLASSES["heart_risk"][::-1])
+    async with serving(bundles=tmp_path, wait_until_ready=False) as client:
+        assert "can't be interpreted" in (await _loaded(client))["heart_risk"]["detail"]
+        answer = await client.post("/predict-heart", json=HEART_RISK_REQUEST)
+        assert (answer.status_code, answer.json()["error"]) == (503, "Model not available")
 
 
 @pytest.mark.anyio

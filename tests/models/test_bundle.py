@@ -45,6 +45,18 @@ def test_a_half_copied_network_is_refused(bundle: Bundle) -> None:
         read_bundle(bundle.folder)
 
 
+def test_a_bundle_knows_what_it_reads(tmp_path: Path, bundle: Bundle) -> None:
+    assert bundle.metadata.image_preprocessing.size > 0
+    with pytest.raises(BundleError, match=r"skin 1\.0\.0: reads no rows of values"):
+        _ = bundle.metadata.tabular_preprocessing
+    form = make_bundle(tmp_path, "heart_risk").metadata
+    assert form.tabular_preprocessing.names[0] == "age"
+    with pytest.raises(BundleError, match=r"heart_risk 1\.0\.0: reads no pictures"):
+        _ = form.image_preprocessing
+    with pytest.raises(BundleError, match=r"heart_risk 1\.0\.0: reads no signals"):
+        _ = form.signal_preprocessing
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "metadata.json", "card.md"])
 def test_a_missing_file_is_named(bundle: Bundle, name: str) -> None:
     (bundle.folder / name).unlink()

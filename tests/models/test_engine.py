@@ -12,7 +12,7 @@ from onnx import helper
 
 from models.bundle import BundleError
 from models.engine import Engine, EngineError
-from tests.fake_bundle import SIZE, make_bundle, make_graph, make_metadata
+from tests.fake_bundle import FEATURES, SIZE, make_bundle, make_graph, make_metadata
 
 
 def _batch(*values: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -82,6 +82,18 @@ def test_a_bundle_of_signals_is_warmed_and_run_with_signals(tmp_path: Path) -> N
     outputs = Engine(make_bundle(tmp_path, "heart_record")).run(np.ones((3, 1000, 12), np.float32))
     assert outputs["probabilities"].shape == (3, 5)
     np.testing.assert_allclose(outputs["novelty"], [1, 1, 1])
+
+
+def test_a_bundle_of_rows_is_warmed_and_run_with_rows(tmp_path: Path) -> None:
+    outputs = Engine(make_bundle(tmp_path, "heart_risk"), threads=8).run(np.ones((3, 6), np.float32))
+    assert outputs["probabilities"].shape == (3, 2)
+
+
+def test_refuses_a_row_other_than_preprocessing_makes(tmp_path: Path) -> None:
+    features = FEATURES["heart_risk"][:5]
+    bundle = make_bundle(tmp_path, "heart_risk", preprocessing={"kind": "tabular", "features": features})
+    with pytest.raises(BundleError, match=r"the graph reads row float.*6.* preprocessing makes .*5"):
+        Engine(bundle)
 
 
 def test_refuses_a_window_other_than_preprocessing_makes(tmp_path: Path) -> None:

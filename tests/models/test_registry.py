@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.bundle import BundleError, Metadata
 from models.engine import Engine
 from models.preprocessing.image import UnreadablePictureError
+from models.preprocessing.tabular import TabularError
 from models.registry import ModelNotReadyError, ModelRegistry, read_newest_bundle
 from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError
 from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
@@ -325,6 +326,50 @@ async def test_closing_is_bounded_by_the_deadline_when_a_network_is_stuck(bundle
         await _until_started(network)
         await asyncio.wait_for(registry.close(), PATIENCE / 2)
         assert [type(outcome) for outcome in await _outcomes(*tasks)] == [DeadlineError] * 3
+
+
+FORM = {"age": 55, "sex": 1, "blood_pressure": 145, "cholesterol": 250, "chest_pain": 2, "max_heart_rate": 140}
+
+
+def form(metadata: Metadata) -> NDArray[np.float32]:
+    return metadata.tabular_preprocessing.row(FORM)
+
+
+async def test_a_row_is_computed_without_a_batch_axis(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "heart_risk")
+    async with loaded(tmp_path, names=["heart_risk"]) as registry:
+        prediction = await registry.predict_row("heart_risk", form)
+        alone = Engine(bundle).run(form(bundle.metadata)[np.newaxis])
+        np.testing.assert_array_equal(prediction.probabilities, alone["probabilities"][0])
+        assert prediction.novelty is None
+        assert set(prediction.seconds) == {"prepare", "compute"}
+        assert registry.under_way("heart_risk") == 0
+
+
+async def test_a_row_is_refused_by_a_model_that_is_absent_or_failed(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk").model_path.write_bytes(b"damaged")
+    async with loaded(tmp_path, names=["disease", "heart_risk"]) as registry:
+        with pytest.raises(ModelNotReadyError, match="disease is absent"):
+            await registry.predict_row("disease", form)
+        with pytest.raises(ModelNotReadyError, match="heart_risk is failed"):
+            await registry.predict_row("heart_risk", form)
+
+
+async def test_what_makes_no_row_reaches_its_caller_only(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk")
+    async with loaded(tmp_path, names=["heart_risk"]) as registry:
+        with pytest.raises(TabularError, match="age: a finite number is required"):
+            await registry.predict_row("heart_risk", lambda metadata: metadata.tabular_preprocessing.row({}))
+        assert registry.under_way("heart_risk") == 0
+        assert (await registry.predict_row("heart_risk", form)).probabilities.shape == (2,)
+
+
+async def test_no_row_is_taken_while_closing(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk")
+    async with loaded(tmp_path, names=["heart_risk"]) as registry:
+        await registry.close()
+        with pytest.raises(ShuttingDownError):
+            await registry.predict_row("heart_risk", form)
 
 
 async def test_a_storm_of_cancellations_leaves_nothing_behind(bundles: Path) -> None:
