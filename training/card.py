@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.bundle import Estimate, Metadata
 from models.preprocessing.ecg import SignalPreprocessing
+from models.preprocessing.tabular import TabularPreprocessing
 from training.report import format_estimate
 
 INTERVALS = (
@@ -77,6 +78,8 @@ def _input(metadata: Metadata) -> str:
     if isinstance(spec, SignalPreprocessing):
         low, high = spec.band
         return f"{spec.seconds} s of {len(spec.leads)} leads at {spec.rate} Hz, {low:g}-{high:g} Hz, in mV"
+    if isinstance(spec, TabularPreprocessing):
+        return ", ".join(f"`{name}`" for name in spec.names)
     return f"{spec.size} x {spec.size} RGB, framing `{spec.framing}`"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.bundle import Bundle, BundleError, file_sha256, read_bundle
-from models.preprocessing import ecg, image
+from models.preprocessing import ecg, image, tabular
 from models.preprocessing.ecg import SignalPreprocessing
 from tests.fake_bundle import make_bundle
 
@@ -92,7 +92,9 @@ def test_a_field_out_of_place_is_refused_by_name(bundle: Bundle, field: str, val
         read_bundle(bundle.folder)
 
 
-@pytest.mark.parametrize(("name", "revision"), [("skin", image.REVISION), ("heart_record", ecg.REVISION)])
+@pytest.mark.parametrize(
+    ("name", "revision"), [("skin", image.REVISION), ("heart_record", ecg.REVISION), ("heart_risk", tabular.REVISION)]
+)
 def test_another_preprocessing_revision_is_refused(tmp_path: Path, name: str, revision: int) -> None:
     bundle = make_bundle(tmp_path, name)
     _edit(bundle, lambda metadata: metadata["preprocessing"].update(revision=revision + 1))

@@ -358,7 +358,7 @@ async def test_a_row_is_refused_by_a_model_that_is_absent_or_failed(tmp_path: Pa
 async def test_what_makes_no_row_reaches_its_caller_only(tmp_path: Path) -> None:
     make_bundle(tmp_path, "heart_risk")
     async with loaded(tmp_path, names=["heart_risk"]) as registry:
-        with pytest.raises(TabularError, match="age: a finite number is required"):
+        with pytest.raises(TabularError, match="max_heart_rate: a finite number is required"):
             await registry.predict_row("heart_risk", lambda metadata: metadata.tabular_preprocessing.row({}))
         assert registry.under_way("heart_risk") == 0
         assert (await registry.predict_row("heart_risk", form)).probabilities.shape == (2,)
