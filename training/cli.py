@@ -87,6 +87,10 @@ def build_parser() -> argparse.ArgumentParser:
     record.add_argument("--test", action="store_true", help="measure the test folds, and nothing else")
     record.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
     record.set_defaults(run=_heart_record)
+    symptoms = commands.add_parser("disease", help="make the symptom model from tables and vignettes")
+    _add_folders(symptoms)
+    symptoms.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    symptoms.set_defaults(run=_disease)
     command = commands.add_parser("evaluate", help="measure a bundle on a split")
     command.add_argument("name", choices=NAMES)
     command.add_argument("--split", choices=("validation", "test"), default="validation")
@@ -227,6 +231,18 @@ def _heart_record(options: argparse.Namespace) -> int:
             members = options.members or len(heart_record.MEMBERS)
             heart_record.train(options.data, run, members=members, steps=options.steps, resume=options.resume)
         bundle = heart_record.make_bundle(options.data, run)
+    _print_figures(bundle.metadata.metrics, Console())
+    if options.install:
+        _install(bundle, options.install, Console())
+    return 0
+
+
+def _disease(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from training import disease
+
+    bundle = disease.make_bundle(options.data, options.runs / disease.NAME)
     _print_figures(bundle.metadata.metrics, Console())
     if options.install:
         _install(bundle, options.install, Console())
