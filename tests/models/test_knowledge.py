@@ -20,6 +20,7 @@ DOCUMENTS: list[Document] = [
     knowledge.breast(),
     knowledge.disease(),
     knowledge.heart_risk(),
+    knowledge.prevent(),
 ]
 FILES = [type(document).__name__ for document in DOCUMENTS]
 CLAIM = re.compile(
