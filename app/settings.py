@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     reject_unreliable: bool = Field(default=False, description="Answer 422 to a picture unlike the training data.")
     max_body_bytes: int = Field(default=16 * MEBIBYTE, ge=1024, le=256 * MEBIBYTE, description="Largest request body.")
     max_pixels: int = Field(default=40_000_000, ge=1024, le=200_000_000, description="Largest picture, in pixels.")
-    queue_size: int = Field(default=32, ge=1, le=4096, description="Requests under way for one model; more get 503.")
+    queue_size: int = Field(default=128, ge=1, le=4096, description="Requests under way for one model; more get 503.")
     deadline_seconds: float = Field(
         default=30, gt=0, le=600, description="Longest wait for a body, and for an answer; then 504."
     )
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         default_factory=lambda: min(os.cpu_count() or 1, 8),
         ge=1,
         le=64,
-        description="Pictures decoded at once, and cores for one network.",
+        description="Cores that decode pictures and compute.",
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Keys accepted in X-API-Key; with none the service is open."

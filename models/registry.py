@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, ParamSpec, Protocol, TypeVar
@@ -18,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from models.bundle import Bundle, BundleError, Metadata, read_bundle
 from models.engine import NOVELTY, PROBABILITIES, Engine, Network, Outputs, Tensor
-from models.scheduling import Admission, Lane, Threads
+from models.scheduling import Admission, Cores
 
 
 class Windows(Protocol):
@@ -76,8 +77,8 @@ class ModelRegistry:
     """Serves the newest `<folder>/<name>/<version>/` of each name. To be made inside a running event loop.
 
     `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `threads`
-    is how many inputs are prepared at once, and how many cores one network may use. `check` refuses, with a
-    `BundleError`, a bundle whose answers can't be interpreted.
+    is how many cores prepare inputs and compute. `check` refuses, with a `BundleError`, a bundle whose answers can't be
+    interpreted.
     """
 
     def __init__(
@@ -94,14 +95,14 @@ class ModelRegistry:
         self._folder = folder
         self._check = check
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
-        self._loading = Threads(1, name="load")
-        self._preparing = Threads(threads, name="prepare")
-        self._lanes: dict[str, Lane] = {}
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._cores = Cores(threads)
         self._row_networks: dict[str, Network] = {}
         found = model_folders(folder)
         self._models = {
             name: Model(name, "loading" if (folder / name) in found else "absent") for name in sorted(names)
         }
+        self._lanes = {name: self._cores.lane() for name in self._models}
         self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._models}
         for unknown in [entry for entry in found if entry.name not in self._models]:
             logger.warning("Folder %s is ignored: there is no diagnosis of that name.", unknown)
@@ -150,7 +151,7 @@ class ModelRegistry:
         metadata, lane = model.bundle.metadata, self._lanes[name]
         async with self._admissions[name].enter():
             began = time.perf_counter()
-            windows = await self._preparing.run(prepare, metadata)
+            windows = await lane.run(prepare, metadata)
             prepared = time.perf_counter()
             outputs = _summarise([await lane.infer(tensor) for tensor in windows.tensors])
         seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
@@ -179,21 +180,22 @@ class ModelRegistry:
         Raises a `SchedulingError` or what the function raises.
         """
         async with self._admissions[name].enter():
-            return await self._preparing.run(function, *args, **kwargs)
+            return await self._lanes[name].run(function, *args, **kwargs)
 
     async def close(self) -> None:
         """Admit no more requests, let those under way finish within their deadlines, then stop."""
         for admission in self._admissions.values():
             admission.close()
         await asyncio.gather(*(admission.drained() for admission in self._admissions.values()))
-        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
-        self._loading.close()
-        self._preparing.close()
+        for lane in self._lanes.values():
+            lane.close()
+        self._cores.close()
+        self._loading.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self, name: str) -> Model:
         began = time.perf_counter()
         try:
-            bundle, network = await self._loading.run(self._open, name)
+            bundle, network = await asyncio.get_running_loop().run_in_executor(self._loading, self._open, name)
         except BundleError as error:
             logger.error("Model %s is not served. %s", name, error)
             return Model(name, "failed", error=str(error).replace(f"{self._folder}/", ""))
@@ -203,7 +205,7 @@ class ModelRegistry:
         if bundle.metadata.preprocessing.kind == "tabular":
             self._row_networks[name] = network
         else:
-            self._lanes[name] = Lane(network, name=name)
+            self._lanes[name].network = network
         logger.info("Model %s %s loaded in %.2f s.", name, bundle.metadata.version, time.perf_counter() - began)
         return Model(name, "ready", bundle)
 

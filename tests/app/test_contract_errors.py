@@ -279,7 +279,7 @@ class StuckNetwork:
         self.released = threading.Event()
         self.started = threading.Event()
 
-    def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.started.set()
         assert self.released.wait(5)
         n = len(batch)
@@ -385,7 +385,7 @@ async def test_500_shows_no_internals_but_logs_them(
     bundles: Path, picture: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     class BrokenNetwork:
-        def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+        def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
             raise RuntimeError("secret path /srv/models")
 
     async with serving(bundles=bundles, make_network=lambda _: BrokenNetwork()) as client:

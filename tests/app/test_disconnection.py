@@ -26,7 +26,7 @@ class CountingNetwork:
         self.started = threading.Event()
         self.released = threading.Event()
 
-    def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.batches += 1
         self.started.set()
         assert self.released.wait(PATIENCE)
@@ -36,7 +36,7 @@ class CountingNetwork:
 
 async def test_who_leaves_the_queue_is_not_computed_and_the_others_are(bundles: Path, picture: bytes) -> None:
     network = CountingNetwork()
-    async with running(bundles=bundles, make_network=lambda _: network) as app, client_of(app) as client:
+    async with running(bundles=bundles, make_network=lambda _: network, threads=1) as app, client_of(app) as client:
 
         async def under_way(count: int) -> bool:
             return f'under_way{{model="skin"}} {count}.0' in (await client.get("/metrics")).text

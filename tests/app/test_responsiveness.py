@@ -26,7 +26,7 @@ class BlockingNetwork:
         self.started = threading.Event()
         self.released = threading.Event()
 
-    def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.started.set()
         assert self.released.wait(PATIENCE)
         n = len(batch)

@@ -37,7 +37,7 @@ class SlowNetwork:
         self.classes = classes
         self.runs = 0
 
-    def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.started.set()
         assert self.gate.wait(PATIENCE)
         self.runs += 1
@@ -262,7 +262,7 @@ async def test_one_models_overload_is_not_anothers(bundles: Path) -> None:
 
 async def test_deadlines_pass_for_the_one_computed_and_those_queued(bundles: Path) -> None:
     network = SlowNetwork()
-    async with loaded(bundles, network=network, deadline=0.5) as registry:
+    async with loaded(bundles, network=network, deadline=0.5, threads=1) as registry:
         tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(4)]
         outcomes = await _outcomes(*tasks)
         assert [type(outcome) for outcome in outcomes] == [DeadlineError] * 4

@@ -1,8 +1,10 @@
 """The queue before a network under stress: cancellation, overload, deadlines, faults, the end. Nobody ever hangs."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.scheduling import Admission, DeadlineError, Lane, QueueFullError, ShuttingDownError, Threads
+from models.scheduling import LARGEST_BATCH, Admission, Cores, DeadlineError, Lane, QueueFullError, ShuttingDownError
 
 pytestmark = pytest.mark.anyio
 
@@ -19,31 +21,46 @@ PATIENCE = 5.0
 
 
 class GatedNetwork:
-    """Answers a tensor's first value, but only while its gate is open; notes which it has computed."""
+    """Answers a tensor's first value, but only while its gate is open; notes what it has computed, and on how many
+    cores."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.started = threading.Event()
         self.computed: list[int] = []
+        self.batches: list[int] = []
+        self.cores: list[int] = []
 
-    def run(self, batch: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.started.set()
         assert self.gate.wait(PATIENCE)
         values = [int(tensor.flat[0]) for tensor in batch]
         self.computed += values
+        self.batches.append(len(values))
+        self.cores.append(cores)
         if 13 in values:
             raise RuntimeError("13 is unlucky")
         return {"value": np.asarray(values, np.float32)}
 
 
 @asynccontextmanager
-async def _lane(network: GatedNetwork) -> AsyncIterator[Lane]:
-    lane = Lane(network, name="test")
+async def _cores(count: int, *networks: GatedNetwork) -> AsyncIterator[Cores]:
+    cores = Cores(count)
     try:
-        yield lane
+        yield cores
     finally:
+        for network in networks:
+            network.gate.set()
+        cores.close()
+
+
+@asynccontextmanager
+async def _lane(network: GatedNetwork) -> AsyncIterator[Lane]:
+    async with _cores(1, network) as cores:
+        lane = cores.lane(network)
+        yield lane
         network.gate.set()
-        await lane.close()
+        lane.close()
 
 
 def _tensor(value: int) -> NDArray[np.uint8]:
@@ -124,7 +141,7 @@ async def test_closing_while_busy_releases_every_caller() -> None:
         first = await _busy(lane, network)
         waiting = [asyncio.create_task(_infer(lane, value)) for value in (1, 2)]
         await asyncio.sleep(0)
-        await asyncio.wait_for(lane.close(), PATIENCE)
+        lane.close()
         answers = await _in_time(first, *waiting)
         assert [type(answer) for answer in answers] == [ShuttingDownError] * 3
         with pytest.raises(ShuttingDownError):
@@ -201,8 +218,7 @@ async def test_a_closing_admission_waits_for_those_inside_and_admits_nobody() ->
     assert drained.done()
 
 
-async def test_threads_never_hold_more_than_they_can_start() -> None:
-    threads = Threads(2, name="test")
+async def test_cores_start_no_more_than_they_are() -> None:
     gate, both_run = threading.Event(), threading.Event()
     running, most = [0], [0]
     lock = threading.Lock()
@@ -217,42 +233,183 @@ async def test_threads_never_hold_more_than_they_can_start() -> None:
         with lock:
             running[0] -= 1
 
-    tasks = [asyncio.create_task(threads.run(work)) for _ in range(6)]
-    assert await asyncio.to_thread(both_run.wait, PATIENCE)
-    gate.set()
-    await _in_time(*tasks)
+    async with _cores(2) as cores:
+        lanes = [cores.lane() for _ in range(3)]
+        tasks = [asyncio.create_task(lane.run(work)) for lane in lanes for _ in range(2)]
+        assert await asyncio.to_thread(both_run.wait, PATIENCE)
+        gate.set()
+        assert await _in_time(*tasks) == [None] * 6
     assert most == [2]
-    threads.close()
 
 
-async def test_work_cancelled_before_it_started_never_starts() -> None:
-    threads = Threads(1, name="test")
+async def test_calls_cancelled_before_they_started_never_start_and_free_what_they_hold() -> None:
     gate = threading.Event()
     started: list[str] = []
-    busy = asyncio.create_task(threads.run(gate.wait, PATIENCE))
-    await asyncio.sleep(0.01)
-    late = asyncio.create_task(threads.run(started.append, "late"))
-    await asyncio.sleep(0.01)
-    late.cancel()
-    await _in_time(late)
-    gate.set()
-    await _in_time(busy)
-    await asyncio.wait_for(threads.run(started.append, "next"), PATIENCE)
+
+    class Upload:
+        def read(self) -> None:
+            started.append("late")
+
+    upload = Upload()
+    kept = weakref.ref(upload)
+    async with _cores(1) as cores:
+        lane = cores.lane()
+        busy = asyncio.create_task(lane.run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        late = asyncio.create_task(lane.run(upload.read))
+        await asyncio.sleep(0)
+        late.cancel()
+        await _in_time(late)
+        del upload, late
+        gc.collect()
+        assert kept() is None
+        gate.set()
+        await _in_time(busy)
+        await asyncio.wait_for(lane.run(started.append, "next"), PATIENCE)
     assert started == ["next"]
-    threads.close()
 
 
-async def test_a_thread_is_free_again_only_when_its_cancelled_work_ends() -> None:
-    threads = Threads(1, name="test")
+async def test_a_core_is_free_again_only_when_its_cancelled_work_ends() -> None:
     gate = threading.Event()
-    busy = asyncio.create_task(threads.run(gate.wait, PATIENCE))
-    await asyncio.sleep(0.01)
-    busy.cancel()
-    await _in_time(busy)
-    following = asyncio.create_task(threads.run(time.perf_counter))
-    await asyncio.sleep(0.05)
-    assert not following.done()
-    gate.set()
-    await _in_time(following)
-    assert following.done()
-    threads.close()
+    async with _cores(1) as cores:
+        lane = cores.lane()
+        busy = asyncio.create_task(lane.run(gate.wait, PATIENCE))
+        await asyncio.sleep(0.01)
+        busy.cancel()
+        await _in_time(busy)
+        following = asyncio.create_task(lane.run(time.perf_counter))
+        await asyncio.sleep(0.05)
+        assert not following.done()
+        gate.set()
+        await _in_time(following)
+        assert following.done()
+
+
+async def test_a_failing_call_fails_its_caller_only() -> None:
+    async with _cores(1) as cores:
+        lane = cores.lane()
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(lane.run(lambda: 1 // 0), PATIENCE)
+        assert await asyncio.wait_for(lane.run(lambda: 1), PATIENCE) == 1
+
+
+async def test_what_queued_while_busy_is_computed_together_up_to_the_largest_batch() -> None:
+    network = GatedNetwork()
+    async with _lane(network) as lane:
+        first = await _busy(lane, network)
+        waiting = [asyncio.create_task(_infer(lane, value)) for value in range(1, 7)]
+        await asyncio.sleep(0)
+        network.gate.set()
+        assert await _in_time(first, *waiting) == list(range(7))
+    assert network.batches == [1, LARGEST_BATCH, 6 - LARGEST_BATCH]
+
+
+async def test_free_cores_share_what_has_queued() -> None:
+    network = GatedNetwork()
+    async with _cores(2, network) as cores:
+        lane = cores.lane(network)
+        gate = threading.Event()
+        busy = [asyncio.create_task(cores.lane().run(gate.wait, PATIENCE)) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(_infer(lane, value)) for value in (1, 2)]
+        await asyncio.sleep(0)
+        network.gate.set()
+        for settle in lane.take(2, alone=False)():
+            settle()
+        gate.set()
+        assert await _in_time(*busy, *waiting) == [True, True, 1, 2]
+    assert network.batches == [1, 1]
+
+
+async def test_a_caller_that_goes_away_while_its_batch_is_computed_leaves_the_others_their_answers() -> None:
+    network = GatedNetwork()
+    async with _lane(network) as lane:
+        first = await _busy(lane, network)
+        batch = [asyncio.create_task(_infer(lane, value)) for value in (1, 2, 3)]
+        await asyncio.sleep(0)
+        network.started.clear()
+        holding = threading.Event()
+        network.gate, opened = holding, network.gate
+        opened.set()
+        await _in_time(first)
+        assert await asyncio.to_thread(network.started.wait, PATIENCE)
+        batch[1].cancel()
+        await _in_time(batch[1])
+        holding.set()
+        assert await _in_time(batch[0], batch[2]) == [1, 3]
+    assert network.batches == [1, 3]
+
+
+async def test_one_that_fails_in_a_batch_fails_alone() -> None:
+    network = GatedNetwork()
+    async with _lane(network) as lane:
+        first = await _busy(lane, network)
+        batch = [asyncio.create_task(_infer(lane, value)) for value in (1, 13, 3)]
+        await asyncio.sleep(0)
+        network.gate.set()
+        answers = await _in_time(first, *batch)
+    assert [answers[0], answers[1], answers[3]] == [0, 1, 3]
+    assert isinstance(answers[2], RuntimeError)
+
+
+async def test_a_lone_tensor_gets_every_core_and_one_among_others_its_own() -> None:
+    network = GatedNetwork()
+    network.gate.set()
+    async with _cores(2, network) as cores:
+        lane = cores.lane(network)
+        assert await asyncio.wait_for(_infer(lane, 1), PATIENCE) == 1
+        gate = threading.Event()
+        busy = asyncio.create_task(cores.lane().run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(_infer(lane, 2), PATIENCE) == 2
+        gate.set()
+        await _in_time(busy)
+    assert network.cores == [2, 1]
+
+
+async def test_a_lone_tensor_keeps_nobody_from_the_other_cores() -> None:
+    network, other = GatedNetwork(), GatedNetwork()
+    other.gate.set()
+    async with _cores(2, network) as cores:
+        stuck = await _busy(cores.lane(network), network)
+        assert await asyncio.wait_for(_infer(cores.lane(other), 2), PATIENCE) == 2
+        network.gate.set()
+        assert await _in_time(stuck) == [0]
+
+
+async def test_a_free_core_goes_to_the_lane_that_has_had_the_least() -> None:
+    order: list[str] = []
+    async with _cores(1) as cores:
+        greedy, modest = cores.lane(), cores.lane()
+        greedy.seconds = 5.0
+        gate = threading.Event()
+        busy = asyncio.create_task(greedy.run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        tasks = [asyncio.create_task(greedy.run(order.append, "greedy")) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(modest.run(order.append, "modest"))]
+        await asyncio.sleep(0)
+        modest.seconds = 0.0
+        gate.set()
+        await _in_time(busy, *tasks)
+    assert order == ["modest", "greedy", "greedy", "greedy"]
+
+
+async def test_a_lane_that_was_idle_has_no_claim_on_the_past() -> None:
+    async with _cores(1) as cores:
+        old, new = cores.lane(), cores.lane()
+        old.seconds = 5.0
+        gate = threading.Event()
+        busy = asyncio.create_task(old.run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        late = asyncio.create_task(new.run(time.perf_counter))
+        await asyncio.sleep(0)
+        assert new.seconds == 5.0
+        gate.set()
+        await _in_time(busy, late)
+
+
+async def test_a_lane_without_network_refuses_tensors() -> None:
+    async with _cores(1) as cores:
+        with pytest.raises(ShuttingDownError):
+            await asyncio.wait_for(cores.lane().infer(_tensor(1)), PATIENCE)
