@@ -1,19 +1,25 @@
-"""POST /predict-heart: the chance of coronary heart disease from six values of a form."""
+"""POST /predict-heart: the chance of coronary heart disease from the values of a form."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.common import AnswerContext, Part, Percent, Probability, Reading, answer_example
 
 Sex = Literal[0, 1]
 ChestPain = Literal[0, 1, 2, 3]
+RestingEcg = Literal[0, 1, 2]
 RiskLevel = Literal["Low", "Low-Moderate", "Moderate", "Moderate-High", "High"]
 RiskGrade = Literal["low", "moderate", "high", "very high"]
 
 SEXES: Mapping[str, Sex] = {"female": 0, "male": 1}
+RESTING_ECGS: Mapping[str, RestingEcg] = {
+    "normal": 0,
+    "st-t abnormality": 1,
+    "left ventricular hypertrophy": 2,
+}
 CHEST_PAINS: Mapping[str, ChestPain] = {
     "typical angina": 0,
     "atypical angina": 1,
@@ -29,6 +35,20 @@ REQUEST_EXAMPLE: dict[str, Any] = {
     "chest_pain": 2,
     "max_heart_rate": 140,
 }
+COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
+    **REQUEST_EXAMPLE,
+    "resting_ecg": 0,
+    "exercise_angina": False,
+    "st_depression": 1.2,
+    "fasting_blood_sugar": False,
+    "hdl_cholesterol": 45,
+    "diabetes": False,
+    "smoker": True,
+    "egfr": 90,
+    "blood_pressure_treatment": True,
+    "statin": False,
+    "bmi": 28.5,
+}
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
     "prediction": {
@@ -38,9 +58,9 @@ READING_EXAMPLE: dict[str, Any] = {
         "confidence_percent": "52.0%",
     },
     "risk_factors": {
-        "age": {"value": 55, "risk": "moderate"},
-        "blood_pressure": {"value": 145, "risk": "high"},
-        "cholesterol": {"value": 250, "risk": "high"},
+        "age": {"value": 55, "risk": "moderate", "guideline": "NCEP Adult Treatment Panel III, 2002"},
+        "blood_pressure": {"value": 145, "risk": "high", "guideline": "2017 ACC/AHA guideline"},
+        "cholesterol": {"value": 250, "risk": "high", "guideline": "NCEP Adult Treatment Panel III, 2002"},
     },
     "recommendations": [
         "Schedule cardiologist appointment",
@@ -49,6 +69,22 @@ READING_EXAMPLE: dict[str, Any] = {
     ],
     "meaning": "The chance of a narrowed coronary artery among people who were referred for angiography. "
     "It is not a forecast of a future heart attack.",
+    "baseline_probability": 0.507249,
+    "contributions": [
+        {"factor": "chest_pain", "value": 2, "log_odds": -0.41, "probability": -0.102422},
+        {"factor": "sex", "value": 1, "log_odds": 0.299317, "probability": 0.074772},
+        {"factor": "blood_pressure", "value": 145, "log_odds": 0.132615, "probability": 0.033129},
+        {"factor": "age", "value": 55, "log_odds": 0.056747, "probability": 0.014176},
+        {"factor": "max_heart_rate", "value": 140, "log_odds": -0.038948, "probability": -0.00973},
+        {"factor": "cholesterol", "value": 250, "log_odds": 0.011312, "probability": 0.002826},
+    ],
+    "ten_year_risk": {
+        "equation": "PREVENT 2023, base model, 10 years, for people without known cardiovascular disease",
+        "total_cvd": 0.128854,
+        "ascvd": 0.088526,
+        "heart_failure": 0.049989,
+        "note": None,
+    },
 }
 
 
@@ -71,6 +107,19 @@ def _whole(value: float) -> int:
     if value != int(value):
         raise PydanticCustomError("whole_number", "Age must be a whole number of years.")
     return int(value)
+
+
+def _answer(label: str) -> Callable[[object], bool]:
+    """Validator of a yes or no, sent as a JSON boolean, as 1 or 0, or in words."""
+
+    def check(value: object) -> bool:
+        if isinstance(value, str) and value.strip().casefold() in ("yes", "no"):
+            return value.strip().casefold() == "yes"
+        if isinstance(value, int | float) and value in (0, 1):
+            return bool(value)
+        raise PydanticCustomError("yes_or_no", "{label} must be true or false.", {"label": label})
+
+    return check
 
 
 def _code(label: str, names: Mapping[str, int]) -> Callable[[object], int]:
@@ -98,10 +147,13 @@ def _code_schema(names: Mapping[str, int]) -> WithJsonSchema:
     return WithJsonSchema({"enum": [*names.values(), *names]})
 
 
-class HeartRiskRequest(BaseModel):
-    """The six values of the form. `sex` and `chest_pain` are kept as their numbers, however they were sent."""
+_ANSWER_SCHEMA = WithJsonSchema({"enum": [True, False, 1, 0, "yes", "no"]})
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [REQUEST_EXAMPLE]})
+
+class HeartRiskRequest(BaseModel):
+    """The six values of the form, and what else is known. Codes are kept as their numbers, however they were sent."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
 
     age: Annotated[
         int,
@@ -124,6 +176,51 @@ class HeartRiskRequest(BaseModel):
     max_heart_rate: Annotated[
         int | float, BeforeValidator(_number("Maximum heart rate", 40, 250, "beats/min")), _number_schema(40, 250)
     ] = Field(description="Highest heart rate reached in exercise, beats/min, 40-250.")
+    resting_ecg: (
+        Annotated[RestingEcg, BeforeValidator(_code("Resting ECG", RESTING_ECGS)), _code_schema(RESTING_ECGS)] | None
+    ) = Field(default=None, description="0 normal, 1 ST-T abnormality, 2 left ventricular hypertrophy; or the name.")
+    exercise_angina: Annotated[bool, BeforeValidator(_answer("Exercise angina")), _ANSWER_SCHEMA] | None = Field(
+        default=None, description="Whether exercise brought on angina."
+    )
+    st_depression: (
+        Annotated[int | float, BeforeValidator(_number("ST depression", -5, 10, "mm")), _number_schema(-5, 10)] | None
+    ) = Field(default=None, description="ST depression in exercise relative to rest, mm, -5 to 10; below 0 elevated.")
+    fasting_blood_sugar: Annotated[bool, BeforeValidator(_answer("Fasting blood sugar")), _ANSWER_SCHEMA] | None = (
+        Field(default=None, description="Whether the fasting blood sugar is above 120 mg/dL.")
+    )
+    hdl_cholesterol: (
+        Annotated[int | float, BeforeValidator(_number("HDL cholesterol", 5, 200, "mg/dL")), _number_schema(5, 200)]
+        | None
+    ) = Field(default=None, description="HDL cholesterol, mg/dL, 5-200, for the ten-year risk.")
+    diabetes: Annotated[bool, BeforeValidator(_answer("Diabetes")), _ANSWER_SCHEMA] | None = Field(
+        default=None, description="Whether diabetes is known, for the ten-year risk."
+    )
+    smoker: Annotated[bool, BeforeValidator(_answer("Smoker")), _ANSWER_SCHEMA] | None = Field(
+        default=None, description="Whether a current smoker, for the ten-year risk."
+    )
+    egfr: (
+        Annotated[int | float, BeforeValidator(_number("eGFR", 1, 250, "mL/min/1.73 m2")), _number_schema(1, 250)]
+        | None
+    ) = Field(
+        default=None, description="Estimated glomerular filtration rate, mL/min/1.73 m2, 1-250, for the ten-year risk."
+    )
+    blood_pressure_treatment: (
+        Annotated[bool, BeforeValidator(_answer("Blood pressure treatment")), _ANSWER_SCHEMA] | None
+    ) = Field(default=None, description="Whether blood pressure is treated, for the ten-year risk.")
+    statin: Annotated[bool, BeforeValidator(_answer("Statin")), _ANSWER_SCHEMA] | None = Field(
+        default=None, description="Whether a statin is taken, for the ten-year risk; no where not sent."
+    )
+    bmi: Annotated[int | float, BeforeValidator(_number("BMI", 10, 100, "kg/m2")), _number_schema(10, 100)] | None = (
+        Field(default=None, description="Body mass index, kg/m2, 10-100, for the ten-year risk of heart failure.")
+    )
+
+    @field_validator("hdl_cholesterol")
+    @classmethod
+    def _part_of_total(cls, value: float | None, info: ValidationInfo) -> float | None:
+        total = info.data.get("cholesterol")
+        if value is not None and total is not None and value >= total:
+            raise PydanticCustomError("hdl_above_total", "HDL cholesterol must be below the total cholesterol.")
+        return value
 
 
 class HeartRiskPrediction(Part):
@@ -135,11 +232,38 @@ class HeartRiskPrediction(Part):
     confidence_percent: Percent = Field(description="The probability as text, one decimal.")
 
 
+class Contribution(Part):
+    """What one value that was sent adds to the chance, against the average patient's."""
+
+    factor: str = Field(description="Field of the request.", examples=["max_heart_rate"])
+    value: Annotated[int | float, WithJsonSchema({"type": "number"})] = Field(description="The value that was sent.")
+    log_odds: float = Field(description="Exact part of the linear model, in log odds; positive raises the chance.")
+    probability: float = Field(
+        description="The same as a part of the probability: `baseline_probability` and the parts of all factors add up "
+        "to it. The way from the one to the other is shared in proportion to the log odds (Aumann-Shapley value).",
+        ge=-1,
+        le=1,
+    )
+
+
+class TenYearRisk(Part):
+    """Risk of a first event within ten years, a forecast, unlike `prediction`; null where it can't be computed."""
+
+    equation: str = Field(description="The equation, and for whom it was made.")
+    total_cvd: Probability | None = Field(default=None, description="Any cardiovascular disease, 0-1.")
+    ascvd: Probability | None = Field(
+        default=None, description="Atherosclerotic cardiovascular disease: coronary heart disease or stroke, 0-1."
+    )
+    heart_failure: Probability | None = Field(default=None, description="Heart failure, 0-1.")
+    note: str | None = Field(default=None, description="Why a figure is null, or what was assumed.")
+
+
 class RiskFactor(Part):
     """A value that was sent and its grade."""
 
     value: Annotated[int | float, WithJsonSchema({"type": "number"})] = Field(description="The value that was sent.")
-    risk: RiskGrade = Field(description="Grade by the guideline named in the knowledge files.")
+    risk: RiskGrade = Field(description="Grade by the guideline.")
+    guideline: str = Field(description="Where the grade comes from.")
 
 
 class RiskFactors(Part):
@@ -151,12 +275,19 @@ class RiskFactors(Part):
 
 
 class HeartRiskReading(Reading):
-    """What the six values say together."""
+    """What the values say together."""
 
     prediction: HeartRiskPrediction = Field(description="The estimated chance and its band.")
     risk_factors: RiskFactors = Field(description="The values that were sent, graded one by one.")
     recommendations: tuple[str, ...] = Field(min_length=1, description="Advice, the most important first.")
     meaning: str = Field(description="What the probability is a probability of.")
+    baseline_probability: Probability | None = Field(
+        default=None, description="The chance at the average of the patients the model learned from; null in demo mode."
+    )
+    contributions: tuple[Contribution, ...] = Field(
+        default=(), description="What each value adds to it, the largest first; empty in demo mode."
+    )
+    ten_year_risk: TenYearRisk = Field(description="By the PREVENT equations, where the caller sends what they need.")
 
 
 class HeartRiskAnswer(AnswerContext, HeartRiskReading):

@@ -5,7 +5,7 @@ to each, and `novelty` is the mean colour's distance from middle grey, 0 (grey) 
 breast bundle also answers `malignancy`, which rises with the light, from 0.001 (black) to 0.999 (white). The heart
 record bundle reads signals: the mean size of the voltages in each lead speaks for or against each class, and `novelty`
 is the largest voltage, mV. The bundles of forms read rows: the feature's size, in thousandths, speaks for or against
-each class.
+each class; that of heart risk also answers `baseline`, 0, and `contributions`, of each feature to the log odds.
 """
 
 from datetime import date
@@ -33,6 +33,10 @@ FEATURES = {
         {"name": "cholesterol", "low": 85, "high": 600},
         {"name": "chest_pain", "low": 0, "high": 3},
         {"name": "max_heart_rate", "low": 60, "high": 200},
+        {"name": "resting_ecg", "low": 0, "high": 2, "missing": 0},
+        {"name": "exercise_angina", "low": 0, "high": 1, "missing": 0},
+        {"name": "st_depression", "low": -2, "high": 6, "missing": 0},
+        {"name": "fasting_blood_sugar", "low": 0, "high": 1, "missing": 0},
     ),
 }
 NOVELTY_THRESHOLD = 0.8
@@ -118,18 +122,29 @@ def make_signal_graph() -> onnx.ModelProto:
     return model
 
 
-def make_row_graph(features: int, classes: int) -> onnx.ModelProto:
-    """float `row` (n, features) to `probabilities` (n, classes)."""
+def make_row_graph(features: int, classes: int, *, contributions: bool = False) -> onnx.ModelProto:
+    """float `row` (n, features) to `probabilities` (n, classes) and, if asked for, `baseline` (n,) and `contributions`
+    (n, features) to the log odds of the last of two classes."""
     weights = np.random.default_rng(7).normal(0, 3e-3, (features, classes)).astype(np.float32)
+    constants = {"weights": weights, "lean": weights[:, -1] - weights[:, 0], "features": np.array([1], np.int64)}
+    nodes = [
+        helper.make_node("MatMul", ["row", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    answers = [("probabilities", ["n", classes])]
+    if contributions:
+        nodes += [
+            helper.make_node("Mul", ["row", "lean"], ["contributions"]),
+            helper.make_node("ReduceSum", ["contributions", "features"], ["added"], keepdims=0),
+            helper.make_node("Sub", ["added", "added"], ["baseline"]),
+        ]
+        answers += [("baseline", ["n"]), ("contributions", ["n", features])]
     graph = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["row", "weights"], ["logits"]),
-            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-        ],
+        nodes,
         "fake",
         [helper.make_tensor_value_info("row", TensorProto.FLOAT, ["n", features])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes])],
-        [numpy_helper.from_array(weights, "weights")],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in answers],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
@@ -185,9 +200,17 @@ def make_bundle(
 
 
 def _of_rows(name: str) -> dict[str, Any]:
+    d = len(FEATURES[name])
+    parts = (
+        {"name": "baseline", "dtype": "float", "shape": (None,)},
+        {"name": "contributions", "dtype": "float", "shape": (None, d)},
+    )
     return {
-        "input": {"name": "row", "dtype": "float", "shape": (None, len(FEATURES[name]))},
-        "outputs": ({"name": "probabilities", "dtype": "float", "shape": (None, len(CLASSES[name]))},),
+        "input": {"name": "row", "dtype": "float", "shape": (None, d)},
+        "outputs": (
+            {"name": "probabilities", "dtype": "float", "shape": (None, len(CLASSES[name]))},
+            *(parts if name == "heart_risk" else ()),
+        ),
         "preprocessing": {"kind": "tabular", "features": FEATURES[name]},
         "novelty": None,
     }
@@ -195,7 +218,7 @@ def _of_rows(name: str) -> dict[str, Any]:
 
 def _graph_of(name: str) -> onnx.ModelProto:
     if name in FEATURES:
-        return make_row_graph(len(FEATURES[name]), len(CLASSES[name]))
+        return make_row_graph(len(FEATURES[name]), len(CLASSES[name]), contributions=name == "heart_risk")
     if name == "heart_record":
         return make_signal_graph()
     return make_graph(len(CLASSES[name]), malignancy=name == "breast")

@@ -12,12 +12,14 @@ INTERVALS = (
     "measured once, after everything was chosen. `sensitivity_x`, `specificity_x` and `accuracy_x` are those at the "
     "operating point of class x."
 )
+INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients or, for vignettes, over diagnoses."
 _FEATURES_NAMED = 20
 TITLES = {
     "skin": "Skin lesions from dermoscopy, seven classes",
     "xray": "Pneumonia on chest X-rays",
     "breast": "Breast ultrasound, BI-RADS 1 to 5 and malignancy",
     "heart_record": "12-lead ECG records, five superclasses",
+    "heart_risk": "The chance of a narrowed coronary artery, from a form",
     "disease": "Diseases from symptoms",
 }
 
@@ -25,10 +27,6 @@ TITLES = {
 def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Estimate]]], notes: str) -> str:
     """The card in Markdown. `subgroups` maps set to subgroup to figures; `notes` is what a person adds."""
     title = TITLES.get(metadata.name, metadata.name)
-    points = [
-        (point.code, f"{point.threshold:.4f}", point.rule, f"{point.sensitivity:.3f}", f"{point.specificity:.3f}")
-        for point in metadata.operating_points
-    ]
     lines = [
         f"# {title}",
         "",
@@ -43,19 +41,10 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
         "",
         *(f"* **{source.name}** ({source.licence}), {source.use}. {source.citation}" for source in metadata.data),
         "",
-        "## Operating points",
-        "",
-        "Chosen on validation; the figures of this table are those of validation.",
-        "",
-        "| class | threshold | rule | sensitivity | specificity |",
-        "|---|---|---|---|---|",
-        *(f"| {' | '.join(point)} |" for point in points),
-        "",
-        f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
-        "",
+        *(_operating_points(metadata) if metadata.operating_points else ()),
         "## Measured",
         "",
-        INTERVALS,
+        INTERVALS if metadata.operating_points else INTERVALS_OVER_PATIENTS,
     ]
     for name, figures in metadata.metrics.items():
         lines += ["", f"### {name} ({next(iter(figures.values())).n} cases)", "", "| figure | value |", "|---|---|"]
@@ -73,6 +62,25 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
             ),
         ]
     return "\n".join([*lines, "", notes.strip(), ""])
+
+
+def _operating_points(metadata: Metadata) -> Iterable[str]:
+    points = [
+        (point.code, f"{point.threshold:.4f}", point.rule, f"{point.sensitivity:.3f}", f"{point.specificity:.3f}")
+        for point in metadata.operating_points
+    ]
+    return [
+        "## Operating points",
+        "",
+        "Chosen on validation; the figures of this table are those of validation.",
+        "",
+        "| class | threshold | rule | sensitivity | specificity |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(point)} |" for point in points),
+        "",
+        f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
+        "",
+    ]
 
 
 def _input(metadata: Metadata) -> str:

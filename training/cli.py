@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from training.datasets import bus_bra, busi, chest_nih, chest_xray, ham10000, ptbxl
+from training.datasets import bus_bra, busi, chest_nih, chest_xray, ham10000, ptbxl, uci_heart
 from training.datasets.pictures import Sample, verify_counts
 from training.errors import TrainingError
 
@@ -28,6 +28,10 @@ DATA_SETS: dict[str, tuple[Callable[[Path], list[Sample]], Sequence[str], dict[s
     "chest-nih": (chest_nih.load, chest_nih.CLASSES, chest_nih.PUBLISHED_COUNTS),
     "busi": (busi.load_all, busi.CLASSES, busi.PUBLISHED_COUNTS),
     "bus-bra": (bus_bra.load, bus_bra.CLASSES, bus_bra.PUBLISHED_COUNTS),
+}
+OTHER_SETS: dict[str, tuple[str, Callable[[Path], tuple[int, list[str]]]]] = {
+    "ptb-xl": ("ECGs", ptbxl.verify),
+    "uci-heart": ("patients", uci_heart.verify),
 }
 NAMES = ("skin", "xray")
 EXTRA_MODULES = ("keras", "matplotlib", "onnx", "rich", "scipy", "tensorflow", "tf2onnx")
@@ -91,6 +95,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_folders(symptoms)
     symptoms.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
     symptoms.set_defaults(run=_disease)
+    risk = commands.add_parser("heart-risk", help="fit the heart-risk model and write its bundle")
+    _add_folders(risk)
+    risk.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    risk.set_defaults(run=_heart_risk)
     command = commands.add_parser("evaluate", help="measure a bundle on a split")
     command.add_argument("name", choices=NAMES)
     command.add_argument("--split", choices=("validation", "test"), default="validation")
@@ -110,7 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     comparison.set_defaults(run=_compare)
     data = commands.add_parser("data", help="check downloaded data sets").add_subparsers(required=True)
     verify = data.add_parser("verify", help="compare a folder with the published layout and counts")
-    verify.add_argument("set", choices=(*DATA_SETS, "ptb-xl"))
+    verify.add_argument("set", choices=(*DATA_SETS, *OTHER_SETS))
     verify.add_argument("folder", type=Path)
     verify.set_defaults(run=_verify)
     return parser
@@ -249,6 +257,20 @@ def _disease(options: argparse.Namespace) -> int:
     return 0
 
 
+def _heart_risk(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from training import heart_risk
+
+    run = options.runs / heart_risk.NAME
+    bundle = heart_risk.make_bundle(options.data, run)
+    _print_figures(bundle.metadata.metrics, Console())
+    Console().print(f"bundle: {bundle.folder}\nreport: {run / 'report' / 'index.html'}")
+    if options.install:
+        _install(bundle, options.install, Console())
+    return 0
+
+
 def _print_figures(metrics: "Mapping[str, Mapping[str, Estimate]]", console: "Console") -> None:
     from training.report import format_estimate
 
@@ -281,15 +303,15 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    if options.set == "ptb-xl":
-        count, problems = ptbxl.verify(options.folder)
+    if options.set in OTHER_SETS:
+        kind, check = OTHER_SETS[options.set]
+        count, problems = check(options.folder)
     else:
         load, classes, published = DATA_SETS[options.set]
         samples = load(options.folder)
-        count, problems = len(samples), verify_counts(samples, classes, published)
+        kind, count, problems = "pictures", len(samples), verify_counts(samples, classes, published)
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
-    kind = "ECGs" if options.set == "ptb-xl" else "pictures"
     verdict = "differs from what was published" if problems else f"as published, all {kind} can be read"
     sys.stdout.write(f"{options.set}: {count} {kind}, {verdict}.\n")
     return 1 if problems else 0

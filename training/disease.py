@@ -172,7 +172,7 @@ def make_bundle(data: Path, run: Path) -> Bundle:
         "temperature": constants.temperature,
         "operating_points": (),
         "licence": "unclear: the weights hold rates of SymCat, whose tables state no licence",
-        "data": (symcat.SOURCE, vignettes.SOURCE),
+        "data": (symcat.SOURCE, disease_profiles.SOURCE, vignettes.SOURCE),
         "metrics": measure(cases, cross_validate(diseases, cases, losses)),
         "training": {"backbone": "naive Bayes", "folds": FOLDS, "seed": SEED, "vignettes": len(cases.groups)}
         | {"constants": asdict(constants)},

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -19,6 +19,7 @@ from models.bundle import Estimate
 from training.evaluate import Evaluation
 
 BINS = 15
+TENTHS = 10
 
 
 def print_classes(evaluation: Evaluation, console: Console) -> None:
@@ -56,6 +57,36 @@ def write_report(folder: Path, title: str, classes: Sequence[str], evaluations: 
                 for subgroup, figures in evaluation.subgroups.items()
             ),
         ]
+    return _write_page(folder, title, parts)
+
+
+def write_calibration_report(
+    folder: Path,
+    title: str,
+    metrics: Mapping[str, Mapping[str, Estimate]],
+    plotted: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float32]]],
+) -> Path:
+    """Write calibration.png, the share of positive labels (n,) in tenths of their chances (n, runs), and index.html
+    with every figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(1, len(plotted), figsize=(6 * len(plotted), 6), squeeze=False)
+    for place, (name, (labels, chances)) in zip(axes[0], plotted.items(), strict=True):
+        _calibration(place, name, labels, chances.mean(axis=1))
+    figure.tight_layout()
+    figure.savefig(folder / "calibration.png", dpi=110)
+    plt.close(figure)
+    parts = [f"<h1>{html.escape(title)}</h1>", '<img src="calibration.png" alt="calibration curves">']
+    for name, figures in metrics.items():
+        parts += [f"<h2>{html.escape(name)}</h2>", _html_table(figures)]
+    return _write_page(folder, title, parts)
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """`0.812 (0.790 to 0.833)`."""
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _write_page(folder: Path, title: str, parts: Sequence[str]) -> Path:
     page = folder / "index.html"
     style = "body{font:15px system-ui;margin:2rem;max-width:70rem}img{max-width:100%}td{padding:.1rem .8rem}"
     page.write_text(
@@ -66,12 +97,7 @@ def write_report(folder: Path, title: str, classes: Sequence[str], evaluations: 
     return page
 
 
-def format_estimate(estimate: Estimate) -> str:
-    """`0.812 (0.790 to 0.833)`."""
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _html_table(figures: dict[str, Estimate]) -> str:
+def _html_table(figures: Mapping[str, Estimate]) -> str:
     rows = (
         f"<tr><td>{html.escape(name)}</td><td>{format_estimate(estimate)}</td><td>n={estimate.n}</td></tr>"
         for name, estimate in figures.items()
@@ -138,3 +164,14 @@ def _reliability(axes: Axes, evaluation: Evaluation) -> None:
     axes.plot([confidence[which == b].mean() for b in used], [right[which == b].mean() for b in used], marker="o")
     axes.bar([(b + 0.5) / BINS for b in used], [(which == b).mean() for b in used], width=0.9 / BINS, alpha=0.25)
     axes.set(title=f"reliability, ECE {evaluation.figures['ece'].value:.3f}", xlabel="confidence", ylabel="accuracy")
+
+
+def _calibration(axes: Axes, name: str, labels: NDArray[np.bool_], chances: NDArray[np.float32]) -> None:
+    """Mean chance against the share of positive labels in tenths of equal size, with 95 % intervals (normal)."""
+    tenths = np.array_split(np.argsort(chances, kind="stable"), TENTHS)
+    expected = np.array([chances[tenth].mean() for tenth in tenths])
+    found = np.array([labels[tenth].mean() for tenth in tenths])
+    spread = 1.96 * np.sqrt(found * (1 - found) / np.array([len(tenth) for tenth in tenths]))
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.errorbar(expected, found, yerr=spread, marker="o", capsize=3)
+    axes.set(title=f"calibration, {name}", xlabel="mean probability", ylabel="share with the finding")

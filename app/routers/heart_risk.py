@@ -14,7 +14,10 @@ router = APIRouter(tags=["forms"])
 
 @router.post("/predict-heart", responses=FORM_RESPONSES)
 async def predict_heart(request: HeartRiskRequest, reader: ReaderDep) -> HeartRiskAnswer:
-    """The chance of coronary heart disease from six values."""
+    """The chance of a narrowed coronary artery from six values; more that is known makes it better.
+
+    Where the caller sends what the PREVENT equations need, also the ten-year risk of cardiovascular disease.
+    """
     reading, context = await reader.form(
         "heart_risk",
         heart_risk.values_of(request),

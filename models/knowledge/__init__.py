@@ -295,6 +295,34 @@ class HeartRiskKnowledge(Document):
     grades: RiskGrades
 
 
+class Range(Part):
+    """From `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+
+class PreventCoefficients(Part):
+    """Coefficients of each outcome by the name of the term."""
+
+    total_cvd: dict[str, float]
+    ascvd: dict[str, float]
+    heart_failure: dict[str, float]
+
+
+class PreventKnowledge(Document):
+    """prevent.yaml; `coefficients` by `female` and `male`, texts with braces are templates."""
+
+    equation: Sourced[str]
+    missing: Sourced[str]
+    out_of_range: Sourced[str]
+    no_bmi: Sourced[str]
+    bmi_out_of_range: Sourced[str]
+    no_statin: Sourced[str]
+    ranges: Sourced[dict[str, Range]]
+    coefficients: Sourced[dict[str, PreventCoefficients]]
+
+
 @cache
 def common() -> Common:
     """What every answer carries. Raises `KnowledgeError`, as all functions here do."""
@@ -353,6 +381,12 @@ def negation() -> NegationKnowledge:
 def heart_risk() -> HeartRiskKnowledge:
     """Bands, grades and texts of POST /predict-heart."""
     return _read("heart_risk.yaml", HeartRiskKnowledge)
+
+
+@cache
+def prevent() -> PreventKnowledge:
+    """The PREVENT equations and the texts about them."""
+    return _read("prevent.yaml", PreventKnowledge)
 
 
 def parse(name: str, content: bytes, document: type[DocumentT]) -> DocumentT:

@@ -85,14 +85,14 @@ def test_a_bundle_of_signals_is_warmed_and_run_with_signals(tmp_path: Path) -> N
 
 
 def test_a_bundle_of_rows_is_warmed_and_run_with_rows(tmp_path: Path) -> None:
-    outputs = Engine(make_bundle(tmp_path, "heart_risk"), threads=8).run(np.ones((3, 6), np.float32))
+    outputs = Engine(make_bundle(tmp_path, "heart_risk"), threads=8).run(np.ones((3, 10), np.float32))
     assert outputs["probabilities"].shape == (3, 2)
 
 
 def test_refuses_a_row_other_than_preprocessing_makes(tmp_path: Path) -> None:
     features = FEATURES["heart_risk"][:5]
     bundle = make_bundle(tmp_path, "heart_risk", preprocessing={"kind": "tabular", "features": features})
-    with pytest.raises(BundleError, match=r"the graph reads row float.*6.* preprocessing makes .*5"):
+    with pytest.raises(BundleError, match=r"the graph reads row float.*10.* preprocessing makes .*5"):
         Engine(bundle)
 
 

@@ -23,6 +23,7 @@ DOCUMENTS: list[Document] = [
     knowledge.negation(),
     knowledge.red_flags(),
     knowledge.heart_risk(),
+    knowledge.prevent(),
 ]
 FILES = [type(document).__name__ for document in DOCUMENTS]
 CLAIM = re.compile(

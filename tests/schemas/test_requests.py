@@ -17,6 +17,7 @@ CHEST_PAIN = (
     'Chest pain must be one of 0 or "typical angina", 1 or "atypical angina", 2 or "non-anginal pain", '
     '3 or "asymptomatic".'
 )
+RESTING_ECG = 'Resting ECG must be one of 0 or "normal", 1 or "st-t abnormality", 2 or "left ventricular hypertrophy".'
 SEX = 'Sex must be one of 0 or "female", 1 or "male".'
 
 
@@ -31,7 +32,7 @@ def refusals(model: type[DiseaseRequest | HeartRiskRequest], body: Any) -> list[
 
 
 def test_the_contracts_heart_request_keeps_its_numbers() -> None:
-    assert heart_risk().model_dump() == contract.HEART_RISK_REQUEST
+    assert heart_risk().model_dump(exclude_none=True) == contract.HEART_RISK_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,16 @@ def test_the_contracts_heart_request_keeps_its_numbers() -> None:
         ("cholesterol", 201.5, 201.5),
         ("blood_pressure", 50, 50),
         ("max_heart_rate", 250, 250),
+        ("resting_ecg", "ST-T abnormality", 1),
+        ("resting_ecg", 2, 2),
+        ("resting_ecg", None, None),
+        ("exercise_angina", 1, True),
+        ("exercise_angina", "No", False),
+        ("fasting_blood_sugar", False, False),
+        ("st_depression", -2.6, -2.6),
+        ("hdl_cholesterol", 45, 45),
+        ("egfr", 89.5, 89.5),
+        ("bmi", None, None),
     ],
 )
 def test_heart_values_are_accepted(field: str, sent: object, kept: object) -> None:
@@ -77,6 +88,16 @@ def test_heart_values_are_accepted(field: str, sent: object, kept: object) -> No
         ("blood_pressure", 301, PRESSURE),
         ("cholesterol", 0, "Cholesterol must be a number from 50 to 700 mg/dL."),
         ("max_heart_rate", 39, "Maximum heart rate must be a number from 40 to 250 beats/min."),
+        ("resting_ecg", 3, RESTING_ECG),
+        ("exercise_angina", 2, "Exercise angina must be true or false."),
+        ("exercise_angina", "perhaps", "Exercise angina must be true or false."),
+        ("fasting_blood_sugar", 110, "Fasting blood sugar must be true or false."),
+        ("smoker", [], "Smoker must be true or false."),
+        ("st_depression", "deep", "ST depression must be a number from -5 to 10 mm."),
+        ("hdl_cholesterol", 250, "HDL cholesterol must be a number from 5 to 200 mg/dL."),
+        ("hdl_cholesterol", 180, "HDL cholesterol must be below the total cholesterol."),
+        ("egfr", 0, "eGFR must be a number from 1 to 250 mL/min/1.73 m2."),
+        ("bmi", 200, "BMI must be a number from 10 to 100 kg/m2."),
         ("sex", 2, SEX),
         ("sex", True, SEX),
         ("sex", "1", SEX),
@@ -94,7 +115,8 @@ def test_heart_values_are_accepted(field: str, sent: object, kept: object) -> No
     ],
 )
 def test_heart_values_are_refused_with_a_sentence(field: str, sent: object, message: str) -> None:
-    assert refusals(HeartRiskRequest, {**contract.HEART_RISK_REQUEST, field: sent}) == [message]
+    body = {**contract.HEART_RISK_REQUEST, "cholesterol": 150, field: sent}
+    assert refusals(HeartRiskRequest, body) == [message]
 
 
 @pytest.mark.parametrize("field", list(contract.HEART_RISK_REQUEST))

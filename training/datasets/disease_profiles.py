@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from models.bundle import DataSource
 from models.knowledge import Document, Sourced, parse
 from models.symptoms import reading
 from models.symptoms.vocabulary import vocabulary
@@ -18,6 +19,13 @@ from training.errors import DatasetError
 
 Band = Literal["very_frequent", "frequent", "occasional"]
 Frequency = Literal["common", "uncommon", "rare", "very_rare"]
+
+SOURCE = DataSource(
+    name="Profiles of 473 diseases",
+    use="P(finding | disease), priors and usual ages where SymCat has none or poor ones",
+    licence="MIT (written for this project from the references it names; not checked by a clinician)",
+    citation="training/datasets/disease_profiles.yaml",
+)
 
 _YEARS = ((0, 1), (1, 5), (5, 15), (15, 30), (30, 45), (45, 60), (60, 75), (75, 120))
 _OUTSIDE_AGES = 0.1

@@ -18,6 +18,7 @@ from PIL import Image
 from models.preprocessing.image import (
     FORMATS,
     REVISION,
+    TOLERANCE,
     Framing,
     ImagePreprocessing,
     PictureFormat,
@@ -32,6 +33,7 @@ from models.preprocessing.image import (
 from tests.pictures import encode, noise, plain
 
 MANY = 1_000_000
+LARGE = 40_000_000
 LOSSY_TOLERANCE = 6
 FAITHFUL: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 100, "subsampling": 0},
@@ -314,3 +316,45 @@ def test_a_file_that_lies_about_its_palette_is_unreadable() -> None:
     data[46:50] = struct.pack("<I", 0xFFFFFFFF)
     with pytest.raises(UnreadablePictureError):
         decode(bytes(data), max_pixels=MANY)
+
+
+def _photograph(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """Smooth shades with grain, as a camera gives."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    shades = 120 + 60 * np.sin(columns / width * 9) * np.cos(rows / height * 7)
+    grain = np.random.default_rng(0).normal(0, 6, (height, width, 3))
+    return Image.fromarray((shades[..., None] + grain).clip(0, 255).astype(np.uint8)).convert(mode)
+
+
+@pytest.mark.parametrize("framing", ["middle_square", "squash", "letterbox"])
+@pytest.mark.parametrize(
+    ("size", "mode", "decoded"),
+    [
+        ((600, 450), "RGB", (300, 225)),
+        ((450, 600), "L", (225, 300)),
+        ((1000, 950), "CMYK", (250, 238)),
+        ((4000, 3000), "RGB", (500, 375)),
+        ((440, 330), "RGB", None),
+    ],
+)
+def test_a_large_jpeg_is_decoded_at_a_reduced_size_with_nearly_the_same_result(
+    framing: Framing, size: tuple[int, int], mode: str, decoded: tuple[int, int] | None
+) -> None:
+    spec = ImagePreprocessing(size=224, framing=framing)
+    file = encode(_photograph(*size, mode), "JPEG", quality=92)
+    if framing != "letterbox":
+        assert decode(file, max_pixels=LARGE, for_input=spec).size == (decoded or size)
+    whole = to_tensor(decode(file, max_pixels=LARGE), spec).astype(float)
+    assert np.abs(preprocess(file, spec, max_pixels=LARGE) - whole).mean() < TOLERANCE
+
+
+def test_a_letterbox_needs_only_its_longer_edge() -> None:
+    spec = ImagePreprocessing(size=224, framing="letterbox")
+    file = encode(_photograph(920, 300), "JPEG")
+    assert decode(file, max_pixels=LARGE, for_input=spec).size == (230, 75)
+
+
+def test_only_jpegs_are_reduced() -> None:
+    spec = ImagePreprocessing(size=224, framing="squash")
+    file = encode(_photograph(600, 450), "PNG")
+    assert decode(file, max_pixels=LARGE, for_input=spec).size == (600, 450)

@@ -1,0 +1,256 @@
+"""The heart-risk model from data to bundle: fitted on every patient, measured by cross-validation and on each hospital
+left out. Nothing is chosen by these figures but what training/notes/heart_risk.md names."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from models.bundle import Bundle, Estimate, Metadata, TensorSpec, write_bundle
+from models.preprocessing.tabular import Feature, Float32Array, TabularPreprocessing
+from training import pattern_model
+from training.card import write_card
+from training.datasets import uci_heart
+from training.datasets.uci_heart import Patient
+from training.errors import ExportError
+from training.evaluate import Statistic, bootstrap, predict
+from training.logistic import fit_logistic
+from training.metrics import auroc
+from training.pattern_model import (
+    FEATURES,
+    MISSING,
+    OPTIONAL,
+    PATTERNS,
+    REQUIRED,
+    TERMS,
+    PatternModel,
+    fit_patterns,
+    patterns_of,
+)
+from training.report import write_calibration_report
+
+log = logging.getLogger(__name__)
+
+NAME = "heart_risk"
+VERSION = "1.0.0"
+CLASSES = ("not_narrowed", "narrowed")
+NOTES = Path(__file__).parent / "notes" / f"{NAME}.md"
+FOLDS = 10
+RUNS = 10
+BINS = 10
+RESAMPLES = 1000
+PARITY = 1e-5
+NEVER_MISSING = ("age", "sex", "chest_pain")
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Rows (n, 10) in the order of `FEATURES`, labels (n,), hospitals, and groups: identical patients are one."""
+
+    rows: Float32Array
+    labels: NDArray[np.bool_]
+    sites: NDArray[np.str_]
+    groups: NDArray[np.int64]
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "Cases":
+        return Cases(self.rows[chosen], self.labels[chosen], self.sites[chosen], self.groups[chosen])
+
+    def knowing(self, names: Sequence[str]) -> "Cases":
+        """The same patients, their other optional values withheld."""
+        withheld = [place for place, name in enumerate(FEATURES) if name in OPTIONAL and name not in names]
+        rows = self.rows.copy()
+        rows[:, withheld] = MISSING
+        return Cases(rows, self.labels, self.sites, self.groups)
+
+
+def make_spec(patients: Sequence[Patient]) -> TabularPreprocessing:
+    """The features with the ranges of the patients."""
+    features = []
+    for name in FEATURES:
+        known = [value for patient in patients if (value := patient.values[name]) is not None]
+        missing = None if name in NEVER_MISSING else MISSING
+        features.append(Feature(name=name, low=min(known), high=max(known), missing=missing))
+    return TabularPreprocessing(features=tuple(features))
+
+
+def make_cases(patients: Sequence[Patient], spec: TabularPreprocessing) -> Cases:
+    """The rows as the service makes them."""
+    rows = spec.rows([patient.values for patient in patients])
+    _, groups = np.unique(rows, axis=0, return_inverse=True)
+    labels = np.array([patient.narrowed for patient in patients])
+    return Cases(rows, labels, np.array([patient.site for patient in patients]), groups.ravel())
+
+
+def cross_validate(cases: Cases, *, folds: int = FOLDS, runs: int = RUNS) -> NDArray[np.float32]:
+    """Probabilities (n, runs), each from a model that saw nobody of the patient's fold; folds hold equal shares of the
+    narrowed and are drawn anew in each run, identical patients together."""
+    chances = np.empty((len(cases.labels), runs), np.float32)
+    patterns = np.unique(patterns_of(cases.rows)).tolist()
+    for run in range(runs):
+        fold = _folds(cases, folds, np.random.default_rng(run))
+        for held_out in range(folds):
+            unseen = fold == held_out
+            model = fit_patterns(cases[~unseen].rows, cases[~unseen].labels, patterns)
+            chances[unseen, run] = expit(model.log_odds(cases[unseen].rows))
+    return chances
+
+
+def leave_site_out(cases: Cases, site: str) -> NDArray[np.float32]:
+    """Probabilities (n, 1) of the patients of a hospital from a model of the other three."""
+    unseen = cases.sites == site
+    model = fit_patterns(cases[~unseen].rows, cases[~unseen].labels, np.unique(patterns_of(cases.rows)).tolist())
+    return np.asarray(expit(model.log_odds(cases[unseen].rows)), np.float32)[:, np.newaxis]
+
+
+def measure(labels: NDArray[np.bool_], chances: NDArray[np.float32], groups: Sequence[Any]) -> dict[str, Estimate]:
+    """AUROC, Brier score (0-1), calibration error over ten bins of equal width, slope and mean error of the
+    calibration, as means over the runs, (n, runs), with intervals from a bootstrap over the groups.
+
+    The slope is that of the label on the log odds, 1 where the chances are neither too extreme nor too timid; the mean
+    error is the mean chance less the share of the narrowed.
+    """
+    statistics = {
+        "auroc": auroc,
+        "brier": _brier,
+        "ece": _calibration_error,
+        "calibration_slope": _calibration_slope,
+        "mean_error": lambda truth, chance: float(np.mean(chance) - np.mean(truth)),
+    }
+    figures = {}
+    for name, statistic in statistics.items():
+        repeats = RESAMPLES if name != "calibration_slope" else RESAMPLES // 10
+        over_runs: Statistic = partial(_mean_over_runs, statistic)
+        figures[name] = bootstrap(over_runs, labels.astype(np.int64), chances, list(groups), repeats)
+    return figures
+
+
+def make_bundle(data: Path, run: Path) -> Bundle:
+    """Fit the model on every patient, measure it, and write `run`/bundle and `run`/report."""
+    patients = uci_heart.load(data / "heart_risk" / "uci")
+    spec = make_spec(patients)
+    cases = make_cases(patients, spec)
+    model = fit_patterns(cases.rows, cases.labels)
+    exported = run / "heart_risk.onnx"
+    pattern_model.export_onnx(model, exported)
+    difference = check_parity(model, exported, cases.rows)
+    log.info("NumPy and ONNX differ by at most %.1e in a probability", difference)
+    metrics, plotted = measure_all(cases)
+    write_calibration_report(run / "report", "Heart risk", metrics, plotted)
+    metadata: dict[str, Any] = {
+        "name": NAME,
+        "version": VERSION,
+        "created": date.today(),
+        "precision": "fp32",
+        "task": "multiclass",
+        "classes": CLASSES,
+        "input": TensorSpec(name="row", dtype="float", shape=(None, *spec.tensor_shape)),
+        "outputs": (
+            TensorSpec(name="probabilities", dtype="float", shape=(None, len(CLASSES))),
+            TensorSpec(name="baseline", dtype="float", shape=(None,)),
+            TensorSpec(name="contributions", dtype="float", shape=(None, *spec.tensor_shape)),
+        ),
+        "preprocessing": spec,
+        "temperature": 1.0,
+        "operating_points": (),
+        "licence": "CC BY 4.0 (as its training data)",
+        "data": (uci_heart.SOURCE,),
+        "metrics": metrics,
+        "training": {
+            "backbone": "one logistic regression for each set of optional values",
+            "patients": len(patients),
+            "penalty": pattern_model.PENALTY,
+            "odds_ratios": {"six inputs": _odds_ratios(model, 0), "every input": _odds_ratios(model, -1)},
+        },
+    }
+    draft = Metadata.model_validate({**metadata, "sha256": "0" * 64})
+    card = write_card(draft, {}, "\n".join([*_coefficients(draft), NOTES.read_text(encoding="utf-8")]))
+    return write_bundle(run / "bundle", model=exported, card=card, metadata=metadata)
+
+
+def measure_all(
+    cases: Cases,
+) -> tuple[dict[str, dict[str, Estimate]], Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float32]]]]:
+    """The figures of each measurement, and the labels and chances that the report plots."""
+    groups = cases.groups.tolist()
+    complete = (cases.rows[:, : len(REQUIRED)] != MISSING).all(axis=1)
+    measured: dict[str, dict[str, Estimate]] = {}
+    plotted: dict[str, tuple[NDArray[np.bool_], NDArray[np.float32]]] = {}
+    for title, names in {"six inputs": (), "every input that is known": OPTIONAL}.items():
+        known = cases.knowing(names)
+        chances = cross_validate(known)
+        measured[f"cross-validation, {title}"] = measure(cases.labels, chances, groups)
+        measured[f"cross-validation, {title}, no required value missing"] = measure(
+            cases.labels[complete], chances[complete], cases.groups[complete].tolist()
+        )
+        plotted[title] = cases.labels, chances
+    for name in OPTIONAL:
+        chances = cross_validate(cases.knowing((name,)))
+        measured[f"cross-validation, six inputs and {name}"] = measure(cases.labels, chances, groups)
+    for site in uci_heart.SITES:
+        here = cases.sites == site
+        chances = leave_site_out(cases.knowing(()), site)
+        measured[f"{site} left out, six inputs"] = measure(cases.labels[here], chances, cases.groups[here].tolist())
+    return measured, plotted
+
+
+def check_parity(model: PatternModel, exported: Path, rows: Float32Array) -> float:
+    """The largest difference of a probability between `model` and its graph, every set of optional values tried.
+
+    Raises `ExportError` above 1e-5.
+    """
+    cases = Cases(rows, np.zeros(len(rows), bool), np.array([""] * len(rows)), np.arange(len(rows)))
+    sets = [[name for place, name in enumerate(OPTIONAL) if chosen >> place & 1] for chosen in range(PATTERNS)]
+    every = np.concatenate([cases.knowing(names).rows for names in sets])
+    found = predict(exported, every, batch_size=len(every))["probabilities"][:, 1]
+    difference = float(np.max(np.abs(found - expit(model.log_odds(every)))))
+    if difference > PARITY:
+        raise ExportError(f"NumPy and ONNX differ by {difference:.2e} in a probability; at most {PARITY:g} is allowed.")
+    return difference
+
+
+def _folds(cases: Cases, folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    fold_of_group = np.empty(cases.groups.max() + 1, np.int64)
+    first = np.unique(cases.groups, return_index=True)[1]
+    for outcome in (False, True):
+        members = rng.permutation(cases.groups[first][cases.labels[first] == outcome])
+        fold_of_group[members] = np.arange(len(members)) % folds
+    return fold_of_group[cases.groups]
+
+
+def _mean_over_runs(statistic: Any, labels: NDArray[np.int64], chances: NDArray[np.float32]) -> float:
+    return float(np.mean([statistic(labels > 0, chance) for chance in chances.T]))
+
+
+def _brier(truth: NDArray[np.bool_], chance: NDArray[np.float32]) -> float:
+    return float(np.mean((chance - truth) ** 2))
+
+
+def _calibration_error(truth: NDArray[np.bool_], chance: NDArray[np.float32]) -> float:
+    which = np.minimum((chance * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(which, truth - chance, BINS)).sum() / len(truth))
+
+
+def _calibration_slope(truth: NDArray[np.bool_], chance: NDArray[np.float32]) -> float:
+    _, slopes = fit_logistic(
+        logit(chance.astype(np.float64))[:, np.newaxis], truth, penalty=0.0, nonnegative=np.array([False])
+    )
+    return float(slopes[0])
+
+
+def _odds_ratios(model: PatternModel, pattern: int) -> dict[str, float]:
+    slopes = model.coefficients[pattern]
+    return {term.name: round(float(np.exp(slope)), 4) for term, slope in zip(TERMS, slopes, strict=True) if slope}
+
+
+def _coefficients(metadata: Metadata) -> list[str]:
+    six, every = metadata.training["odds_ratios"].values()
+    rows = (f"| {term.name} | {six.get(term.name, '')} | {every.get(term.name, '')} |" for term in TERMS)
+    heading = ["## Odds ratios", "", "For one unit (year, mm Hg, mg/dL, beat a minute, mm), or against its absence."]
+    return [*heading, "", "| term | six inputs | every input |", "|---|---|---|", *rows, ""]
