@@ -1,7 +1,7 @@
 """POST /predict-disease: diseases ranked by how well they explain symptoms, listed or described."""
 
 import unicodedata
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -9,8 +9,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -26,6 +26,12 @@ Sex = Literal["female", "male"]
 _UNWRITABLE = ("Cc", "Cs")  # control characters, and lone surrogates, which no JSON answer can echo
 
 REQUEST_EXAMPLE: dict[str, Any] = {"symptoms": ["fever", "cough", "headache", "fatigue"]}
+COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
+    "text": "It began two days ago. No rash.",
+    **REQUEST_EXAMPLE,
+    "age": 34,
+    "sex": "female",
+}
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
     "prediction": {"disease": "Common Cold", "confidence": 0.72, "confidence_percent": "72.0%"},
@@ -62,7 +68,9 @@ def _symptom(value: object) -> str:
     return words
 
 
-def _symptom_list(value: object) -> object:
+def _symptom_list(value: object, info: ValidationInfo) -> object:
+    if value == () and str(info.data.get("text", "")).strip():
+        return value
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("symptoms", 'Send the symptoms as a list, such as ["fever", "cough"].')
     if not 1 <= len(value) <= MAX_SYMPTOMS:
@@ -114,21 +122,22 @@ Symptom = Annotated[str, BeforeValidator(_symptom), Field(min_length=1, max_leng
 class DiseaseRequest(BaseModel):
     """Symptoms by name or in plain words, a description, or both. A denied one ("no fever") counts as absent."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [REQUEST_EXAMPLE]})
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
 
+    text: Annotated[str, BeforeValidator(_text)] = Field(
+        default="",
+        json_schema_extra={"maxLength": MAX_TEXT_LENGTH},
+        description="A description in English, of at most 5,000 characters.",
+    )
     symptoms: Annotated[
         tuple[Symptom, ...],
         Field(json_schema_extra={"minItems": 1, "maxItems": MAX_SYMPTOMS}),
         BeforeValidator(_symptom_list),
         AfterValidator(_without_repetitions),
     ] = Field(
-        default=(),
+        default_factory=tuple,
+        validate_default=True,
         description="1 to 100 symptoms of at most 100 characters each; may be left out where there is a text.",
-    )
-    text: Annotated[str, BeforeValidator(_text)] = Field(
-        default="",
-        json_schema_extra={"maxLength": MAX_TEXT_LENGTH},
-        description="A description in English, of at most 5,000 characters.",
     )
     age: Annotated[
         float | None,
@@ -138,14 +147,6 @@ class DiseaseRequest(BaseModel):
     sex: Annotated[Sex | None, BeforeValidator(_sex), WithJsonSchema({"enum": ["female", "male", 0, 1, None]})] = Field(
         default=None, description="`female` or 0, `male` or 1. Else as `text` says."
     )
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.symptoms and not self.text.strip():
-            raise PydanticCustomError(
-                "symptoms", 'Send the symptoms as a list, such as ["fever", "cough"], or a description as `text`.'
-            )
-        return self
 
 
 class DiseasePrediction(Part):

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.dependencies import ReaderDep
+from app.errors import InvalidRequestError, problems
 from app.openapi import FORM_RESPONSES
 from models.diagnoses import disease
 from schemas.disease import DiseaseAnswer, DiseaseRequest
@@ -24,7 +25,7 @@ async def predict_disease(request: DiseaseRequest, reader: ReaderDep) -> Disease
     return DiseaseAnswer.compose(reading, context)
 
 
-@router.get("/symptoms")
+@router.get("/symptoms", responses=problems(InvalidRequestError))
 async def list_symptoms(
     grouped: Annotated[bool, Query(description="Also list them by part of the body.")] = False,
 ) -> SymptomList:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from models import knowledge
-from models.knowledge import Document, Grade, HeartKnowledge, KnowledgeError, SkinKnowledge, Sourced, parse
+from models.knowledge import Document, Grade, HeartKnowledge, KnowledgeError, RedFlagRule, SkinKnowledge, Sourced, parse
 from schemas.heart_risk import RiskLevel
 
 DOCUMENTS: list[Document] = [
@@ -48,7 +48,7 @@ def texts_in(node: object) -> Iterator[str]:
 
 
 def sources_in(node: object) -> Iterator[str]:
-    if isinstance(node, Sourced | Grade):
+    if isinstance(node, Sourced | Grade | RedFlagRule):
         yield node.source
     if isinstance(node, BaseModel):
         for _, child in node:
