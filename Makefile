@@ -41,6 +41,7 @@ format: $(VENV)/.dev ## Rewrite the code in the house style
 bench: $(VENV)/.dev ## Measure start-up, memory and the cost of HTTP on this machine
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.single_picture
+	$(BIN)/python -m benchmarks.forms
 
 train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
 	$(BIN)/medidiagnose-train skin $(if $(DATA),--data $(DATA)) $(ARGS)

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 from app.errors import InvalidRequestError, NoImageError, NoRecordError
 from app.metrics import Metrics
 from app.readers import Reader
-from app.settings import Settings
 from app.uploads import Form, RecordFiles, read_form
 from models.registry import ModelRegistry
 from schemas.common import FieldProblem
@@ -29,14 +28,8 @@ async def _metrics(request: Request) -> Metrics:
     return metrics
 
 
-async def _settings(request: Request) -> Settings:
-    settings: Settings = request.state.settings
-    return settings
-
-
 RegistryDep = Annotated[ModelRegistry, Depends(_registry)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
-SettingsDep = Annotated[Settings, Depends(_settings)]
 FormDep = Annotated[Form, Depends(read_form)]
 
 
@@ -60,14 +53,11 @@ async def _biopsy_proven(form: FormDep) -> bool:
         raise InvalidRequestError(problem.message, fields=[problem]) from None
 
 
-async def _reader(
-    request: Request,
-    response: Response,
-    registry: RegistryDep,
-    metrics: MetricsDep,
-    settings: SettingsDep,
-) -> Reader:
-    return Reader(registry, metrics, settings, request, response)
+async def _reader(request: Request, response: Response) -> Reader:
+    """Takes its parts from the state itself, since every dependency of a dependency costs FastAPI as much as a small
+    model costs us."""
+    state = request.state
+    return Reader(state.registry, state.metrics, state.settings, request, response)
 
 
 async def accept_explain(

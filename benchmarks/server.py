@@ -24,6 +24,12 @@ class Server:
     seconds_to_ready: float
 
     @property
+    def cpu_seconds(self) -> float:
+        """Processor time the service and its child processes have used so far."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(times.user + times.system for times in (process.cpu_times() for process in family))
+
+    @property
     def resident_bytes(self) -> int:
         """Memory held in RAM by the service and its child processes, in bytes."""
         family = [self.process, *self.process.children(recursive=True)]

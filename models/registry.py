@@ -166,11 +166,11 @@ class ModelRegistry:
         if not model.bundle:
             raise ModelNotReadyError(f"The model {name} is {model.state}.")
         metadata, network = model.bundle.metadata, self._row_networks[name]
-        async with self._admissions[name].enter():
-            began = time.perf_counter()
-            row = prepare(metadata)
-            prepared = time.perf_counter()
-            outputs = {key: values[0] for key, values in network.run(row[np.newaxis]).items()}
+        self._admissions[name].check()
+        began = time.perf_counter()
+        row = prepare(metadata)
+        prepared = time.perf_counter()
+        outputs = {key: values[0] for key, values in network.run(row[np.newaxis]).items()}
         seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
         return Prediction(metadata, outputs, seconds)
 

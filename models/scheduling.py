@@ -57,13 +57,18 @@ class Admission:
         self._idle.set()
         self.under_way = 0
 
-    @asynccontextmanager
-    async def enter(self) -> AsyncIterator[None]:
-        """Count a request in and out. Raises `QueueFullError`, `DeadlineError` or `ShuttingDownError`."""
+    def check(self) -> None:
+        """Raises `QueueFullError` or `ShuttingDownError` where no request is admitted; all that one that never waits
+        needs."""
         if self._closed:
             raise ShuttingDownError("The service is shutting down.")
         if self.under_way >= self._limit:
             raise QueueFullError(f"{self.under_way} requests are under way for {self._name}, which is the limit.")
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[None]:
+        """Count a request in and out. Raises `QueueFullError`, `DeadlineError` or `ShuttingDownError`."""
+        self.check()
         self.under_way += 1
         self._idle.clear()
         timeout = asyncio.timeout(self._deadline)

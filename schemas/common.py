@@ -103,8 +103,7 @@ class AnswerContext(Part):
     @classmethod
     def compose(cls, reading: Reading, context: "AnswerContext") -> Self:
         """Join two parts that were validated when they were made; nothing is validated twice."""
-        fields: dict[str, Any] = {**dict(reading), **dict(context)}
-        return cast(Self, cls.model_construct(**fields))
+        return cast(Self, cls.model_construct(**reading.__dict__, **context.__dict__))
 
 
 class FieldProblem(Part):

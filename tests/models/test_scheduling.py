@@ -159,6 +159,18 @@ async def test_admission_refuses_over_its_limit_and_admits_again_afterwards() ->
     assert admission.under_way == 0
 
 
+async def test_a_check_refuses_what_entering_would() -> None:
+    admission = Admission("test", limit=1, deadline=PATIENCE)
+    admission.check()
+    async with admission.enter():
+        with pytest.raises(QueueFullError):
+            admission.check()
+    admission.check()
+    admission.close()
+    with pytest.raises(ShuttingDownError):
+        admission.check()
+
+
 async def test_a_deadline_that_passes_while_queued_drops_the_work() -> None:
     network = GatedNetwork()
     async with _lane(network) as lane:
