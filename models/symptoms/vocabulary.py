@@ -12,7 +12,7 @@ from models import knowledge
 from models.symptoms.words import BOUNDARY, Rewriter, sentences, stem
 
 _DENIALS = frozenset({"no", "not"})
-_SHORTEST_STEM = 4
+_SHORTEST_STEM = 5
 _LONG_WORD = 8
 _SHORTEST_ENTRY = 5
 _FUZZY_PHRASE = 86
