@@ -127,7 +127,8 @@ class Vocabulary:
         if phrase.startswith(_WHOLE_ENTRY):
             return
         words = spelling.split()
-        for form in (self._rewrite(words), words):
+        rewritten = self._rewrite(words)
+        for form in (rewritten,) if rewritten == words else (rewritten, words):
             bag = frozenset(word for word in self.content(form) if word != BOUNDARY)
             if bag and not _DENIALS.intersection(form):
                 self._bags.setdefault(bag, name)
