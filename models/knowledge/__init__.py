@@ -214,6 +214,7 @@ class HeartRiskKnowledge(Document):
     """heart_risk.yaml, bands in ascending order."""
 
     meaning: Sourced[str]
+    without_symptoms: Sourced[str]
     bands: tuple[RiskBand, ...]
     grades: RiskGrades
 
