@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-training lint format bench train-skin train-xray train-heart-risk train-smoke lock clean
+.PHONY: help serve test test-training lint format bench train-skin train-xray train-heart-risk train-disease train-smoke lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
 
 train-xray: $(VENV)/.training ## Train the chest model on DATA/chest_xray and DATA/chest_nih
 	$(BIN)/medidiagnose-train xray $(if $(DATA),--data $(DATA)) $(ARGS)
+
+train-disease: $(VENV)/.training ## Make the symptom model from DATA/symptoms
+	$(BIN)/medidiagnose-train disease $(if $(DATA),--data $(DATA)) $(ARGS)
 
 train-heart-risk: $(VENV)/.training ## Fit the heart-risk model on DATA/heart_risk
 	$(BIN)/medidiagnose-train heart-risk $(if $(DATA),--data $(DATA)) $(ARGS)

@@ -35,6 +35,7 @@ def make_lifespan(
             queue_size=settings.queue_size,
             deadline=settings.deadline_seconds,
             threads=settings.threads,
+            precision=settings.precision,
             check=check_classes,
             make_network=make_network,
         )

@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.uploads import RecordFiles
 from models import knowledge
 from models.bundle import BundleError, Metadata
-from models.diagnoses import breast, heart, heart_risk, skin, xray
+from models.diagnoses import breast, disease, heart, heart_risk, skin, xray
 from models.engine import PROBABILITIES, Outputs
 from models.preprocessing import ecg
 from models.preprocessing.ecg import EcgWindows, SignalPreprocessing
@@ -39,9 +39,10 @@ INTERPRETERS: Mapping[str, Interpret[Reading]] = {
     "breast": breast.interpret,
     "xray": xray.interpret,
     "heart_risk": heart_risk.interpret_example,
+    "disease": disease.interpret_example,
 }
 """How the answers of each model are read; those of a form by the form of the OpenAPI document's example."""
-KINDS: Mapping[str, str] = {"heart_record": "signal", "heart_risk": "tabular"}
+KINDS: Mapping[str, str] = {"heart_record": "signal", "heart_risk": "tabular", "disease": "tabular"}
 """What a diagnosis reads, where it is no picture."""
 
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import models
+from models.bundle import Precision
 
 PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2
@@ -44,6 +45,9 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="Cores that decode pictures and compute.",
+    )
+    precision: Precision = Field(
+        default="fp32", description="Use `int8` networks where a bundle has one, or always `fp32`."
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Keys accepted in X-API-Key; with none the service is open."

@@ -21,6 +21,7 @@ from models.preprocessing.image import ImagePreprocessing
 from models.preprocessing.tabular import TabularPreprocessing
 
 MODEL_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
 
@@ -86,6 +87,16 @@ class Estimate(_Part):
     n: int
 
 
+class Quantised(_Part):
+    """model.int8.onnx, the same network with int8 weights and activations.
+
+    `loss` is what it loses against model.onnx on validation, by figure: positive is worse.
+    """
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    loss: dict[str, float]
+
+
 class Metadata(_Part):
     """metadata.json. `classes` are the codes in output order; names and texts live in knowledge/.
 
@@ -110,6 +121,7 @@ class Metadata(_Part):
     metrics: dict[str, dict[str, Estimate]]
     training: dict[str, Any] = Field(default_factory=dict)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    int8: Quantised | None = None
 
     @property
     def image_preprocessing(self) -> ImagePreprocessing:
@@ -135,14 +147,15 @@ class Metadata(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle on disk."""
+    """A verified bundle on disk; `metadata.precision` is that of the network that is used."""
 
     folder: Path
     metadata: Metadata
 
     @property
     def model_path(self) -> Path:
-        return self.folder / MODEL_FILE
+        quantised = self.metadata.int8 and self.metadata.precision == "int8"
+        return self.folder / (INT8_FILE if quantised else MODEL_FILE)
 
     @property
     def card(self) -> str:
@@ -156,8 +169,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read and verify a bundle folder. Raises `BundleError`, which names the folder."""
+def read_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
+    """Read and verify a bundle folder, to be used with `precision` where it has a network of that precision.
+
+    Raises `BundleError`, which names the folder.
+    """
     missing = [name for name in (MODEL_FILE, METADATA_FILE, CARD_FILE) if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"Bundle {folder}: {', '.join(missing)} missing.")
@@ -171,12 +187,21 @@ def read_bundle(folder: Path) -> Bundle:
             f"Bundle {folder}: trained with preprocessing revision {trained}, this installation has {installed}. "
             "Train it again or install the matching version."
         )
-    if (found := file_sha256(folder / MODEL_FILE)) != metadata.sha256:
+    if precision == "int8" and metadata.int8:
+        metadata = metadata.model_copy(update={"precision": "int8", "sha256": metadata.int8.sha256})
+    bundle = Bundle(folder, metadata)
+    _verify_checksum(bundle.model_path, metadata.sha256)
+    return bundle
+
+
+def _verify_checksum(file: Path, expected: str) -> None:
+    if not file.is_file():
+        raise BundleError(f"Bundle {file.parent}: {file.name} missing.")
+    if (found := file_sha256(file)) != expected:
         raise BundleError(
-            f"Bundle {folder}: {MODEL_FILE} has checksum {found[:12]}..., metadata.json says "
-            f"{metadata.sha256[:12]}.... The file is incomplete or was changed; copy the bundle again."
+            f"Bundle {file.parent}: {file.name} has checksum {found[:12]}..., metadata.json says "
+            f"{expected[:12]}.... The file is incomplete or was changed; copy the bundle again."
         )
-    return Bundle(folder, metadata)
 
 
 def write_bundle(folder: Path, *, model: Path, card: str, metadata: dict[str, Any]) -> Bundle:

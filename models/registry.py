@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from packaging.version import InvalidVersion, Version
 
-from models.bundle import Bundle, BundleError, Metadata, read_bundle
+from models.bundle import Bundle, BundleError, Metadata, Precision, read_bundle
 from models.engine import NOVELTY, PROBABILITIES, Engine, Network, Outputs, Tensor
 from models.scheduling import Admission, Cores
 
@@ -77,8 +77,8 @@ class ModelRegistry:
     """Serves the newest `<folder>/<name>/<version>/` of each name. To be made inside a running event loop.
 
     `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `threads`
-    is how many cores prepare inputs and compute. `check` refuses, with a `BundleError`, a bundle whose answers can't be
-    interpreted.
+    is how many cores prepare inputs and compute. `precision` `int8` uses the int8 network of each bundle that has one.
+    `check` refuses, with a `BundleError`, a bundle whose answers can't be interpreted.
     """
 
     def __init__(
@@ -89,11 +89,13 @@ class ModelRegistry:
         queue_size: int,
         deadline: float,
         threads: int,
+        precision: Precision = "fp32",
         check: Callable[[Metadata], None] = lambda _: None,
         make_network: MakeNetwork | None = None,
     ) -> None:
         self._folder = folder
         self._check = check
+        self._precision = precision
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._cores = Cores(threads)
@@ -210,7 +212,7 @@ class ModelRegistry:
         return Model(name, "ready", bundle)
 
     def _open(self, name: str) -> tuple[Bundle, Network]:
-        bundle = read_newest_bundle(self._folder / name)
+        bundle = read_newest_bundle(self._folder / name, self._precision)
         self._check(bundle.metadata)
         return bundle, self._make_network(bundle)
 
@@ -237,13 +239,13 @@ def model_folders(bundles: Path) -> list[Path]:
     return sorted(entry for entry in _subfolders(bundles) if _subfolders(entry))
 
 
-def read_newest_bundle(folder: Path) -> Bundle:
-    """Read and verify the newest version (by PEP 440) in a model's folder. Raises `BundleError`."""
+def read_newest_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
+    """Read and verify the newest version (by PEP 440) in a model's folder; see `read_bundle`. Raises `BundleError`."""
     try:
         newest = max(_subfolders(folder), key=lambda version: Version(version.name))
     except InvalidVersion as error:
         raise BundleError(f"Bundle {folder}: {error}. Name each folder after its version, like 1.0.0.") from error
-    bundle = read_bundle(newest)
+    bundle = read_bundle(newest, precision)
     if (bundle.metadata.name, bundle.metadata.version) != (folder.name, newest.name):
         raise BundleError(
             f"Bundle {newest}: metadata.json is that of {bundle.metadata.name} {bundle.metadata.version}. "

@@ -1,19 +1,37 @@
-"""POST /predict-disease: diseases ranked by how well they explain a list of symptoms."""
+"""POST /predict-disease: diseases ranked by how well they explain symptoms, listed or described."""
 
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from schemas.common import AnswerContext, Part, Percent, Probability, Reading, Urgency, answer_example
 
 MAX_SYMPTOMS = 100
 MAX_SYMPTOM_LENGTH = 100
+MAX_TEXT_LENGTH = 5000
+MAX_AGE = 120
+
+Sex = Literal["female", "male"]
 
 _UNWRITABLE = ("Cc", "Cs")  # control characters, and lone surrogates, which no JSON answer can echo
 
 REQUEST_EXAMPLE: dict[str, Any] = {"symptoms": ["fever", "cough", "headache", "fatigue"]}
+COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
+    "text": "It began two days ago. No rash.",
+    **REQUEST_EXAMPLE,
+    "age": 34,
+    "sex": "female",
+}
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
     "prediction": {"disease": "Common Cold", "confidence": 0.72, "confidence_percent": "72.0%"},
@@ -25,8 +43,15 @@ READING_EXAMPLE: dict[str, Any] = {
     "symptoms_analyzed": ["fever", "cough", "headache", "fatigue"],
     "symptoms_unrecognized": [],
     "suggestions": {},
+    "symptoms_absent": [],
     "red_flags": [],
+    "urgency": {
+        "timeline": "Soon - Within a few days",
+        "action": "Arrange to see a doctor in the next few days",
+        "color": "yellow",
+    },
     "recommendations": ["Consider scheduling a doctor visit", "Stay hydrated and rest", "Monitor symptoms"],
+    "patient": {"age": None, "sex": None},
 }
 
 
@@ -43,7 +68,9 @@ def _symptom(value: object) -> str:
     return words
 
 
-def _symptom_list(value: object) -> object:
+def _symptom_list(value: object, info: ValidationInfo) -> object:
+    if value == () and str(info.data.get("text", "")).strip():
+        return value
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("symptoms", 'Send the symptoms as a list, such as ["fever", "cough"].')
     if not 1 <= len(value) <= MAX_SYMPTOMS:
@@ -62,20 +89,64 @@ def _without_repetitions(symptoms: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(first.values())
 
 
+def _text(value: object) -> object:
+    if not isinstance(value, str):
+        raise PydanticCustomError("text", "`text` must be a description in plain words.")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise PydanticCustomError("text", "`text` must have at most {limit} characters.", {"limit": MAX_TEXT_LENGTH})
+    if any(unicodedata.category(character) in _UNWRITABLE for character in value if character not in "\n\r\t"):
+        raise PydanticCustomError("text", "`text` must not hold control characters or broken Unicode.")
+    return value
+
+
+def _age(value: object) -> object:
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_AGE
+    ):
+        raise PydanticCustomError("age", "Age must be a number from 0 to {limit} years.", {"limit": MAX_AGE})
+    return value
+
+
+def _sex(value: object) -> object:
+    named = value.strip().casefold() if isinstance(value, str) else value
+    if named is None or named in ("female", "male"):
+        return named
+    if isinstance(named, int) and not isinstance(named, bool) and named in (0, 1):
+        return ("female", "male")[named]
+    raise PydanticCustomError("sex", 'Sex must be 0 or "female", 1 or "male".')
+
+
 Symptom = Annotated[str, BeforeValidator(_symptom), Field(min_length=1, max_length=MAX_SYMPTOM_LENGTH)]
 
 
 class DiseaseRequest(BaseModel):
-    """Symptoms that are present, in plain words or as GET /symptoms lists them."""
+    """Symptoms by name or in plain words, a description, or both. A denied one ("no fever") counts as absent."""
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [REQUEST_EXAMPLE]})
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
 
+    text: Annotated[str, BeforeValidator(_text)] = Field(
+        default="",
+        json_schema_extra={"maxLength": MAX_TEXT_LENGTH},
+        description="A description in English, of at most 5,000 characters.",
+    )
     symptoms: Annotated[
         tuple[Symptom, ...],
         Field(json_schema_extra={"minItems": 1, "maxItems": MAX_SYMPTOMS}),
         BeforeValidator(_symptom_list),
         AfterValidator(_without_repetitions),
-    ] = Field(description="1 to 100 symptoms of at most 100 characters each.")
+    ] = Field(
+        default_factory=tuple,
+        validate_default=True,
+        description="1 to 100 symptoms of at most 100 characters each; may be left out where there is a text.",
+    )
+    age: Annotated[
+        float | None,
+        BeforeValidator(_age),
+        WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_AGE}, {"type": "null"}]}),
+    ] = Field(default=None, description="Age in years, 0-120; a fraction for a baby. Else as `text` says.")
+    sex: Annotated[Sex | None, BeforeValidator(_sex), WithJsonSchema({"enum": ["female", "male", 0, 1, None]})] = Field(
+        default=None, description="`female` or 0, `male` or 1. Else as `text` says."
+    )
 
 
 class DiseasePrediction(Part):
@@ -101,20 +172,30 @@ class RedFlag(Part):
     urgency: Urgency = Field(description="How soon to act, and what to do.")
 
 
+class PatientDetails(Part):
+    """What was known of the patient."""
+
+    age: float | None = Field(default=None, description="Years, as sent or as `text` says; null where not known.")
+    sex: Sex | None = Field(default=None, description="As sent or as `text` says; null where not known.")
+
+
 class DiseaseReading(Reading):
     """What the symptoms point to."""
 
     prediction: DiseasePrediction = Field(description="The most probable disease.")
     top_predictions: tuple[RankedDisease, ...] = Field(min_length=1, description="The likeliest diseases, best first.")
-    symptoms_analyzed: tuple[str, ...] = Field(description="The symptoms that were understood.")
+    symptoms_analyzed: tuple[str, ...] = Field(description="The symptoms understood to be present, by name.")
+    symptoms_absent: tuple[str, ...] = Field(default=(), description="The symptoms understood to be absent, by name.")
     symptoms_unrecognized: tuple[str, ...] = Field(default=(), description="The entries that were not understood.")
     suggestions: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="For each entry not understood, the nearest known symptoms."
     )
-    red_flags: tuple[RedFlag, ...] = Field(
-        default=(), description="Where the symptoms together call for emergency care."
-    )
+    red_flags: tuple[RedFlag, ...] = Field(default=(), description="Where the symptoms together call for urgent care.")
+    urgency: Urgency = Field(description="The gravest urgency of the red flags and of the diseases that are likely.")
     recommendations: tuple[str, ...] = Field(min_length=1, description="Advice, the most important first.")
+    patient: PatientDetails = Field(
+        default_factory=PatientDetails, description="Age and sex that the answer took into account."
+    )
 
 
 class DiseaseAnswer(AnswerContext, DiseaseReading):

@@ -109,13 +109,18 @@ class SymptomList(Part):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"success": True, "symptoms": ["cough", "fatigue", "fever", "headache"], "count": 4}]
+            "examples": [
+                {"success": True, "symptoms": ["fever", "fatigue", "headache", "cough"], "count": 4, "body_parts": None}
+            ]
         }
     )
 
     success: Literal[True] = Field(default=True, description="Always true in an answer.")
     symptoms: tuple[str, ...] = Field(description="The symptoms that POST /predict-disease knows, in order.")
     count: int = Field(ge=0, description="How many they are.")
+    body_parts: dict[str, tuple[str, ...]] | None = Field(
+        default=None, description="The same by part of the body, where asked for with `?grouped=true`, else null."
+    )
 
 
 class MeasuredEstimate(Part):

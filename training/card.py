@@ -12,13 +12,15 @@ INTERVALS = (
     "measured once, after everything was chosen. `sensitivity_x`, `specificity_x` and `accuracy_x` are those at the "
     "operating point of class x."
 )
-INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients."
+INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients or, for vignettes, over diagnoses."
+_FEATURES_NAMED = 20
 TITLES = {
     "skin": "Skin lesions from dermoscopy, seven classes",
     "xray": "Pneumonia on chest X-rays",
     "breast": "Breast ultrasound, BI-RADS 1 to 5 and malignancy",
     "heart_record": "12-lead ECG records, five superclasses",
     "heart_risk": "The chance of a narrowed coronary artery, from a form",
+    "disease": "Diseases from symptoms",
 }
 
 
@@ -87,7 +89,8 @@ def _input(metadata: Metadata) -> str:
         low, high = spec.band
         return f"{spec.seconds} s of {len(spec.leads)} leads at {spec.rate} Hz, {low:g}-{high:g} Hz, in mV"
     if isinstance(spec, TabularPreprocessing):
-        return ", ".join(f"`{name}`" for name in spec.names)
+        names = [f"`{name}`" for name in spec.names]
+        return ", ".join(names if len(names) <= _FEATURES_NAMED else [*names[:3], f"... {len(names)} values in all"])
     return f"{spec.size} x {spec.size} RGB, framing `{spec.framing}`"
 
 

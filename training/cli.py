@@ -91,6 +91,10 @@ def build_parser() -> argparse.ArgumentParser:
     record.add_argument("--test", action="store_true", help="measure the test folds, and nothing else")
     record.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
     record.set_defaults(run=_heart_record)
+    symptoms = commands.add_parser("disease", help="make the symptom model from tables and vignettes")
+    _add_folders(symptoms)
+    symptoms.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    symptoms.set_defaults(run=_disease)
     risk = commands.add_parser("heart-risk", help="fit the heart-risk model and write its bundle")
     _add_folders(risk)
     risk.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
@@ -103,6 +107,11 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--predictions", type=Path, help="also write path and probabilities to this CSV file")
     _add_folders(command)
     command.set_defaults(run=_evaluate)
+    quantised = commands.add_parser("quantize", help="add an int8 network to a bundle, where it loses little enough")
+    quantised.add_argument("name", choices=NAMES)
+    quantised.add_argument("bundle", type=Path, help="bundle folder")
+    _add_folders(quantised)
+    quantised.set_defaults(run=_quantize)
     average = commands.add_parser("average", help="average the weights of several runs from the same start")
     average.add_argument("name", choices=NAMES)
     average.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders with a model.keras")
@@ -132,7 +141,6 @@ def _add_train_options(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument("--smoke", action="store_true", help="a run of under a minute on made-up pictures")
     command.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
     command.add_argument("--bundle-only", action="store_true", help="export an earlier run's model.keras again")
-    command.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     command.add_argument("--mixed-precision", action="store_true", help="half precision, where there is a GPU")
     for option, kind in NUMBERS.items():
         command.add_argument(f"--{option.replace('_', '-')}", type=kind)
@@ -163,7 +171,7 @@ def _train(options: argparse.Namespace) -> int:
         run = pipeline.Run(task, options.runs / (f"{options.name}-smoke" if options.smoke else options.name))
         if not options.bundle_only:
             pipeline.train(run, splits, resume=options.resume)
-        bundle = pipeline.make_bundle(run, splits, options.precision)
+        bundle = pipeline.make_bundle(run, splits)
         console = Console()
         for evaluation in pipeline.measure(task, bundle, "validation", splits.validation, run.cache):
             print_classes(evaluation, console)
@@ -241,6 +249,18 @@ def _heart_record(options: argparse.Namespace) -> int:
     return 0
 
 
+def _disease(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from training import disease
+
+    bundle = disease.make_bundle(options.data, options.runs / disease.NAME)
+    _print_figures(bundle.metadata.metrics, Console())
+    if options.install:
+        _install(bundle, options.install, Console())
+    return 0
+
+
 def _heart_risk(options: argparse.Namespace) -> int:
     from rich.console import Console
 
@@ -262,6 +282,17 @@ def _print_figures(metrics: "Mapping[str, Mapping[str, Estimate]]", console: "Co
         console.print(part)
         for name, estimate in figures.items():
             console.print(f"  {name:<24}{format_estimate(estimate)}")
+
+
+def _quantize(options: argparse.Namespace) -> int:
+    from models.bundle import read_bundle
+    from training.quantize import HEADING, add_int8
+    from training.tasks import TASKS
+
+    splits = TASKS[options.name].load(options.data)
+    bundle = add_int8(read_bundle(options.bundle), splits, options.runs / "cache")
+    sys.stdout.write(HEADING + bundle.card.rsplit(HEADING, 1)[1])
+    return 0
 
 
 def _average(options: argparse.Namespace) -> int:

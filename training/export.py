@@ -14,8 +14,6 @@ import onnx
 import onnxruntime as ort
 from keras import layers
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.bundle import TensorSpec
 from models.preprocessing.image import UInt8Array
@@ -57,32 +55,6 @@ def export_onnx(model: keras.Model, target: Path) -> None:
     onnx.checker.check_model(graph)
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(graph, target)
-
-
-def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
-    """Write an int8 copy (QDQ, one scale a channel), calibrated on training pictures (n, size, size, 3)."""
-
-    class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.batches = iter(np.array_split(pictures, max(1, len(pictures) // 8)))
-
-        def get_next(self) -> dict[str, UInt8Array] | None:
-            batch = next(self.batches, None)
-            return None if batch is None else {"image": np.ascontiguousarray(batch)}
-
-    with TemporaryDirectory() as folder:
-        prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        quantize_static(
-            str(prepared),
-            str(target),
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Add", "Clip", "GlobalAveragePool"],
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
 
 
 def check_parity(model: keras.Model, exported: Path, inputs: UInt8Array | FloatArray) -> float:

@@ -10,14 +10,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, Metadata, Precision, read_bundle, write_bundle
-from models.preprocessing.image import UInt8Array
+from models.bundle import Bundle, Metadata, read_bundle, write_bundle
 from training import export, novelty
 from training.calibrate import choose_operating_point, fit_temperature
 from training.card import write_card
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.evaluate import Evaluation, evaluate, predict
-from training.metrics import balanced_accuracy, macro_auroc, softmax
+from training.metrics import softmax
 from training.report import write_report
 from training.splits import Splits
 from training.tasks import Task
@@ -26,7 +25,6 @@ from training.two_phase import Trainer, predict_in_batches
 log = logging.getLogger(__name__)
 
 NOTES = Path(__file__).parent / "notes"
-CALIBRATION_PICTURES = 256
 NOVELTY_PICTURES = 2000
 NOVELTY_QUANTILE = 0.99
 NOVELTY_MARGIN = 1.75
@@ -78,7 +76,7 @@ def average(run: Run, folders: Sequence[Path]) -> None:
     networks[0].save(run.folder / "model.keras")
 
 
-def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bundle:
+def make_bundle(run: Run, splits: Splits) -> Bundle:
     """Calibrate on validation, export model.keras and write a bundle with the validation figures."""
     task, recipe = run.task, run.task.recipe
     network = keras.models.load_model(run.folder / "model.keras")
@@ -102,12 +100,6 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     export.export_onnx(served, exported)
     difference = export.check_parity(served, exported, np.asarray(pictures[: recipe.batch_size]))
     log.info("Keras and ONNX differ by at most %.1e in a probability", difference)
-    loss: dict[str, float] = {}
-    if precision == "int8":
-        reference, exported = exported, run.folder / "int8.onnx"
-        export.quantize(reference, exported, np.asarray(typical[:: max(1, len(typical) // CALIBRATION_PICTURES)]))
-        loss = precision_loss(reference, exported, pictures, labels)
-        log.info("int8 against fp32 on validation: %s", loss)
     entry, outputs = export.tensor_specs(exported)
     draft = write_bundle(
         run.bundle_folder,
@@ -117,7 +109,7 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
             "name": recipe.name,
             "version": task.version,
             "created": date.today(),
-            "precision": precision,
+            "precision": "fp32",
             "task": "multiclass",
             "classes": recipe.classes,
             "input": entry,
@@ -135,7 +127,6 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
                 "loss": recipe.loss,
                 "seed": recipe.seed,
                 "pictures": len(splits.train),
-                **loss,
             },
         },
     )
@@ -144,17 +135,6 @@ def make_bundle(run: Run, splits: Splits, precision: Precision = "fp32") -> Bund
     complete = draft.metadata.model_copy(update={"novelty": known})
     rewrite(run, complete, measure(run.task, draft, "validation", splits.validation, run.cache))
     return read_bundle(run.bundle_folder)
-
-
-def precision_loss(
-    reference: Path, quantised: Path, pictures: UInt8Array, labels: NDArray[np.int64]
-) -> dict[str, float]:
-    """What int8 loses of balanced accuracy and macro AUROC (positive: worse than fp32), on the same pictures."""
-    exact, rough = (predict(model, pictures)["probabilities"] for model in (reference, quantised))
-    return {
-        "int8_loss_of_balanced_accuracy": balanced_accuracy(labels, exact) - balanced_accuracy(labels, rough),
-        "int8_loss_of_macro_auroc": macro_auroc(labels, exact) - macro_auroc(labels, rough),
-    }
 
 
 def measure(task: Task, bundle: Bundle, part: str, samples: Sequence[Sample], cache: Path | None) -> list[Evaluation]:

@@ -1,18 +1,32 @@
-"""Symptoms to diseases: the vocabulary, and which entries of a request it knows."""
+"""Symptoms to diseases: what was understood, how urgent it is, and which diseases explain it best."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cache
+
+import numpy as np
 
 from models import knowledge
-from models.diagnoses.probabilities import percent
-from schemas.disease import DiseasePrediction, DiseaseReading, DiseaseRequest
+from models.bundle import Metadata
+from models.diagnoses.probabilities import DECIMALS, percent
+from models.engine import PROBABILITIES, Outputs
+from models.knowledge import RedFlagRule, UrgencyLevel
+from models.symptoms import features, reading, red_flags
+from models.symptoms.patient import Patient, describe
+from models.symptoms.reading import Findings
+from models.symptoms.vocabulary import vocabulary
+from schemas.disease import (
+    REQUEST_EXAMPLE,
+    DiseasePrediction,
+    DiseaseReading,
+    DiseaseRequest,
+    PatientDetails,
+    RankedDisease,
+    RedFlag,
+)
 
 _KNOWLEDGE = knowledge.disease()
-_SUGGESTIONS = 3
-_ENTRIES_WITH_SUGGESTIONS = 10
-
-KNOWN_SYMPTOMS: tuple[str, ...] = _KNOWLEDGE.symptoms.text
+_LEVELS = tuple(_KNOWLEDGE.urgencies)
+_RANKED = 5
 
 
 class NoKnownSymptomError(ValueError):
@@ -20,61 +34,128 @@ class NoKnownSymptomError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Recognised:
-    """The entries of a request: `known` by their vocabulary names, `unknown` as sent, with up to 3 suggestions each."""
+class Case:
+    """A request as it was understood."""
 
-    known: tuple[str, ...]
-    unknown: tuple[str, ...]
-    suggestions: dict[str, tuple[str, ...]]
+    findings: Findings
+    patient: Patient
+    red_flags: tuple[tuple[RedFlagRule, tuple[str, ...]], ...]
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """What the model reads, by feature name."""
+        return features.values_of(self.findings, self.patient)
 
 
-def recognise(symptoms: Iterable[str]) -> Recognised:
-    """Find each symptom in the vocabulary, whatever its case and whether words are joined by spaces, `_` or `-`.
+def known_symptoms() -> tuple[str, ...]:
+    """Every symptom by name, in the order of the body."""
+    return vocabulary().names
 
-    Suggestions are made for the first 10 unknown entries that have a near name.
+
+def symptoms_by_body_part() -> dict[str, tuple[str, ...]]:
+    """The same, by part of the body."""
+    return dict(vocabulary().parts)
+
+
+def understand(request: DiseaseRequest) -> Case:
+    """Find symptoms, age and sex in a request; what is sent as a field counts before what `text` says.
+
+    Raises `NoKnownSymptomError` where no symptom is understood, present or absent.
     """
-    known: dict[str, None] = {}
-    unknown: dict[str, None] = {}
-    for symptom in symptoms:
-        name = _plain(symptom)
-        if name in KNOWN_SYMPTOMS:
-            known[name] = None
-        else:
-            unknown[symptom] = None
-    near = {
-        symptom: tuple(get_close_matches(_plain(symptom), KNOWN_SYMPTOMS, n=_SUGGESTIONS))
-        for symptom in tuple(unknown)[:_ENTRIES_WITH_SUGGESTIONS]
-    }
-    return Recognised(tuple(known), tuple(unknown), {symptom: names for symptom, names in near.items() if names})
+    findings = reading.read(request.symptoms, request.text)
+    if not findings.present and not findings.absent:
+        raise NoKnownSymptomError(_none_known(findings))
+    described = describe(request.text) if request.text else Patient()
+    patient = Patient(age=request.age if request.age is not None else described.age, sex=request.sex or described.sex)
+    return Case(findings, patient, tuple(red_flags.raised(findings.present, patient)))
 
 
-def sample(request: DiseaseRequest) -> DiseaseReading:
-    """The fixed ranking of the demo mode with the request's own symptoms.
+def interpret(case: Case, outputs: Outputs, metadata: Metadata) -> DiseaseReading:
+    """The five diseases that explain the case best, the gravest urgency, and advice.
 
-    Raises `NoKnownSymptomError` where the vocabulary knows none of them.
+    Raises `ValueError` where the bundle knows a disease that the knowledge file lacks.
     """
-    recognised = recognise(request.symptoms)
-    if not recognised.known:
-        raise NoKnownSymptomError(_none_known(recognised))
+    probabilities = outputs[PROBABILITIES]
+    leading = np.argpartition(-probabilities, _RANKED - 1)[:_RANKED]
+    order = leading[np.argsort(-probabilities[leading], kind="stable")].tolist()
+    ranking = tuple(
+        RankedDisease(disease=metadata.classes[place], probability=round(float(probabilities[place]), DECIMALS))
+        for place in order
+    )
+    level = _urgency(case, ranking)
+    return _reading(case, ranking, level, _advice(case, ranking[0], level))
+
+
+def interpret_example(outputs: Outputs, metadata: Metadata) -> DiseaseReading:
+    """`interpret` for the OpenAPI document's example, once every disease of the bundle is known here.
+
+    Raises `ValueError` where one is not, or where the model's features are not those of the vocabulary.
+    """
+    if unknown := [name for name in metadata.classes if name not in _KNOWLEDGE.diseases.text]:
+        raise ValueError(f"knowledge/disease.yaml lacks {', '.join(unknown)}.")
+    if metadata.tabular_preprocessing.names != features.feature_names():
+        raise ValueError("its findings are not those of knowledge/symptoms.yaml; train it again.")
+    return interpret(_example(), outputs, metadata)
+
+
+def sample(case: Case) -> DiseaseReading:
+    """The fixed ranking of the demo mode with the request's own symptoms and red flags."""
     fixed = _KNOWLEDGE.sample.text
-    first = fixed.ranking[0]
+    level = _urgency(case, fixed.ranking)
+    advice = (_KNOWLEDGE.advice.red_flag.text,) if case.red_flags else ()
+    return _reading(case, fixed.ranking, level, (*advice, *fixed.recommendations))
+
+
+@cache
+def _example() -> Case:
+    return understand(DiseaseRequest.model_validate(REQUEST_EXAMPLE))
+
+
+def _reading(
+    case: Case, ranking: tuple[RankedDisease, ...], level: UrgencyLevel, advice: tuple[str, ...]
+) -> DiseaseReading:
+    first = ranking[0]
     return DiseaseReading(
         prediction=DiseasePrediction(
             disease=first.disease, confidence=first.probability, confidence_percent=percent(first.probability)
         ),
-        top_predictions=fixed.ranking,
-        symptoms_analyzed=recognised.known,
-        symptoms_unrecognized=recognised.unknown,
-        suggestions=recognised.suggestions,
-        recommendations=fixed.recommendations,
+        top_predictions=ranking,
+        symptoms_analyzed=case.findings.present,
+        symptoms_absent=case.findings.absent,
+        symptoms_unrecognized=case.findings.unrecognized,
+        suggestions=case.findings.suggestions,
+        red_flags=tuple(
+            RedFlag(name=rule.name, symptoms=symptoms, urgency=_KNOWLEDGE.urgencies[rule.urgency].text)
+            for rule, symptoms in case.red_flags
+        ),
+        urgency=_KNOWLEDGE.urgencies[level].text,
+        recommendations=advice,
+        patient=PatientDetails(age=case.patient.age, sex=case.patient.sex),
     )
 
 
-def _plain(symptom: str) -> str:
-    return " ".join(symptom.replace("_", " ").replace("-", " ").casefold().split())
+def _urgency(case: Case, ranking: tuple[RankedDisease, ...]) -> UrgencyLevel:
+    """The gravest of the red flags, the leading disease, and every disease that is probable enough."""
+    likely = [
+        _KNOWLEDGE.diseases.text[disease.disease].urgency
+        for place, disease in enumerate(ranking)
+        if place == 0 or disease.probability >= _KNOWLEDGE.urgent_from.text
+    ]
+    return min([*likely, *(rule.urgency for rule, _ in case.red_flags)], key=_LEVELS.index)
 
 
-def _none_known(recognised: Recognised) -> str:
-    near = dict.fromkeys(name for names in recognised.suggestions.values() for name in names)
+def _advice(case: Case, first: RankedDisease, level: UrgencyLevel) -> tuple[str, ...]:
+    advice = _KNOWLEDGE.advice
+    return (
+        *((advice.red_flag.text,) if any(rule.urgency == "emergency" for rule, _ in case.red_flags) else ()),
+        _KNOWLEDGE.urgencies[level].text.action,
+        *_KNOWLEDGE.groups[_KNOWLEDGE.diseases.text[first.disease].group].text,
+        *((advice.uncertain.text,) if first.probability < _KNOWLEDGE.uncertain_below.text else ()),
+        advice.monitor.text,
+    )
+
+
+def _none_known(findings: Findings) -> str:
+    near = dict.fromkeys(name for names in findings.suggestions.values() for name in names)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     return f"None of the symptoms is known.{hint} GET /symptoms lists those that are."

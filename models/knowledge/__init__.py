@@ -7,7 +7,7 @@ a malformed one raises `KnowledgeError`, which names the file, when the diagnosi
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -176,11 +176,88 @@ class DiseaseSample(Part):
     recommendations: tuple[str, ...] = Field(min_length=1)
 
 
-class DiseaseKnowledge(Document):
-    """disease.yaml."""
+UrgencyLevel = Literal["emergency", "urgent", "soon", "routine", "self_care"]
 
-    symptoms: Sourced[tuple[str, ...]]
+
+class DiseaseCare(Part):
+    """What group of advice a disease belongs to, and how soon it wants a doctor."""
+
+    group: str
+    urgency: UrgencyLevel
+
+
+class DiseaseAdvice(Part):
+    """Sentences that any answer may carry."""
+
+    uncertain: Sourced[str]
+    monitor: Sourced[str]
+    red_flag: Sourced[str]
+
+
+class DiseaseKnowledge(Document):
+    """disease.yaml, urgencies from the most to the least urgent."""
+
+    urgencies: dict[UrgencyLevel, Sourced[Urgency]]
+    urgent_from: Sourced[Probability]
+    uncertain_below: Sourced[Probability]
+    advice: DiseaseAdvice
+    groups: dict[str, Sourced[tuple[str, ...]]]
+    diseases: Sourced[dict[str, DiseaseCare]]
     sample: Sourced[DiseaseSample]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if tuple(self.urgencies) != get_args(UrgencyLevel):
+            raise ValueError(f"`urgencies` must be {', '.join(get_args(UrgencyLevel))}, in that order.")
+        if missing := {care.group for care in self.diseases.text.values()} ^ set(self.groups):
+            raise ValueError(f"groups without advice, or without a disease: {', '.join(sorted(missing))}")
+        return self
+
+
+class RedFlagRule(Part):
+    """Holds where each group of `all_of` has a present symptom, `unless` has none, and age (years) and sex fit. An age
+    that is not known fits, unless it `must_be_known`."""
+
+    name: str
+    source: str
+    urgency: UrgencyLevel
+    all_of: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    unless: tuple[str, ...] = ()
+    age: tuple[float, float] | None = None
+    age_must_be_known: bool = False
+    sex: Literal["female", "male"] | None = None
+
+
+class RedFlagKnowledge(Document):
+    """red_flags.yaml."""
+
+    rules: tuple[RedFlagRule, ...] = Field(min_length=1)
+
+
+class SymptomKnowledge(Document):
+    """symptoms.yaml: symptoms by part of the body with their phrases, and the words that count as one."""
+
+    words: Sourced[dict[str, tuple[str, ...]]]
+    rewrites: Sourced[dict[str, str]]
+    symptoms: Sourced[dict[str, dict[str, tuple[str, ...]]]]
+    kinds: Sourced[dict[str, tuple[str, ...]]]
+    stopwords: Sourced[tuple[str, ...]]
+    complaints: Sourced[tuple[str, ...]]
+    places: Sourced[tuple[str, ...]]
+    sides: Sourced[tuple[str, ...]]
+
+
+class NegationKnowledge(Document):
+    """negation.yaml: what denies a finding, what ends a denial, and whose finding it is."""
+
+    denials: Sourced[tuple[str, ...]]
+    list_denials: Sourced[tuple[str, ...]]
+    near_denials: Sourced[tuple[str, ...]]
+    following_denials: Sourced[tuple[str, ...]]
+    pseudo_denials: Sourced[tuple[str, ...]]
+    terminators: Sourced[tuple[str, ...]]
+    relatives: Sourced[tuple[str, ...]]
+    relatives_have: Sourced[tuple[str, ...]]
 
 
 class RiskBand(Part):
@@ -279,8 +356,26 @@ def breast() -> BreastKnowledge:
 
 @cache
 def disease() -> DiseaseKnowledge:
-    """Vocabulary and texts of POST /predict-disease."""
+    """Urgency, advice and texts of POST /predict-disease."""
     return _read("disease.yaml", DiseaseKnowledge)
+
+
+@cache
+def symptoms() -> SymptomKnowledge:
+    """The vocabulary of symptoms."""
+    return _read("symptoms.yaml", SymptomKnowledge)
+
+
+@cache
+def red_flags() -> RedFlagKnowledge:
+    """The combinations of symptoms that call for urgent care."""
+    return _read("red_flags.yaml", RedFlagKnowledge)
+
+
+@cache
+def negation() -> NegationKnowledge:
+    """How a finding is denied."""
+    return _read("negation.yaml", NegationKnowledge)
 
 
 @cache

@@ -205,7 +205,7 @@ async def test_422_json_out_of_physiological_range(client: httpx.AsyncClient, fi
 
 
 async def test_422_no_known_symptom(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/predict-disease", json={"symptoms": ["hedache", "qwertyuiop"]})
+    answer = await client.post("/predict-disease", json={"symptoms": ["heddakke", "qwertyuiop"]})
     problem = assert_problem(answer, 422, "Invalid request")
     assert "headache" in problem.detail
 

@@ -46,9 +46,9 @@ def test_other_classes_can_not() -> None:
         check_classes(_metadata("skin", classes=CLASSES["skin"][::-1]))
 
 
-def test_nor_can_a_model_that_no_diagnosis_reads_yet() -> None:
-    with pytest.raises(BundleError, match="Bundle disease: this version of the service can't interpret it"):
-        check_classes(_metadata("skin").model_copy(update={"name": "disease"}))
+def test_nor_can_a_model_of_no_diagnosis() -> None:
+    with pytest.raises(BundleError, match="Bundle knee: this version of the service can't interpret it"):
+        check_classes(_metadata("skin").model_copy(update={"name": "knee"}))
 
 
 def test_nor_can_a_model_that_reads_something_else() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.bundle import Bundle, BundleError, file_sha256, read_bundle
+from models.bundle import INT8_FILE, Bundle, BundleError, file_sha256, read_bundle
 from models.preprocessing import ecg, image, tabular
 from models.preprocessing.ecg import SignalPreprocessing
 from tests.fake_bundle import make_bundle
@@ -110,3 +110,30 @@ def test_a_bundle_reads_pictures_or_signals_and_says_which(tmp_path: Path) -> No
         pictures.signal_preprocessing  # noqa: B018
     with pytest.raises(BundleError, match="reads no pictures"):
         signals.image_preprocessing  # noqa: B018
+
+
+def _add_int8(bundle: Bundle, content: bytes = b"an int8 network") -> None:
+    file = bundle.folder / INT8_FILE
+    file.write_bytes(content)
+    _edit(bundle, lambda metadata: metadata.update(int8={"sha256": file_sha256(file), "loss": {"macro_auroc": 0.001}}))
+
+
+def test_the_int8_network_is_used_where_asked_for_and_there(bundle: Bundle) -> None:
+    assert read_bundle(bundle.folder, "int8") == bundle
+    _add_int8(bundle)
+    assert read_bundle(bundle.folder).metadata.precision == "fp32"
+    quantised = read_bundle(bundle.folder, "int8")
+    assert quantised.metadata.precision == "int8"
+    assert quantised.model_path == bundle.folder / INT8_FILE
+    assert quantised.metadata.sha256 == file_sha256(quantised.model_path)
+
+
+def test_a_missing_or_changed_int8_network_is_refused(bundle: Bundle) -> None:
+    _add_int8(bundle)
+    (bundle.folder / INT8_FILE).write_bytes(b"another")
+    with pytest.raises(BundleError, match=r"model\.int8\.onnx has checksum"):
+        read_bundle(bundle.folder, "int8")
+    (bundle.folder / INT8_FILE).unlink()
+    with pytest.raises(BundleError, match=r"model\.int8\.onnx missing"):
+        read_bundle(bundle.folder, "int8")
+    assert read_bundle(bundle.folder).metadata.int8

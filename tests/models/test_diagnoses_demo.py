@@ -52,41 +52,16 @@ def test_category_6_is_answered_only_on_the_callers_word() -> None:
 
 
 def test_the_disease_sample_is_the_contracts_example() -> None:
-    sample = disease.sample(DiseaseRequest.model_validate(contract.DISEASE_REQUEST))
+    sample = disease.sample(disease.understand(DiseaseRequest.model_validate(contract.DISEASE_REQUEST)))
     assert contract.departures(contract.DISEASE, json.loads(sample.model_dump_json())) == []
     assert (sample.symptoms_unrecognized, sample.suggestions, sample.red_flags) == ((), {}, ())
 
 
-def test_symptoms_are_recognised_in_any_case_and_joined_in_any_way() -> None:
-    sample = disease.sample(symptoms("High FEVER", "FEVER", "sore_throat", "Runny-Nose", "fevr"))
-    assert sample.symptoms_analyzed == ("fever", "sore throat", "runny nose")
-    assert sample.symptoms_unrecognized == ("High FEVER", "fevr")
-    assert sample.suggestions["fevr"] == ("fever",)
-
-
-def test_only_unknown_symptoms_are_refused_with_suggestions() -> None:
-    with pytest.raises(disease.NoKnownSymptomError, match=r"Did you mean headache") as caught:
-        disease.sample(symptoms("headake", "qqq"))
-    assert "GET /symptoms" in str(caught.value)
-
-
-def test_unknown_symptoms_without_a_near_name_get_no_suggestion() -> None:
-    with pytest.raises(disease.NoKnownSymptomError, match=r"^None of the symptoms is known\. GET /symptoms"):
-        disease.sample(symptoms("qqq"))
-
-
-@given(st.lists(st.text(min_size=1, max_size=100), min_size=1, max_size=100))
-def test_every_entry_is_either_known_or_unknown(entries: list[str]) -> None:
-    recognised = disease.recognise(entries)
-    assert set(recognised.known) <= set(disease.KNOWN_SYMPTOMS)
-    assert set(recognised.unknown) <= set(entries)
-    assert set(recognised.suggestions) <= set(recognised.unknown)
-    assert recognised.known or recognised.unknown
-
-
-@given(st.lists(st.sampled_from(disease.KNOWN_SYMPTOMS), min_size=1, unique=True))
-def test_known_symptoms_are_echoed_in_their_order(names: list[str]) -> None:
-    assert disease.sample(symptoms(*names)).symptoms_analyzed == tuple(names)
+def test_the_disease_sample_tells_red_flags() -> None:
+    sample = disease.sample(disease.understand(symptoms("crushing chest pain", "sweating")))
+    assert sample.urgency.color == "red"
+    assert sample.red_flags[0].name == "Possible heart attack"
+    assert "emergency" in sample.recommendations[0]
 
 
 def test_the_heart_risk_sample_is_the_contracts_example() -> None:

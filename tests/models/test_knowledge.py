@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from models import knowledge
-from models.knowledge import Document, Grade, HeartKnowledge, KnowledgeError, SkinKnowledge, Sourced, parse
+from models.knowledge import Document, Grade, HeartKnowledge, KnowledgeError, RedFlagRule, SkinKnowledge, Sourced, parse
 from schemas.heart_risk import RiskLevel
 
 DOCUMENTS: list[Document] = [
@@ -19,6 +19,9 @@ DOCUMENTS: list[Document] = [
     knowledge.heart(),
     knowledge.breast(),
     knowledge.disease(),
+    knowledge.symptoms(),
+    knowledge.negation(),
+    knowledge.red_flags(),
     knowledge.heart_risk(),
     knowledge.prevent(),
 ]
@@ -45,7 +48,7 @@ def texts_in(node: object) -> Iterator[str]:
 
 
 def sources_in(node: object) -> Iterator[str]:
-    if isinstance(node, Sourced | Grade):
+    if isinstance(node, Sourced | Grade | RedFlagRule):
         yield node.source
     if isinstance(node, BaseModel):
         for _, child in node:
@@ -150,12 +153,21 @@ def test_risk_bands_and_grades_ascend() -> None:
         assert starts == sorted(set(starts))
 
 
-def test_the_vocabulary_is_readable_and_ordered() -> None:
-    symptoms = knowledge.disease().symptoms.text
-    assert len(symptoms) >= 40
-    assert list(symptoms) == sorted(set(symptoms))
-    assert {"fever", "cough", "headache", "fatigue"} <= set(symptoms)
-    assert all(re.fullmatch(r"[a-z ]+", symptom) for symptom in symptoms)
+def test_the_vocabulary_is_readable_and_names_each_symptom_once() -> None:
+    names = [name for symptoms in knowledge.symptoms().symptoms.text.values() for name in symptoms]
+    assert len(names) >= 400
+    assert len(set(names)) == len(names)
+    assert {"fever", "cough", "headache", "fatigue"} <= set(names)
+    assert all(re.fullmatch(r"[a-z -]+", name) for name in names)
+    kinds = knowledge.symptoms().kinds.text
+    assert {name for name, wider in kinds.items() for name in (name, *wider)} <= set(names)
+
+
+def test_diseases_are_named_once_in_full() -> None:
+    diseases = knowledge.disease().diseases.text
+    assert len(diseases) >= 150
+    assert {"Common Cold", "Influenza", "COVID-19"} <= diseases.keys()
+    assert len({name.casefold() for name in diseases}) == len(diseases)
 
 
 @pytest.mark.parametrize(

@@ -54,15 +54,6 @@ def test_resume_goes_on_where_the_checkpoint_stands(runs: Path, capsys: pytest.C
     assert [entry["step"] for entry in entries[before:]] == [6]
 
 
-def test_int8_is_exported_with_its_measured_loss(runs: Path) -> None:
-    arguments = ["skin", "--smoke", "--runs", str(runs), "--bundle-only", "--precision", "int8"]
-    assert cli.main(arguments) == 0
-    bundle = read_bundle(runs / "skin-smoke" / "bundle")
-    assert bundle.metadata.precision == "int8"
-    assert -1 <= bundle.metadata.training["int8_loss_of_balanced_accuracy"] <= 1
-    assert bundle.model_path.stat().st_size < 0.5 * (runs / "skin-smoke" / "fp32.onnx").stat().st_size
-
-
 def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:
     for name, value in (("one", 1.0), ("other", 3.0)):
         layer = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(value))

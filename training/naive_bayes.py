@@ -1,0 +1,129 @@
+"""Naive Bayes over diseases as one small graph.
+
+log P(d | findings) = `prior_exponent` log prior(d) + sum over present log p + `absent_weight` sum over absent
+log (1 - p) + `unmentioned_weight` sum over the rest log (1 - p) + `age_weight` log odds of age and sex; all of it over
+`temperature`, then a softmax over d.
+
+p is the profile's rate of the finding, SymCat's times `tabled_weight` where only SymCat has one; a narrower finding
+(severe headache) that has none takes `narrower` times the rate of the wider one (headache); no p is below `floor`
+plus `background` times the finding's mean over all diseases, weighted by prior: nobody has one disease only. Of a
+finding and a wider one only the narrower is counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.symptoms.vocabulary import vocabulary
+from training.datasets.disease_profiles import Disease
+
+Float64Array = NDArray[np.float64]
+
+_HIGHEST = 0.97
+_LOWEST_ODDS = 0.01  # SymCat's tables have zeros
+_OPSET = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """What is chosen on the vignettes; the formula is the module's."""
+
+    prior_exponent: float = 0.5
+    floor: float = 0.003
+    background: float = 0.3
+    tabled_weight: float = 0.7
+    narrower: float = 0.1
+    absent_weight: float = 0.7
+    unmentioned_weight: float = 0.3
+    age_weight: float = 0.7
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The arithmetic of the graph: scores (n, d) of rows (n, f) in -1, 0, 1 are max(row, 0) `present` + max(-row, 0)
+    `absent` + `bias`."""
+
+    present: Float64Array
+    absent: Float64Array
+    bias: Float64Array
+
+    def scores(self, rows: NDArray[np.float32]) -> Float64Array:
+        """Log probabilities (n, d) up to a constant of each row, temperature applied."""
+        return np.asarray(np.maximum(rows, 0) @ self.present + np.maximum(-rows, 0) @ self.absent + self.bias)
+
+
+def weigh(diseases: Sequence[Disease], constants: Constants) -> Weights:
+    """The weights of every feature, those of `preprocessing()` in order, for each disease."""
+    names, wider = vocabulary().names, vocabulary().wider
+    rates = _rates(diseases, constants)
+    unlikely = np.log1p(-rates)
+    unmentioned = constants.unmentioned_weight * unlikely
+    places = {name: place for place, name in enumerate(names)}
+    settled = unmentioned.copy()
+    for name, place in places.items():
+        for including in wider[name]:
+            settled[place] += unmentioned[places[including]]
+    odds = np.array([(*disease.age_odds, *disease.sex_odds) for disease in diseases])
+    about_patient = constants.age_weight * np.log(np.maximum(odds, _LOWEST_ODDS)).T
+    prior = constants.prior_exponent * np.log([disease.prior for disease in diseases])
+    return Weights(
+        present=np.vstack([np.log(rates) - settled, about_patient]) / constants.temperature,
+        absent=np.vstack([constants.absent_weight * unlikely - unmentioned, np.zeros_like(about_patient)])
+        / constants.temperature,
+        bias=(prior + unmentioned.sum(axis=0)) / constants.temperature,
+    )
+
+
+def _rates(diseases: Sequence[Disease], constants: Constants) -> Float64Array:
+    """P(finding | disease), (findings, diseases)."""
+    names, wider = vocabulary().names, vocabulary().wider
+    given = np.zeros((len(names), len(diseases)))
+    places = {name: place for place, name in enumerate(names)}
+    for column, disease in enumerate(diseases):
+        for finding, rate in disease.tabled.items():
+            given[places[finding], column] = constants.tabled_weight * rate
+        for finding, rate in disease.written.items():
+            given[places[finding], column] = rate
+    for name, including in wider.items():
+        for wide in including:
+            given[places[wide]] = np.maximum(given[places[wide]], given[places[name]])
+    for name, including in wider.items():
+        for wide in including:
+            given[places[name]] = np.maximum(given[places[name]], constants.narrower * given[places[wide]])
+    prior = np.array([disease.prior for disease in diseases])
+    mean = given @ (prior / prior.sum())
+    base = constants.floor + constants.background * mean[:, None]
+    return np.asarray(np.minimum(np.maximum(given, base), _HIGHEST))
+
+
+def export_onnx(weights: Weights, target: Path) -> None:
+    """Write the graph: `row` (batch, f) to `probabilities` (batch, d), float32."""
+    features, diseases = weights.present.shape
+    constants = {"present": weights.present, "absent": weights.absent, "bias": weights.bias}
+    zero = numpy_helper.from_array(np.zeros((), np.float32), "zero")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Max", ["row", "zero"], ["is_present"]),
+            helper.make_node("Min", ["row", "zero"], ["is_denied"]),
+            helper.make_node("MatMul", ["is_present", "present"], ["for_present"]),
+            helper.make_node("MatMul", ["is_denied", "absent"], ["for_denied"]),
+            helper.make_node("Sub", ["for_present", "for_denied"], ["for_findings"]),
+            helper.make_node("Add", ["for_findings", "bias"], ["scores"]),
+            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=-1),
+        ],
+        "naive_bayes",
+        [helper.make_tensor_value_info("row", TensorProto.FLOAT, ["batch", features])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", diseases])],
+        [zero, *(numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items())],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
+    model.ir_version = 10
+    onnx.checker.check_model(model)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, target)
