@@ -267,7 +267,7 @@ def _beat_shape(millivolts: FloatMap, scale: Scale) -> float:
     broad = half - 1 + (echo[half - 1] - 0.5 * echo[0]) / max(echo[half - 1] - echo[half], 1e-9)
     lags = np.arange(round(8 * scale.across), min(round(65 * scale.across), steep.size - 1))
     peaks = lags[(echo[lags] >= echo[lags - 1]) & (echo[lags] >= echo[lags + 1])]
-    if not peaks.size:
+    if not peaks.size or echo[peaks].max() <= 0:
         return 0.0
     apart = peaks[echo[peaks] > 0.6 * echo[peaks].max()][0]
     return float(broad * apart) / scale.across**2
