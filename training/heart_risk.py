@@ -48,6 +48,9 @@ BINS = 10
 RESAMPLES = 1000
 PARITY = 1e-5
 NEVER_MISSING = ("age", "sex", "chest_pain")
+SIX_INPUTS = "cross-validation, six inputs"
+
+Figures = dict[str, dict[str, Estimate]]
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def make_bundle(data: Path, run: Path) -> Bundle:
     pattern_model.export_onnx(model, exported)
     difference = check_parity(model, exported, cases.rows)
     log.info("NumPy and ONNX differ by at most %.1e in a probability", difference)
-    metrics, plotted = measure_all(cases)
+    metrics, subgroups, plotted = measure_all(cases)
     write_calibration_report(run / "report", "Heart risk", metrics, plotted)
     metadata: dict[str, Any] = {
         "name": NAME,
@@ -170,14 +173,15 @@ def make_bundle(data: Path, run: Path) -> Bundle:
         },
     }
     draft = Metadata.model_validate({**metadata, "sha256": "0" * 64})
-    card = write_card(draft, {}, "\n".join([*_coefficients(draft), NOTES.read_text(encoding="utf-8")]))
+    card = write_card(
+        draft, {SIX_INPUTS: subgroups}, "\n".join([*_coefficients(draft), NOTES.read_text(encoding="utf-8")])
+    )
     return write_bundle(run / "bundle", model=exported, card=card, metadata=metadata)
 
 
-def measure_all(
-    cases: Cases,
-) -> tuple[dict[str, dict[str, Estimate]], Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float32]]]]:
-    """The figures of each measurement, and the labels and chances that the report plots."""
+def measure_all(cases: Cases) -> tuple[Figures, Figures, Mapping[str, tuple[NDArray[np.bool_], NDArray[np.float32]]]]:
+    """The figures of each measurement, those of six inputs in subgroups, and the labels and chances that the report
+    plots."""
     groups = cases.groups.tolist()
     complete = (cases.rows[:, : len(REQUIRED)] != MISSING).all(axis=1)
     measured: dict[str, dict[str, Estimate]] = {}
@@ -197,7 +201,23 @@ def measure_all(
         here = cases.sites == site
         chances = leave_site_out(cases.knowing(()), site)
         measured[f"{site} left out, six inputs"] = measure(cases.labels[here], chances, cases.groups[here].tolist())
-    return measured, plotted
+    return measured, _measure_subgroups(cases, plotted["six inputs"][1]), plotted
+
+
+def _measure_subgroups(cases: Cases, chances: NDArray[np.float32]) -> Figures:
+    male, age = cases.rows[:, FEATURES.index("sex")] == 1, cases.rows[:, FEATURES.index("age")]
+    members = {
+        "women": ~male,
+        "men": male,
+        "under 45 years": age < 45,
+        "45 to 64 years": (age >= 45) & (age < 65),
+        "65 years and over": age >= 65,
+        **{f"{site}, learned from too": cases.sites == site for site in uci_heart.SITES},
+    }
+    return {
+        name: measure(cases.labels[chosen], chances[chosen], cases.groups[chosen].tolist())
+        for name, chosen in members.items()
+    }
 
 
 def check_parity(model: PatternModel, exported: Path, rows: Float32Array) -> float:

@@ -10,6 +10,7 @@ from models.diagnoses.probabilities import DECIMALS, percent
 from models.engine import PROBABILITIES, Outputs
 from models.knowledge import Grade, RiskBand
 from schemas.heart_risk import (
+    CHEST_PAINS,
     REQUEST_EXAMPLE,
     Contribution,
     HeartRiskPrediction,
@@ -100,7 +101,7 @@ def assess(
             cholesterol=_factor(request.cholesterol, cholesterol),
         ),
         recommendations=advice + band.recommendations.text,
-        meaning=_KNOWLEDGE.meaning.text,
+        meaning=_meaning(request),
         baseline_probability=baseline,
         contributions=contributions,
         ten_year_risk=ten_year_risk(request),
@@ -124,6 +125,12 @@ def sample(request: HeartRiskRequest) -> HeartRiskReading:
 
 def _factor(value: float, grade: Grade) -> RiskFactor:
     return RiskFactor(value=value, risk=grade.risk, guideline=_KNOWLEDGE.sources[grade.source])
+
+
+def _meaning(request: HeartRiskRequest) -> str:
+    if request.chest_pain != CHEST_PAINS["asymptomatic"]:
+        return _KNOWLEDGE.meaning.text
+    return f"{_KNOWLEDGE.meaning.text} {_KNOWLEDGE.without_symptoms.text}"
 
 
 def _contributions(baseline: float, log_odds: Sequence[float], request: HeartRiskRequest) -> tuple[Contribution, ...]:

@@ -291,6 +291,7 @@ class HeartRiskKnowledge(Document):
     """heart_risk.yaml, bands in ascending order."""
 
     meaning: Sourced[str]
+    without_symptoms: Sourced[str]
     bands: tuple[RiskBand, ...]
     grades: RiskGrades
 

@@ -1,6 +1,8 @@
 """Combinations of symptoms that call for urgent care, checked before the model (models/knowledge/red_flags.yaml)."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
 
 from models import knowledge
 from models.knowledge import RedFlagRule
@@ -12,13 +14,25 @@ def raised(present: Iterable[str], patient: Patient) -> list[tuple[RedFlagRule, 
     """The rules that hold for the symptoms that are present, each with those that raised it, in their order."""
     wider = vocabulary().wider
     meanings = {symptom: wider[symptom] | {symptom} for symptom in present}
-    known = frozenset().union(*meanings.values())
+    known = frozenset[str]().union(*meanings.values())
+    rules = knowledge.red_flags().rules
+    candidates = sorted({place for symptom in known for place in _rules_by_symptom().get(symptom, ())})
     found = []
-    for rule in knowledge.red_flags().rules:
+    for rule in [rules[place] for place in candidates]:
         if _holds(rule, known, patient):
             named = frozenset(name for group in rule.all_of for name in group)
             found.append((rule, tuple(symptom for symptom, means in meanings.items() if means & named)))
     return found
+
+
+@cache
+def _rules_by_symptom() -> Mapping[str, tuple[int, ...]]:
+    """For each symptom of a rule's first group the places of those rules."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, rule in enumerate(knowledge.red_flags().rules):
+        for symptom in rule.all_of[0]:
+            places[symptom].append(place)
+    return {symptom: tuple(found) for symptom, found in places.items()}
 
 
 def _holds(rule: RedFlagRule, known: frozenset[str], patient: Patient) -> bool:

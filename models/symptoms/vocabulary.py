@@ -12,7 +12,7 @@ from models import knowledge
 from models.symptoms.words import BOUNDARY, Rewriter, sentences, stem
 
 _DENIALS = frozenset({"no", "not"})
-_SHORTEST_STEM = 4
+_SHORTEST_STEM = 5
 _LONG_WORD = 8
 _SHORTEST_ENTRY = 5
 _FUZZY_PHRASE = 86
@@ -127,7 +127,8 @@ class Vocabulary:
         if phrase.startswith(_WHOLE_ENTRY):
             return
         words = spelling.split()
-        for form in (self._rewrite(words), words):
+        rewritten = self._rewrite(words)
+        for form in (rewritten,) if rewritten == words else (rewritten, words):
             bag = frozenset(word for word in self.content(form) if word != BOUNDARY)
             if bag and not _DENIALS.intersection(form):
                 self._bags.setdefault(bag, name)

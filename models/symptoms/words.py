@@ -29,6 +29,8 @@ def sentences(text: str) -> list[list[str]]:
 
 def _words(sentence: str) -> list[str]:
     plain = sentence.lower()
+    if plain.isascii() and plain.replace(" ", "").isalpha() and "no" not in plain:
+        return [american(word) for word in plain.split()]
     for pattern, replacement in _CONTRACTIONS:
         plain = pattern.sub(replacement, plain)
     return [american(word) if word[0].isalnum() else BOUNDARY for word in _WORD.findall(plain)]

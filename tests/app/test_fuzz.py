@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from schemas.common import Problem
+from schemas.heart_risk import HeartRiskRequest
+from tests.contract import HEART_RISK_REQUEST
+from tests.fake_bundle import make_bundle
 from tests.pictures import encode, noise
 from tests.records import record, record_files
 from tests.service import serving, upload
@@ -44,7 +46,10 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(bundles: Path) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    bundles = tmp_path_factory.mktemp("bundles")
+    for name in ("skin", "xray", "heart_risk"):
+        make_bundle(bundles, name)
     with asyncio.Runner() as runner:
         running = serving(bundles=bundles, max_pixels=1_000_000)
         client = runner.run(running.__aenter__())
@@ -137,13 +142,23 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-HEART_FIELDS = ("age", "sex", "blood_pressure", "cholesterol", "chest_pain", "max_heart_rate")
+HEART_FORMS = st.fixed_dictionaries(dict.fromkeys(HEART_RISK_REQUEST, JSON | st.integers(0, 300)))
+HEART_OPTIONS = st.dictionaries(
+    st.sampled_from([name for name in HeartRiskRequest.model_fields if name not in HEART_RISK_REQUEST]),
+    st.none() | st.booleans() | st.integers(0, 300) | st.floats() | st.text(max_size=5),
+)
 
 
 @FUZZ
-@given(form=JSON | st.fixed_dictionaries(dict.fromkeys(HEART_FIELDS, JSON | st.integers(0, 300))))
+@given(form=JSON | HEART_FORMS)
 def test_any_json_as_a_heart_form(service: Service, form: Any) -> None:
     _post_json(service, "/predict-heart", form)
+
+
+@FUZZ
+@given(options=HEART_OPTIONS)
+def test_any_value_besides_a_heart_form(service: Service, options: dict[str, Any]) -> None:
+    _post_json(service, "/predict-heart", {**HEART_RISK_REQUEST, **options})
 
 
 @FUZZ

@@ -113,6 +113,12 @@ def test_the_worst_and_the_best_form_lie_far_apart() -> None:
     assert read(**worst).prediction.risk_level == "High"
 
 
+def test_without_symptoms_the_answer_says_whom_it_knows() -> None:
+    assert "far too high" in read(chest_pain="asymptomatic").meaning
+    assert "far too high" not in read(chest_pain=2).meaning
+    assert "not a forecast" in read(chest_pain=3).meaning
+
+
 def test_each_grade_names_its_guideline() -> None:
     factors = read(age=70, cholesterol=300).risk_factors
     assert "2018 AHA/ACC cholesterol" in factors.age.guideline

@@ -71,6 +71,7 @@ def test_the_card_says_what_was_measured_and_what_it_is(bundle: Bundle) -> None:
     assert "cross-validation, six inputs" in bundle.metadata.metrics
     assert "va left out, six inputs" in bundle.metadata.metrics
     assert "| asymptomatic |" in bundle.card
+    assert "| women | " in bundle.card
     assert "no forecast" in bundle.card
     assert "Operating points" not in bundle.card
 

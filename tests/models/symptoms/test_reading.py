@@ -128,6 +128,7 @@ def test_a_narrower_symptom_keeps_the_wider_one_from_being_denied() -> None:
     [
         ("He wakes up at the end of the night.", "suicidal thoughts"),
         ("He works later and would fail.", "cut or wound"),
+        ("Calming down took a while; her upper lip is swollen.", "one-sided leg swelling"),
         ("A fit, healthy man.", "seizure"),
         ("She climbs two flights of stairs.", "long immobility"),
         ("She has irritable bowel syndrome.", "irritability"),
