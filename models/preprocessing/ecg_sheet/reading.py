@@ -113,6 +113,8 @@ def _score(density: FloatMap) -> FloatMap:
     moment = np.cumsum(counts * np.arange(256))
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (moment[-1] * below / below[-1] - moment) ** 2 / (below * (below[-1] - below))
+    if not np.isfinite(between[:255]).any():  # all that is drawn has one shade
+        return np.clip(density / counts.argmax(), 0, 1).astype(np.float32)
     threshold = int(np.nanargmax(between[:255]))
     low = moment[threshold] / below[threshold]
     high = low + 0.65 * (threshold - low)
