@@ -88,12 +88,9 @@ class TabularPreprocessing(BaseModel):
         return np.stack(made) if made else np.empty((0, *self.tensor_shape), np.float32)
 
     def outside(self, values: Mapping[str, float | None]) -> tuple[Feature, ...]:
-        """The features whose value lies outside what the model learned from."""
-        return tuple(
-            feature
-            for feature in self.features
-            if (value := values.get(feature.name)) is not None and not feature.low <= value <= feature.high
-        )
+        """The features whose value lies outside what the model learned from. Raises `KeyError` for an unknown name."""
+        bounded = ((self.features[self._places[name]], value) for name, value in values.items() if value is not None)
+        return tuple(feature for feature, value in bounded if not feature.low <= value <= feature.high)
 
     @cached_property
     def _places(self) -> dict[str, int]:
