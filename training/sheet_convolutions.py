@@ -1,7 +1,7 @@
 """Random convolutions of what is read off an ECG sheet, where every lead is seen for a while only, each at its time.
 
-As `training.random_convolutions`, but a kernel reads one lead, or a mixture of leads of one column, which sheets show at
-the same time in every layout; and a feature is the share of the time in which all that a kernel reaches is shown. A
+As `training.random_convolutions`, but a kernel reads one lead, or a mixture of leads of one column, which sheets show
+at the same time in every layout; and a feature is the share of the time in which all that a kernel reaches is shown. A
 lead that a sheet does not show for long enough has the features of the average one.
 """
 
@@ -126,7 +126,7 @@ def _voltage(signal: Any, shown: Any) -> Any:
 
 
 def _mixtures(count: int, rng: np.random.Generator) -> FloatArray:
-    """Weights (12, 12 + 4 x count): each lead, then of each column's three leads sums and differences of two or three."""
+    """Weights (12, 12 + 4 x count): each lead, then sums and differences of two or three leads of each column."""
     mixed = [np.eye(len(LEADS))]
     for column in _COLUMNS:
         for _ in range(count):
@@ -150,9 +150,7 @@ def _convolutions(
     streams = mixture.shape[1]
     mixed = ops.matmul(scaled(signal, shown), mixture)
     both = ops.cast(ops.matmul(shown, used) > used.sum(axis=0) - 0.5, "float32")
-    mixed, both = (
-        ops.reshape(ops.transpose(values, (0, 2, 1)), (-1, samples, 1)) for values in (mixed, both)
-    )
+    mixed, both = (ops.reshape(ops.transpose(values, (0, 2, 1)), (-1, samples, 1)) for values in (mixed, both))
     kernels = np.full((TAPS, 1, len(KERNELS)), -1.0, np.float32)
     for index, doubled in enumerate(KERNELS):
         kernels[list(doubled), 0, index] = 2.0
