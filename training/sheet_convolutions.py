@@ -150,9 +150,7 @@ def _convolutions(
     streams = mixture.shape[1]
     mixed = ops.matmul(scaled(signal, shown), mixture)
     both = ops.cast(ops.matmul(shown, used) > used.sum(axis=0) - 0.5, "float32")
-    mixed, both = (
-        ops.reshape(ops.transpose(values, (0, 2, 1)), (-1, samples, 1)) for values in (mixed, both)
-    )
+    mixed, both = (ops.reshape(ops.transpose(values, (0, 2, 1)), (-1, samples, 1)) for values in (mixed, both))
     kernels = np.full((TAPS, 1, len(KERNELS)), -1.0, np.float32)
     for index, doubled in enumerate(KERNELS):
         kernels[list(doubled), 0, index] = 2.0
