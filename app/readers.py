@@ -22,9 +22,10 @@ from models import knowledge
 from models.bundle import BundleError, Metadata
 from models.diagnoses import breast, disease, heart, heart_risk, skin, xray
 from models.engine import PROBABILITIES, Outputs
-from models.preprocessing import ecg
+from models.preprocessing import ecg, sheet
 from models.preprocessing.ecg import EcgWindows, SignalPreprocessing
 from models.preprocessing.image import decode, preprocess
+from models.preprocessing.sheet import ReadSheet
 from models.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Diagnosis, ModelInfo, Reading, Reliability
 from schemas.heart import HeartReading
@@ -42,7 +43,12 @@ INTERPRETERS: Mapping[str, Interpret[Reading]] = {
     "disease": disease.interpret_example,
 }
 """How the answers of each model are read; those of a form by the form of the OpenAPI document's example."""
-KINDS: Mapping[str, str] = {"heart_record": "signal", "heart_risk": "tabular", "disease": "tabular"}
+KINDS: Mapping[str, str] = {
+    "heart_image": "sheet",
+    "heart_record": "signal",
+    "heart_risk": "tabular",
+    "disease": "tabular",
+}
 """What a diagnosis reads, where it is no picture."""
 
 
@@ -94,6 +100,26 @@ class Reader:
         )
         context = self._judged(name, prediction, judge(prediction), UnreliableImageError)
         return interpret(prediction.outputs, prediction.metadata), context
+
+    async def sheet(self, image: bytes) -> tuple[HeartReading, AnswerContext]:
+        """Read the picture of a 12-lead ECG sheet with the model, or answer its sample where there is no bundle.
+
+        Raises as `image` does.
+        """
+        if self.registry.model("heart_image").state == "absent":
+            return await self.sample_of_image("heart_image", image, heart.sample)
+        prediction, read = await while_connected(
+            self.request,
+            self.registry.predict_windows(
+                "heart_image",
+                lambda metadata: sheet.preprocess(
+                    image, metadata.sheet_preprocessing, max_pixels=self.settings.max_pixels
+                ),
+            ),
+        )
+        context = self._judged("heart_image", prediction, judge_sheet(read), UnreliableImageError)
+        reading = heart.interpret(prediction.outputs, prediction.metadata)
+        return reading.model_copy(update={"sheet": heart.summarise_sheet(read)}), context
 
     async def record(self, files: RecordFiles) -> tuple[HeartReading, AnswerContext]:
         """Read a 12-lead ECG with the model, or answer its sample, once the record has proven to be one, where there
@@ -177,6 +203,13 @@ class Reader:
             request_id=self.request.state.request_id,
             disclaimer=knowledge.common().disclaimer.text,
         )
+
+
+def judge_sheet(read: ReadSheet) -> Reliability:
+    """Accept a sheet whose traces were read and fit together."""
+    if read.fault is None:
+        return Reliability(accepted=True)
+    return Reliability(accepted=False, reason=f"{read.fault} Don't rely on the answer.")
 
 
 def judge_record(prediction: Prediction, windows: EcgWindows) -> Reliability:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.preprocessing import ecg, image, tabular
+from models.preprocessing import ecg, image, sheet, tabular
 from models.preprocessing.ecg import SignalPreprocessing
 from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.sheet import SheetPreprocessing
 from models.preprocessing.tabular import TabularPreprocessing
 
 MODEL_FILE = "model.onnx"
@@ -27,7 +28,7 @@ CARD_FILE = "card.md"
 
 Precision = Literal["fp32", "int8"]
 
-_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION, "tabular": tabular.REVISION}
+_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION, "sheet": sheet.REVISION, "tabular": tabular.REVISION}
 
 
 class BundleError(ValueError):
@@ -112,7 +113,7 @@ class Metadata(_Part):
     classes: tuple[str, ...]
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
-    preprocessing: ImagePreprocessing | SignalPreprocessing | TabularPreprocessing
+    preprocessing: ImagePreprocessing | SignalPreprocessing | SheetPreprocessing | TabularPreprocessing
     temperature: float = Field(gt=0)
     operating_points: tuple[OperatingPoint, ...]
     novelty: NoveltySpec | None = None
@@ -135,6 +136,13 @@ class Metadata(_Part):
         """How its signals are prepared. Raises `BundleError` where the bundle reads none."""
         if not isinstance(self.preprocessing, SignalPreprocessing):
             raise BundleError(f"Bundle {self.name} {self.version}: reads no signals.")
+        return self.preprocessing
+
+    @property
+    def sheet_preprocessing(self) -> SheetPreprocessing:
+        """How its ECG sheets are prepared. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, SheetPreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no ECG sheets.")
         return self.preprocessing
 
     @property

@@ -22,6 +22,7 @@ _WARM_UP_RUNS = ((1, 1), (2, 1), (1, 2))
 _ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {
     "image": ("uint8", np.uint8),
     "signal": ("float", np.float32),
+    "sheet": ("float", np.float32),
     "tabular": ("float", np.float32),
 }
 
@@ -69,7 +70,8 @@ class Engine:
 
     def run(self, batch: Tensor, *, cores: int = 1) -> Outputs:
         """Compute, on one core or on all, a batch of what preprocessing makes: (n, height, width, 3) uint8 pictures,
-        0-255, (n, samples, leads) float32 signals, mV, or (n, features) float32 rows.
+        0-255, (n, samples, leads) float32 signals, mV, (n, samples, channels) float32 sheets, or (n, features) float32
+        rows.
 
         Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, and
         `novelty` (n,). Raises `EngineError`.

@@ -43,6 +43,7 @@ READING_EXAMPLE: dict[str, Any] = {
         {"code": "HYP", "name": "Hypertrophy", "probability": 0.02, "threshold": 0.5, "present": False},
     ],
     "record": None,
+    "sheet": None,
 }
 
 
@@ -53,6 +54,15 @@ RECORD_EXAMPLE: dict[str, Any] = {
     "derived_leads": ["aVR", "aVL", "aVF"],
     "flat_leads": [],
     "calibrated": True,
+}
+
+
+SHEET_EXAMPLE: dict[str, Any] = {
+    "layout": "3x4",
+    "rhythm_strips": 1,
+    "speed": 25.0,
+    "gain": 10.0,
+    "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
 }
 
 
@@ -94,6 +104,21 @@ class RecordSummary(Part):
     )
 
 
+class SheetSummary(Part):
+    """What of an ECG sheet was read, and on which scale."""
+
+    layout: str = Field(description="Rows x columns of leads: `3x4`, `6x2` or `12x1`.", examples=["3x4"])
+    rhythm_strips: int = Field(ge=0, description="Rows below them that show one lead all along.", examples=[1])
+    speed: float = Field(gt=0, description="Speed of the paper, mm/s, told by the shape of the beats.", examples=[25])
+    gain: float = Field(
+        gt=0, description="mm/mV, of the calibration pulse; 10 is assumed where there is none.", examples=[10]
+    )
+    leads: tuple[str, ...] = Field(
+        description="Leads read for two seconds or more; with fewer than twelve the reading is not accepted.",
+        examples=[SHEET_EXAMPLE["leads"]],
+    )
+
+
 class HeartReading(Reading):
     """What the electrocardiogram shows. The classes are not exclusive."""
 
@@ -113,6 +138,9 @@ class HeartReading(Reading):
     record: RecordSummary | None = Field(
         default=None, description="What of a record was read; null for a picture and in demo mode."
     )
+    sheet: SheetSummary | None = Field(
+        default=None, description="What of a sheet was read; null for a record, in demo mode and where nothing was."
+    )
 
 
 class HeartAnswer(AnswerContext, HeartReading):
@@ -121,7 +149,7 @@ class HeartAnswer(AnswerContext, HeartReading):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                answer_example("heart_image", READING_EXAMPLE),
+                answer_example("heart_image", {**READING_EXAMPLE, "sheet": SHEET_EXAMPLE}),
                 answer_example("heart_record", {**READING_EXAMPLE, "record": RECORD_EXAMPLE}),
             ]
         }

@@ -23,6 +23,7 @@ CLASSES = {
     "xray": ("normal", "pneumonia"),
     "breast": ("1", "2", "3", "4", "5"),
     "heart_record": ("NORM", "MI", "STTC", "CD", "HYP"),
+    "heart_image": ("NORM", "MI", "STTC", "CD", "HYP"),
     "heart_risk": ("not_narrowed", "narrowed"),
 }
 FEATURES = {
@@ -48,6 +49,11 @@ _OF_SIGNALS = {
     "input": {"name": "signal", "dtype": "float", "shape": (None, 1000, 12)},
     "preprocessing": {"kind": "signal"},
     "novelty": {"threshold": LARGEST_MILLIVOLTS, "false_alarms": 0.01},
+}
+_OF_SHEETS = {
+    "task": "multilabel",
+    "input": {"name": "signal", "dtype": "float", "shape": (None, 1000, 24)},
+    "preprocessing": {"kind": "sheet", "least_fit": 0.1, "least_consistency": 0.3},
 }
 
 
@@ -93,10 +99,10 @@ def make_graph(classes: int, size: int = SIZE, *, malignancy: bool = False) -> o
     return model
 
 
-def make_signal_graph() -> onnx.ModelProto:
-    """float `signal` (n, 1000, 12), mV, to `probabilities` (n, 5), each by itself, and `novelty` (n,)."""
+def make_signal_graph(channels: int = 12) -> onnx.ModelProto:
+    """float `signal` (n, 1000, channels), mV, to `probabilities` (n, 5), each by itself, and `novelty` (n,)."""
     constants = {
-        "weights": np.random.default_rng(7).normal(0, 3, (12, 5)).astype(np.float32),
+        "weights": np.random.default_rng(7).normal(0, 3, (channels, 5)).astype(np.float32),
         "samples": np.array([1], np.int64),
         "all": np.array([1, 2], np.int64),
     }
@@ -110,7 +116,7 @@ def make_signal_graph() -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "fake",
-        [helper.make_tensor_value_info("signal", TensorProto.FLOAT, ["n", 1000, 12])],
+        [helper.make_tensor_value_info("signal", TensorProto.FLOAT, ["n", 1000, channels])],
         [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 5]),
             helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["n"]),
@@ -179,6 +185,7 @@ def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str
         "data": ({"name": "none", "use": "tests", "licence": "MIT", "citation": "none"},),
         "metrics": {"made up": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}},
         **(_OF_SIGNALS if name == "heart_record" else {}),
+        **(_OF_SHEETS if name == "heart_image" else {}),
         **(_of_rows(name) if name in FEATURES else {}),
         **changes,
     }
@@ -221,4 +228,6 @@ def _graph_of(name: str) -> onnx.ModelProto:
         return make_row_graph(len(FEATURES[name]), len(CLASSES[name]), contributions=name == "heart_risk")
     if name == "heart_record":
         return make_signal_graph()
+    if name == "heart_image":
+        return make_signal_graph(24)
     return make_graph(len(CLASSES[name]), malignancy=name == "breast")

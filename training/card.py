@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.bundle import Estimate, Metadata
 from models.preprocessing.ecg import SignalPreprocessing
+from models.preprocessing.sheet import SheetPreprocessing
 from models.preprocessing.tabular import TabularPreprocessing
 from training.report import format_estimate
 
@@ -18,6 +19,7 @@ TITLES = {
     "skin": "Skin lesions from dermoscopy, seven classes",
     "xray": "Pneumonia on chest X-rays",
     "breast": "Breast ultrasound, BI-RADS 1 to 5 and malignancy",
+    "heart_image": "Pictures of 12-lead ECG sheets, five superclasses",
     "heart_record": "12-lead ECG records, five superclasses",
     "heart_risk": "The chance of a narrowed coronary artery, from a form",
     "disease": "Diseases from symptoms",
@@ -85,6 +87,8 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
 
 def _input(metadata: Metadata) -> str:
     spec = metadata.preprocessing
+    if isinstance(spec, SheetPreprocessing):
+        return "12 leads read off a sheet, 10 s at 100 Hz, in mV, and where they are shown"
     if isinstance(spec, SignalPreprocessing):
         low, high = spec.band
         return f"{spec.seconds} s of {len(spec.leads)} leads at {spec.rate} Hz, {low:g}-{high:g} Hz, in mV"

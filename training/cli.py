@@ -91,6 +91,15 @@ def build_parser() -> argparse.ArgumentParser:
     record.add_argument("--test", action="store_true", help="measure the test folds, and nothing else")
     record.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
     record.set_defaults(run=_heart_record)
+    sheets = commands.add_parser("heart-image", help="train the ECG sheet model and write its bundle")
+    _add_folders(sheets)
+    sheets.add_argument("--bundle-only", action="store_true", help="export the model of an earlier run again")
+    sheets.add_argument("--test", action="store_true", help="measure the test fold, and nothing else")
+    sheets.add_argument(
+        "--record-bundle", type=Path, help="heart_record bundle that --test compares with; default: that of its run"
+    )
+    sheets.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
+    sheets.set_defaults(run=_heart_image)
     symptoms = commands.add_parser("disease", help="make the symptom model from tables and vignettes")
     _add_folders(symptoms)
     symptoms.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
@@ -243,6 +252,27 @@ def _heart_record(options: argparse.Namespace) -> int:
             members = options.members or len(heart_record.MEMBERS)
             heart_record.train(options.data, run, members=members, steps=options.steps, resume=options.resume)
         bundle = heart_record.make_bundle(options.data, run)
+    _print_figures(bundle.metadata.metrics, Console())
+    if options.install:
+        _install(bundle, options.install, Console())
+    return 0
+
+
+def _heart_image(options: argparse.Namespace) -> int:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+
+    from models.bundle import read_bundle
+    from training import heart_image
+
+    run = options.runs / heart_image.NAME
+    if options.test:
+        record_bundle = read_bundle(options.record_bundle or options.runs / "heart_record" / "bundle")
+        bundle = heart_image.record_test(options.data, run, record_bundle)
+    else:
+        if not options.bundle_only:
+            heart_image.train(options.data, run)
+        bundle = heart_image.make_bundle(options.data, run)
     _print_figures(bundle.metadata.metrics, Console())
     if options.install:
         _install(bundle, options.install, Console())

@@ -70,11 +70,11 @@ def train_reading(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[int
         unseen = np.zeros(train.labels.shape)
         for fold in np.unique(groups):
             left_out = groups[learned] == fold
-            weights, bias = _ridge(features[~left_out], labels[~left_out], strength)
+            weights, bias = ridge(features[~left_out], labels[~left_out], strength)
             unseen[learned & (groups == fold)] = features[left_out] @ weights + bias
         read = layers.Dense(labels.shape[1], trainable=False)
         readings.append(read(convolve(signal)))
-        read.set_weights(list(_ridge(features, labels, strength)))
+        read.set_weights(list(ridge(features, labels, strength)))
         answers.append(unseen)
     shape, voltage = readings
     alone, alone_bias = log_odds([answers[0]], train.labels)
@@ -124,7 +124,7 @@ def _kernels(leads: int, rng: np.random.Generator) -> FloatArray:
     return weights
 
 
-def _ridge(features: FloatArray, labels: FloatArray, strength: float) -> tuple[FloatArray, FloatArray]:
+def ridge(features: FloatArray, labels: FloatArray, strength: float) -> tuple[FloatArray, FloatArray]:
     """Weights (d, classes) and bias (classes,) of a ridge regression on standardised features, solved in the dual."""
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
     unit = 1.0 / (spread * np.sqrt(features.shape[1], dtype=np.float32))

@@ -5,7 +5,6 @@ from fastapi import APIRouter, Depends
 from app.dependencies import ReaderDep, UploadedImage, UploadedRecord, accept_explain
 from app.openapi import PICTURE_RESPONSES, RECORD_RESPONSES
 from app.uploads import PICTURE_FORM, RECORD_FORM
-from models.diagnoses import heart
 from schemas.heart import HeartAnswer
 
 router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
@@ -13,8 +12,12 @@ router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
 
 @router.post("/analyze/heart", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM)
 async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
-    """What the picture of a 12-lead ECG sheet shows, out of five classes that may occur together."""
-    reading, context = await reader.image("heart_image", image, heart.interpret, heart.sample)
+    """What the picture of a 12-lead ECG sheet shows, out of five classes that may occur together.
+
+    The traces are read off the sheet: 3 x 4, 6 x 2 or 12 x 1 leads, printed or photographed; `sheet` in the answer
+    tells what was found.
+    """
+    reading, context = await reader.sheet(image)
     return HeartAnswer.compose(reading, context)
 
 

@@ -11,7 +11,8 @@ from models.bundle import Metadata
 from models.diagnoses.probabilities import gravity, most_probable, name_classes, percent, threshold_of
 from models.engine import PROBABILITIES, Outputs
 from models.preprocessing.ecg import EcgWindows
-from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading, RecordSummary
+from models.preprocessing.sheet import ReadSheet, leads_shown
+from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading, RecordSummary, SheetSummary
 
 _KNOWLEDGE = knowledge.heart()
 _SAMPLE = HeartReading.model_validate(READING_EXAMPLE)
@@ -62,6 +63,20 @@ def summarise(windows: EcgWindows) -> RecordSummary:
         derived_leads=record.derived_leads,
         flat_leads=windows.flat_leads,
         calibrated=record.calibrated,
+    )
+
+
+def summarise_sheet(read: ReadSheet) -> SheetSummary | None:
+    """What of a sheet was read; None where nothing was."""
+    found = read.reading
+    if found is None:
+        return None
+    return SheetSummary(
+        layout=found.layout,
+        rhythm_strips=found.strips,
+        speed=found.speed,
+        gain=found.gain,
+        leads=leads_shown(found),
     )
 
 

@@ -113,6 +113,8 @@ def _score(density: FloatMap) -> FloatMap:
     moment = np.cumsum(counts * np.arange(256))
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (moment[-1] * below / below[-1] - moment) ** 2 / (below * (below[-1] - below))
+    if not np.isfinite(between[:255]).any():  # all that is drawn has one shade
+        return np.clip(density / counts.argmax(), 0, 1).astype(np.float32)
     threshold = int(np.nanargmax(between[:255]))
     low = moment[threshold] / below[threshold]
     high = low + 0.65 * (threshold - low)
@@ -267,7 +269,7 @@ def _beat_shape(millivolts: FloatMap, scale: Scale) -> float:
     broad = half - 1 + (echo[half - 1] - 0.5 * echo[0]) / max(echo[half - 1] - echo[half], 1e-9)
     lags = np.arange(round(8 * scale.across), min(round(65 * scale.across), steep.size - 1))
     peaks = lags[(echo[lags] >= echo[lags - 1]) & (echo[lags] >= echo[lags + 1])]
-    if not peaks.size:
+    if not peaks.size or echo[peaks].max() <= 0:
         return 0.0
     apart = peaks[echo[peaks] > 0.6 * echo[peaks].max()][0]
     return float(broad * apart) / scale.across**2
