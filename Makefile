@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-training lint format bench train-skin train-xray train-heart-risk train-disease train-smoke lock clean
+.PHONY: help serve test test-training lint format bench bench-smoke train-skin train-xray train-heart-risk train-disease train-smoke lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +38,15 @@ format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Measure start-up, memory and the cost of HTTP on this machine
+BENCHMARKS ?= startup tuning routes forms liveness mixed growth compare
+
+bench: $(VENV)/.dev $(VENV)/.training ## Measure speed and memory, also of other servers; needs wrk (BENCHMARKS="routes forms")
+	@for part in $(BENCHMARKS); do echo "== $$part"; $(BIN)/python -m benchmarks.$$part || exit 1; done
+
+bench-smoke: $(VENV)/.dev ## Run a short form of the benchmarks, without other servers
 	$(BIN)/python -m benchmarks.startup
-	$(BIN)/python -m benchmarks.single_picture
-	$(BIN)/python -m benchmarks.forms
+	$(BIN)/python -m benchmarks.liveness --seconds 1
+	$(BIN)/python -m benchmarks.compare --rounds 1 --seconds 1 --servers
 
 train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
 	$(BIN)/medidiagnose-train skin $(if $(DATA),--data $(DATA)) $(ARGS)

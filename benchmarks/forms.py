@@ -21,22 +21,12 @@ from starlette.types import Message, Scope
 from app.main import create_app
 from benchmarks.report import Figure, report
 from benchmarks.server import running_server
+from benchmarks.traffic import FORMS
 
 CONNECTIONS = 32
 SECONDS = 5
 PROFILED_REQUESTS = 3000
 LISTED = 40
-ROUTES: dict[str, dict[str, Any]] = {
-    "/predict-heart": {
-        "age": 55,
-        "sex": 1,
-        "blood_pressure": 145,
-        "cholesterol": 250,
-        "chest_pain": 2,
-        "max_heart_rate": 140,
-    },
-    "/predict-disease": {"symptoms": ["fever", "cough", "headache", "fatigue"]},
-}
 
 
 def main() -> None:
@@ -46,7 +36,7 @@ def main() -> None:
         return
     figures = []
     with running_server() as server:
-        for route, body in ROUTES.items():
+        for route, body in FORMS.items():
             before = server.cpu_seconds
             load = loaded(server.url, route, body)
             spent = server.cpu_seconds - before
@@ -64,7 +54,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure the two forms under load.")
-    parser.add_argument("--profile", choices=ROUTES, help="list where the time of one route goes instead")
+    parser.add_argument("--profile", choices=FORMS, help="list where the time of one route goes instead")
     return parser
 
 
@@ -79,7 +69,7 @@ def loaded(url: str, route: str, body: dict[str, Any]) -> dict[str, Any]:
 
 async def profile(route: str) -> None:
     """Call the application `PROFILED_REQUESTS` times and list where the time went."""
-    app, content = create_app(), json.dumps(ROUTES[route]).encode()
+    app, content = create_app(), json.dumps(FORMS[route]).encode()
     async with app.router.lifespan_context(app) as state:
         await (state or {})["registry"].load()
         scope = _scope(route, len(content))

@@ -3,10 +3,11 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path("build/benchmarks")
 
@@ -26,7 +27,26 @@ def report(benchmark: str, figures: Sequence[Figure]) -> Path:
     print(f"\n{benchmark}")
     for figure in figures:
         print(f"  {figure.name:<{width}}  {figure.value:9.2f} {figure.unit}")
+    return save(
+        benchmark, {"figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in figures}}
+    )
 
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, the first to the left and the others to the right."""
+    widths = [max(len(row[index]) for row in (header, *rows)) for index in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def save(benchmark: str, content: Mapping[str, Any]) -> Path:
+    """Write what was measured, with the machine, to build/benchmarks/<benchmark>.json, whose path is returned."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{benchmark}.json"
     result = {
@@ -37,7 +57,7 @@ def report(benchmark: str, figures: Sequence[Figure]) -> Path:
             "python": platform.python_version(),
             "onnxruntime": version("onnxruntime"),
         },
-        "figures": {figure.name: {"value": figure.value, "unit": figure.unit} for figure in figures},
+        **content,
     }
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return path

@@ -43,7 +43,7 @@ def running_server(environment: Mapping[str, str] | None = None, *, patience: fl
     `environment` is added to this process's own. Raises `TimeoutError` where the service is not ready within
     `patience` seconds and `RuntimeError` where it ends before.
     """
-    port = _free_port()
+    port = free_port()
     started = time.perf_counter()
     command = [str(Path(sys.executable).with_name("medidiagnose")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
@@ -72,7 +72,8 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

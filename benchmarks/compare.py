@@ -1,0 +1,169 @@
+"""Ours against the servers people would pick instead: the same network, the same picture, the same cores.
+
+    python -m benchmarks.compare --rounds 3 --seconds 5
+
+Every server is started once and stays; rounds go through all of them in turn, so that a busy machine slows all alike.
+wrk shares the cores with the server, and says how much it took. `ceiling` is decoding and the network in a bare loop on
+every core; with one connection the bare call, one after the other.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import numpy as np
+
+from app.settings import load_settings
+from benchmarks import peers
+from benchmarks.peers import PeerError
+from benchmarks.pictures import made_up_jpeg
+from benchmarks.report import save, table
+from benchmarks.server import Server, running_server
+from benchmarks.wrk import Load, Request, drive, upload
+from models.engine import Engine
+from models.preprocessing.image import preprocess
+from models.registry import read_newest_bundle
+
+CONNECTIONS = (1, 4, 16, 64)
+OTHERS = (*peers.PEERS, "naive", "original")
+OURS = "medidiagnose"
+CORES = os.cpu_count() or 1
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    picture = made_up_jpeg()
+    bundle = read_newest_bundle(load_settings().bundles / "skin")
+    alone, shared = Engine(bundle, threads=CORES), Engine(bundle, threads=1)
+    spec = bundle.metadata.image_preprocessing
+
+    def bare(engine: Engine, cores: int) -> None:
+        engine.run(preprocess(picture, spec, max_pixels=10**8)[np.newaxis], cores=cores)
+
+    found: dict[tuple[str, int], list[Load]] = defaultdict(list)
+    ceilings: dict[str, list[float]] = defaultdict(list)
+    missing: dict[str, str] = {}
+    with ExitStack() as stack:
+        servers: dict[str, tuple[Server, Request]] = {
+            OURS: (stack.enter_context(running_server()), upload(picture, "/analyze/skin"))
+        }
+        for name in options.servers:
+            try:
+                server = stack.enter_context(peers.serving(name, bundle.model_path, picture))
+                servers[name] = (server, peers.request_to(name, picture))
+            except PeerError as error:
+                missing[name] = str(error)
+        for server, request in servers.values():
+            drive(server.url, request, connections=8, seconds=2)
+        for _ in range(options.rounds):
+            ceilings["lone"].append(_lone(lambda: bare(alone, CORES), options.seconds))
+            ceilings["loaded"].append(_loaded(lambda: bare(shared, 1), options.seconds))
+            for connections in CONNECTIONS:
+                for name, (server, request) in servers.items():
+                    seconds = options.seconds * (2 if name == "original" and connections > 16 else 1)
+                    found[name, connections].append(
+                        drive(server.url, request, connections=connections, seconds=seconds)
+                    )
+        memory = {name: server.resident_bytes / 1e6 for name, (server, _) in servers.items()}
+        ready = {name: server.seconds_to_ready for name, (server, _) in servers.items()}
+
+    rows = [
+        [name, str(connections), *_medians(loads), f"{memory[name]:.0f}", f"{ready[name]:.1f}"]
+        for (name, connections), loads in found.items()
+    ]
+    rows.sort(key=lambda row: (int(row[1]), -float(row[2])))
+    header = [
+        "server",
+        "connections",
+        "answers/s",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "errors",
+        "wrk cores",
+        "MB",
+        "ready s",
+    ]
+    lone, loaded = (statistics.median(ceilings[kind]) for kind in ("lone", "loaded"))
+    rows.append(["ceiling: bare call", "1", f"{1 / lone:.1f}", f"{1e3 * lone:.1f}", *[""] * 6])
+    rows.append([f"ceiling: bare loop on {CORES} cores", "", f"{loaded:.1f}", *[""] * 7])
+    rows += [[name, "", f"missing: {reason}", *[""] * 7] for name, reason in missing.items()]
+    text = table(header, rows)
+    ratios = _ratios(found, lone, loaded)
+    print(text, "", *(f"{name:<70}{value:8.2f}" for name, value in ratios.items()), sep="\n")
+    save("compare", {"rows": [dict(zip(header, row, strict=True)) for row in rows], "ratios": ratios})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Compare with other servers.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
+    parser.add_argument("--servers", nargs="*", default=list(OTHERS), choices=OTHERS, help="the others to measure")
+    return parser
+
+
+def _lone(call: Callable[[], None], seconds: float) -> float:
+    """The median seconds of a call, one after the other."""
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def _loaded(call: Callable[[], None], seconds: float) -> float:
+    """Calls a second, of as many threads as there are cores."""
+    end = time.perf_counter() + seconds
+
+    def loop() -> int:
+        count = 0
+        while time.perf_counter() < end:
+            call()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(CORES) as pool:
+        counts = [pool.submit(loop) for _ in range(CORES)]
+        return sum(count.result() for count in counts) / seconds
+
+
+def _medians(loads: list[Load]) -> list[str]:
+    middle = {
+        name: statistics.median(getattr(load, name) for load in loads) for name in ("throughput", "p50", "p95", "p99")
+    }
+    errors = sum(load.errors for load in loads)
+    generator = statistics.median(load.generator for load in loads)
+    return [*(f"{value:.1f}" for value in middle.values()), str(errors), f"{generator:.2f}"]
+
+
+def _ratios(found: dict[tuple[str, int], list[Load]], lone: float, loaded: float) -> dict[str, float]:
+    """What the bars are about: medians of one run against one another."""
+
+    def median(name: str, connections: int, figure: str) -> float:
+        return float(statistics.median(getattr(load, figure) for load in found[name, connections]))
+
+    generator = median(OURS, 64, "generator")
+    ours = median(OURS, 64, "throughput")
+    ratios = {
+        "1 connection: p50 over the bare call": median(OURS, 1, "p50") / (1e3 * lone),
+        "64 connections: throughput over the ceiling less wrk's share": ours / (loaded * (1 - generator / CORES)),
+        "64 connections: p99 over p50": median(OURS, 64, "p99") / median(OURS, 64, "p50"),
+    }
+    others = [name for name in peers.PEERS if (name, 64) in found]
+    if others:
+        best = max(others, key=lambda name: median(name, 64, "throughput"))
+        ratios[f"64 connections: throughput over the best peer's ({best})"] = ours / median(best, 64, "throughput")
+    if ("original", 1) in found:
+        ratios["1 connection: original's p50 over ours"] = median("original", 1, "p50") / median(OURS, 1, "p50")
+        ratios["64 connections: throughput over the original's"] = ours / median("original", 64, "throughput")
+    return ratios
+
+
+if __name__ == "__main__":
+    main()

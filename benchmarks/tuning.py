@@ -1,0 +1,64 @@
+"""Sessions, threads and batches of the bare network, and MEDIDIAGNOSE_THREADS through HTTP: why the defaults are so."""
+
+import argparse
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from app.settings import load_settings
+from benchmarks.pictures import made_up_jpeg
+from benchmarks.report import save, table
+from benchmarks.server import running_server
+from benchmarks.wrk import drive, upload
+from models.engine import Engine
+from models.registry import read_newest_bundle
+
+BATCHES = (1, 2, 4, 8)
+CORES = os.cpu_count() or 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure sessions, threads and batches.")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    seconds = parser.parse_args().seconds
+    bundle = read_newest_bundle(load_settings().bundles / "skin")
+    engine = Engine(bundle, threads=CORES)
+    bare = [
+        [f"{runs} at once, {cores} cores each", str(batch), f"{pictures(engine, runs, cores, batch, seconds):.1f}"]
+        for runs, cores in ((CORES, 1), (1, CORES))
+        for batch in BATCHES
+    ]
+    print(table(["runs of the network", "batch", "pictures/s"], bare))
+    served = []
+    for threads in sorted({1, CORES, 2 * CORES}):
+        with running_server({"MEDIDIAGNOSE_THREADS": str(threads)}) as server:
+            request = upload(made_up_jpeg(), "/analyze/skin")
+            drive(server.url, request, connections=8, seconds=1)
+            loads = [drive(server.url, request, connections=each, seconds=seconds) for each in (1, 64)]
+        served.append([str(threads), f"{loads[0].p50:.1f}", f"{loads[1].throughput:.1f}", f"{loads[1].p99:.0f}"])
+    header = ["MEDIDIAGNOSE_THREADS", "p50 ms, 1 connection", "answers/s, 64", "p99 ms, 64"]
+    print(table(header, served))
+    save("tuning", {"bare": bare, "served": served})
+
+
+def pictures(engine: Engine, runs: int, cores: int, batch: int, seconds: float) -> float:
+    """Pictures a second of so many runs at once."""
+    tensor = np.random.default_rng(0).integers(0, 256, (batch, 224, 224, 3), dtype=np.uint8)
+    end = time.perf_counter() + seconds
+
+    def loop() -> int:
+        count = 0
+        while time.perf_counter() < end:
+            engine.run(tensor, cores=cores)
+            count += batch
+        return count
+
+    with ThreadPoolExecutor(runs) as pool:
+        counts = [pool.submit(loop) for _ in range(runs)]
+        return sum(count.result() for count in counts) / seconds
+
+
+if __name__ == "__main__":
+    main()
