@@ -178,8 +178,13 @@ def make_bundle(data: Path, run: Path) -> Bundle:
         | {"constants": asdict(constants)},
     }
     draft = Metadata.model_validate({**metadata, "sha256": "0" * 64})
-    card = write_card(draft, {}, NOTES.read_text(encoding="utf-8"))
+    card = write_card(draft, {}, "\n".join([NOTES.read_text(encoding="utf-8"), *_constants_table(constants)]))
     return write_bundle(run / "bundle", model=exported, card=card, metadata=metadata)
+
+
+def _constants_table(constants: Constants) -> list[str]:
+    rows = (f"| {name} | {value} | {', '.join(map(str, CHOICES[name]))} |" for name, value in asdict(constants).items())
+    return ["## Constants", "", "| constant | chosen | tried |", "|---|---|---|", *rows]
 
 
 def _check_parity(weights: Weights, exported: Path, rows: NDArray[np.float32]) -> None:

@@ -30,7 +30,7 @@ _RANKED = 5
 
 
 class NoKnownSymptomError(ValueError):
-    """None of the symptoms sent is known; the message suggests the nearest ones."""
+    """No symptom sent is known and present; the message suggests what to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ def symptoms_by_body_part() -> dict[str, tuple[str, ...]]:
 def understand(request: DiseaseRequest) -> Case:
     """Find symptoms, age and sex in a request; what is sent as a field counts before what `text` says.
 
-    Raises `NoKnownSymptomError` where no symptom is understood, present or absent.
+    Raises `NoKnownSymptomError` where no symptom is understood, or all are absent.
     """
     findings = reading.read(request.symptoms, request.text)
-    if not findings.present and not findings.absent:
-        raise NoKnownSymptomError(_none_known(findings))
+    if not findings.present:
+        raise NoKnownSymptomError(_none_present(findings) if findings.absent else _none_known(findings))
     described = describe(request.text) if request.text else Patient()
     patient = Patient(age=request.age if request.age is not None else described.age, sex=request.sex or described.sex)
     return Case(findings, patient, tuple(red_flags.raised(findings.present, patient)))
@@ -153,6 +153,10 @@ def _advice(case: Case, first: RankedDisease, level: UrgencyLevel) -> tuple[str,
         *((advice.uncertain.text,) if first.probability < _KNOWLEDGE.uncertain_below.text else ()),
         advice.monitor.text,
     )
+
+
+def _none_present(findings: Findings) -> str:
+    return f"Only absent symptoms were understood: {', '.join(findings.absent)}. Send at least one that is present."
 
 
 def _none_known(findings: Findings) -> str:

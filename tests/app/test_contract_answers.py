@@ -208,6 +208,21 @@ async def test_symptoms(client: httpx.AsyncClient) -> None:
     assert {"fever", "cough", "headache", "fatigue"} <= set(body["symptoms"])
 
 
+async def test_symptoms_by_part_of_the_body(client: httpx.AsyncClient) -> None:
+    body = (await client.get("/symptoms", params={"grouped": True})).json()
+    assert [name for names in body["body_parts"].values() for name in names] == body["symptoms"]
+    assert "cough" in body["body_parts"]["chest"]
+    assert (await client.get("/symptoms")).json()["body_parts"] is None
+
+
+async def test_a_description_alone_is_enough(demo: httpx.AsyncClient) -> None:
+    answer = await demo.post("/predict-disease", json={"text": "A 40-year-old woman. Headache, no fever."})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["symptoms_analyzed"], body["symptoms_absent"]) == (["headache"], ["fever"])
+    assert body["patient"] == {"age": 40, "sex": "female"}
+
+
 async def test_models_lists_what_is_loaded(client: httpx.AsyncClient) -> None:
     body = (await client.get("/models")).json()
     assert [model["name"] for model in body["models"]] == ["skin", "xray"]

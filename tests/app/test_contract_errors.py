@@ -175,6 +175,11 @@ async def test_413_picture_over_the_pixel_limit_is_not_decoded(client: httpx.Asy
         ("/predict-disease", {"symptoms": "fever"}, "symptoms"),
         ("/predict-disease", {"symptoms": []}, "symptoms"),
         ("/predict-disease", {"symptoms": ["fever", 7]}, "symptoms.1"),
+        ("/predict-disease", {"symptoms": ["fever"] * 10_000}, "symptoms"),
+        ("/predict-disease", {"symptoms": ["fever"], "age": 400}, "age"),
+        ("/predict-disease", {"symptoms": ["fever"], "sex": "none"}, "sex"),
+        ("/predict-disease", {"symptoms": ["fever"], "text": 7}, "text"),
+        ("/predict-disease", {"text": "  "}, "symptoms"),
     ],
 )
 async def test_422_json_with_a_field_of_the_wrong_type(

@@ -114,6 +114,11 @@ def test_only_unknown_words_are_refused_with_suggestions() -> None:
         disease.understand(DiseaseRequest.model_validate({"symptoms": ["qqq"]}))
 
 
+def test_only_absent_symptoms_are_refused() -> None:
+    with pytest.raises(disease.NoKnownSymptomError, match="Only absent symptoms were understood: fever, cough"):
+        disease.understand(DiseaseRequest.model_validate({"symptoms": ["no fever"], "text": "No cough."}))
+
+
 def test_a_bundle_of_unknown_diseases_or_other_findings_is_refused() -> None:
     bundle, _ = shipped()
     outputs = {PROBABILITIES: np.full(len(bundle.metadata.classes), 0.001, np.float32)}

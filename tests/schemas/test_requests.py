@@ -177,6 +177,36 @@ def test_symptoms_are_refused_with_a_sentence(symptoms: object, message: str) ->
     assert refusals(DiseaseRequest, {"symptoms": symptoms}) == [message]
 
 
+def test_a_description_may_stand_for_the_list() -> None:
+    assert DiseaseRequest.model_validate({"text": "A bad cough."}).symptoms == ()
+    assert refusals(DiseaseRequest, {"text": "A bad cough.", "symptoms": []}) == ["Send 1 to 100 symptoms; 0 arrived."]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("text", "x" * 5001, "`text` must have at most 5000 characters."),
+        ("text", "a\x00b", "`text` must not hold control characters or broken Unicode."),
+        ("text", 7, "`text` must be a description in plain words."),
+        ("age", -1, "Age must be a number from 0 to 120 years."),
+        ("age", True, "Age must be a number from 0 to 120 years."),
+        ("age", float("nan"), "Age must be a number from 0 to 120 years."),
+        ("age", "30", "Age must be a number from 0 to 120 years."),
+        ("sex", "x", 'Sex must be 0 or "female", 1 or "male".'),
+        ("sex", True, 'Sex must be 0 or "female", 1 or "male".'),
+    ],
+)
+def test_what_goes_with_the_symptoms_is_refused_with_a_sentence(field: str, value: object, message: str) -> None:
+    assert refusals(DiseaseRequest, {"symptoms": ["fever"], field: value}) == [message]
+
+
+@pytest.mark.parametrize(
+    ("sent", "sex"), [("Female", "female"), (0, "female"), (1, "male"), ("male", "male"), (None, None)]
+)
+def test_sex_is_sent_by_name_or_number(sent: object, sex: str | None) -> None:
+    assert DiseaseRequest.model_validate({"symptoms": ["fever"], "sex": sent}).sex == sex
+
+
 @given(st.lists(st.text(min_size=1, max_size=100), min_size=1, max_size=100))
 def test_accepted_symptoms_keep_their_order_and_words(sent: list[str]) -> None:
     try:

@@ -102,5 +102,6 @@ def _period(profile: FloatMap, shortest: float, longest: float) -> float | None:
         best = int(near[echo[near].argmax()])
         above, here, below = echo[best - 1], echo[best], echo[best + 1]
         bend = above - 2 * here + below
-        period = (best + (0.5 * (above - below) / bend if bend < 0 else 0.0)) / multiple
+        apart = 0.5 * (above - below) / bend if bend < 0 else 0.0
+        period = (best + float(np.clip(apart, -0.5, 0.5))) / multiple
     return period
