@@ -1,7 +1,7 @@
 """Random convolutions of what is read off an ECG sheet, where every lead is seen for a while only, each at its time.
 
-As `training.random_convolutions`, but a kernel reads one lead, or a mixture of leads of one column, which sheets show at
-the same time in every layout; and a feature is the share of the time in which all that a kernel reaches is shown. A
+As `training.random_convolutions`, but a kernel reads one lead, or a mixture of leads of one column, which sheets show
+at the same time in every layout; and a feature is the share of the time in which all that a kernel reaches is shown. A
 lead that a sheet does not show for long enough has the features of the average one.
 """
 
@@ -126,7 +126,7 @@ def _voltage(signal: Any, shown: Any) -> Any:
 
 
 def _mixtures(count: int, rng: np.random.Generator) -> FloatArray:
-    """Weights (12, 12 + 4 x count): each lead, then of each column's three leads sums and differences of two or three."""
+    """Weights (12, 12 + 4 x count): each lead, then sums and differences of two or three leads of each column."""
     mixed = [np.eye(len(LEADS))]
     for column in _COLUMNS:
         for _ in range(count):

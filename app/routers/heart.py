@@ -14,8 +14,8 @@ router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
 async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
     """What the picture of a 12-lead ECG sheet shows, out of five classes that may occur together.
 
-    The traces are read off the sheet: 3 x 4, 6 x 2 or 12 x 1 leads, printed or photographed; `sheet` in the answer tells
-    what was found.
+    The traces are read off the sheet: 3 x 4, 6 x 2 or 12 x 1 leads, printed or photographed; `sheet` in the answer
+    tells what was found.
     """
     reading, context = await reader.sheet(image)
     return HeartAnswer.compose(reading, context)

@@ -1,7 +1,7 @@
-"""ECG records as they are read off their sheets: drawn, photographed and read, or imitated where only shape is known."""
+"""ECG records as they are read off their sheets: drawn, photographed and read; or imitated where only shape counts."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 FloatArray = NDArray[np.float32]
 
 RATE = 100.0
-LAYOUTS = (("3x4", 0.55), ("6x2", 0.25), ("12x1", 0.2))
+LAYOUTS: Mapping[str, float] = {"3x4": 0.55, "6x2": 0.25, "12x1": 0.2}
 STRIPS = (1, 6, 10)
 
 
@@ -84,8 +84,7 @@ def encode(picture: UInt8Array) -> bytes:
 
 
 def _imitate(signal: FloatArray, rng: np.random.Generator) -> FloatArray:
-    names, shares = zip(*LAYOUTS, strict=True)
-    grid = GRIDS[str(rng.choice(names, p=shares))]
+    grid = GRIDS[str(rng.choice(list(LAYOUTS), p=list(LAYOUTS.values())))]
     columns = len(grid[0])
     length = len(signal) // columns
     shown = np.zeros(signal.shape, dtype=bool)

@@ -1,0 +1,84 @@
+"""POST /analyze/heart with a model: sheets are read and told of; what is no sheet is not relied upon."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.readers import check_classes
+from models.bundle import BundleError, Metadata
+from schemas.heart import HeartAnswer
+from tests.contract import HEART, type_departures
+from tests.fake_bundle import make_bundle, make_metadata
+from tests.pictures import encode, noise, plain
+from tests.service import serving, upload
+from tests.sheets import sheet
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/analyze/heart"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose only bundle is a made-up model of sheets."""
+    folder = tmp_path_factory.mktemp("bundles")
+    make_bundle(folder, "heart_image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def service(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(bundles=folder) as client:
+        yield client
+
+
+async def test_every_field_of_the_contract_is_answered(service: httpx.AsyncClient) -> None:
+    answer = await service.post(PATH, files=upload(encode(sheet())))
+    assert answer.status_code == 200
+    HeartAnswer.model_validate_json(answer.content)
+    body = answer.json()
+    assert type_departures(HEART, body) == []
+    assert body["model"] == {"name": "heart_image", "version": "1.0.0", "precision": "fp32"}
+    assert (body["demo_mode"], body["reliability"]) == (False, {"accepted": True, "reason": None})
+    assert body["record"] is None
+    assert body["sheet"] == {
+        "layout": "3x4",
+        "rhythm_strips": 1,
+        "speed": 25,
+        "gain": 10,
+        "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
+    }
+
+
+async def test_a_picture_that_is_no_sheet_is_not_relied_upon(service: httpx.AsyncClient) -> None:
+    answer = await service.post(PATH, files=upload(encode(noise(600, 400))))
+    assert answer.status_code == 200
+    reliability = answer.json()["reliability"]
+    assert not reliability["accepted"]
+    assert reliability["reason"].endswith("Don't rely on the answer.")
+
+
+async def test_a_blank_picture_has_no_sheet_in_its_answer(service: httpx.AsyncClient) -> None:
+    body = (await service.post(PATH, files=upload(encode(plain((200, 200, 200)))))).json()
+    assert body["sheet"] is None
+    assert not body["reliability"]["accepted"]
+
+
+async def test_an_unreadable_sheet_is_refused_where_asked_for(folder: Path) -> None:
+    async with serving(bundles=folder, reject_unreliable=True) as client:
+        refused = await client.post(PATH, files=upload(encode(noise(600, 400))))
+        assert refused.status_code == 422
+        assert (await client.post(PATH, files=upload(encode(sheet())))).status_code == 200
+
+
+async def test_what_is_no_picture_is_a_bad_request(service: httpx.AsyncClient) -> None:
+    answer = await service.post(PATH, files=upload(b"no picture"))
+    assert (answer.status_code, answer.json()["error"]) == (400, "Invalid file type")
+
+
+def test_a_bundle_that_reads_pictures_as_they_are_is_not_served() -> None:
+    spec = make_metadata("heart_image", preprocessing={"size": 224, "framing": "squash"})
+    with pytest.raises(BundleError, match="does not read what its preprocessing makes"):
+        check_classes(Metadata.model_validate({**spec, "sha256": "0" * 64}))
