@@ -130,7 +130,7 @@ class Vocabulary:
         rewritten = self._rewrite(words)
         for form in (rewritten,) if rewritten == words else (rewritten, words):
             bag = frozenset(word for word in self.content(form) if word != BOUNDARY)
-            if bag and not _DENIALS.intersection(form):
+            if (len(bag) > 1 or form is rewritten) and bag and not _DENIALS.intersection(form):
                 self._bags.setdefault(bag, name)
 
 

@@ -37,6 +37,8 @@ def absent(text: str) -> set[str]:
         ("pins and needles", "numbness"),
         ("burning when I pee", "pain on urination"),
         ("blood in my poo", "blood in stool"),
+        ("cold all the time", "cold intolerance"),
+        ("I cannot breathe", "breathlessness at rest"),
     ],
 )
 def test_an_entry_is_understood(entry: str, symptom: str) -> None:
@@ -130,6 +132,10 @@ def test_a_narrower_symptom_keeps_the_wider_one_from_being_denied() -> None:
         ("He works later and would fail.", "cut or wound"),
         ("Calming down took a while; her upper lip is swollen.", "one-sided leg swelling"),
         ("A fit, healthy man.", "seizure"),
+        ("It hurts.", "aching all over"),
+        ("There is some swelling.", "swelling all over"),
+        ("I hurt myself at football.", "suicidal thoughts"),
+        ("She cannot breathe through her nose.", "breathlessness at rest"),
         ("She climbs two flights of stairs.", "long immobility"),
         ("She has irritable bowel syndrome.", "irritability"),
         ("Intermittent contractions of his jaw muscles.", "labor contractions"),
