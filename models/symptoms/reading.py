@@ -143,8 +143,17 @@ def _share(segments: list[list[_Word]], words: Vocabulary) -> list[list[_Word]]:
         if kinds & words.places and not kinds & words.complaints and not _in_segment(segment, words):
             shared[index] += _lent([*segments[max(0, index - 1) : index], *following], words.complaints)[:1]
         elif kinds and kinds <= words.complaints:
-            shared[index] += _lent(following, words.places)
+            shared[index] += _lent(following, words.places) or _lent(
+                _affirmed_before(segments, index, words), words.places
+            )
     return shared
+
+
+def _affirmed_before(segments: list[list[_Word]], index: int, words: Vocabulary) -> list[list[_Word]]:
+    """The two segments before a bare `red` or `painful`, the nearest first, unless any of it is denied."""
+    before = segments[max(0, index - 2) : index][::-1]
+    affirmed = all(word.status is Status.PRESENT for segment in (segments[index], *before) for word in segment)
+    return before if affirmed and not _in_segment(segments[index], words) else []
 
 
 def _lent(lenders: Sequence[Sequence[_Word]], wanted: frozenset[str]) -> list[_Word]:
