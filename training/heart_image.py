@@ -42,8 +42,9 @@ TRAIN_SEEDS = (1,)
 IMITATION_SEED = 7
 SEEDS = {"validation": 8, "test": 9}
 SEVERITIES = {"damaged": 1.0, "clean": 0.0}
-REFUSED = 0.01
-"""Share of validation's clean and damaged sheets below each of the least `fit` and `consistency`."""
+REFUSED = 0.05
+"""Share of validation's clean and damaged sheets below each of the least `fit` and `consistency`: at 0.03 none of 180
+skin, X-ray and ultrasound pictures passed, at 0.02 four did."""
 ROUND_TRIPS = 50
 SIGNAL = SignalPreprocessing()
 

@@ -24,6 +24,8 @@ FloatArray = NDArray[np.float32]
 TAPS = 9
 SHORTEST = 30
 """Samples that a kernel must see in full, at 100 Hz, for its feature to count."""
+LEAST_LEVEL = 1e-3
+"""Kernels give nothing but rounding errors where a trace is flat; no threshold stands among those."""
 _COLUMNS = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11))
 _SAMPLE = 64
 _BATCH = 16
@@ -191,4 +193,5 @@ def _levels(seen: FloatArray, inside: FloatArray, quantiles: NDArray[np.float64]
         if len(values):
             ordered = np.sort(values, axis=0)
             levels[stream] = ordered[(quantiles[stream] * (len(values) - 1)).astype(int), np.arange(kernels)]
+    levels[np.abs(levels) < LEAST_LEVEL] = LEAST_LEVEL
     return levels

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg import LEADS, MAX_FLAT_LEADS
 from models.preprocessing.ecg_sheet import SheetError, SheetReading, read_sheet
 from models.preprocessing.ecg_sheet.reading import SAMPLES
 from models.preprocessing.image import UInt8Array, decode
@@ -19,6 +19,9 @@ from models.preprocessing.image import UInt8Array, decode
 REVISION = 1
 LEAST_SHOWN = 2.0
 """The fewest seconds of a lead that count as read."""
+
+FLAT_MILLIVOLTS = 0.1
+"""A lead whose trace moves less than that, a millimetre at the usual gain, is a ruled line as likely as an ECG."""
 
 
 class SheetPreprocessing(BaseModel):
@@ -75,9 +78,21 @@ def leads_shown(reading: SheetReading) -> tuple[str, ...]:
     return tuple(lead for lead, shown in zip(LEADS, seconds, strict=True) if shown >= LEAST_SHOWN)
 
 
+def _flat_leads(reading: SheetReading) -> tuple[str, ...]:
+    """The names of the leads that are shown and hardly move."""
+    return tuple(
+        lead
+        for lead, signal, shown in zip(LEADS, reading.signal.T, reading.shown.T, strict=True)
+        if shown.any() and np.ptp(signal[shown]) < FLAT_MILLIVOLTS
+    )
+
+
 def _fault(reading: SheetReading, spec: SheetPreprocessing) -> str | None:
     if reading.fit < spec.least_fit:
         return "Hardly any rows of traces stand out in the picture. Send a picture of a 12-lead ECG sheet, in focus."
+    flat = _flat_leads(reading)
+    if len(flat) > MAX_FLAT_LEADS:
+        return f"The lines of {', '.join(flat)} are flat. Send a picture of a 12-lead ECG sheet."
     if reading.consistency < spec.least_consistency:
         return (
             "The limb leads do not add up as those of one heart do, so the traces were probably misread. Send a sharp, "

@@ -105,3 +105,12 @@ def test_any_picture_is_read_or_refused(seed: int, size: tuple[int, int], kind: 
 def test_noise_is_refused_by_what_sheets_have_at_least() -> None:
     found = preprocess(encode(noise(800, 600)), SheetPreprocessing(least_consistency=0.5), max_pixels=LARGE)
     assert found.fault is not None
+
+
+@pytest.mark.parametrize("rows", [3, 6, 12])
+def test_ruled_paper_is_no_ecg(rows: int) -> None:
+    paper = np.full((900, 1200, 3), 255, np.uint8)
+    for row in range(rows):
+        y = 80 + row * 800 // rows
+        paper[y : y + 2, 60:1140] = 0
+    assert "flat" in str(read(paper, SPEC).fault)
