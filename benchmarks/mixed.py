@@ -18,7 +18,7 @@ CONNECTIONS = 4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Load every route at once.")
-    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--seconds", type=float, default=16.0)
     seconds = parser.parse_args().seconds
     sent = requests()
     with running_server() as server:
@@ -32,7 +32,7 @@ def main() -> None:
             each.path,
             f"{before.p95:.1f}",
             f"{after.p95:.1f}",
-            f"{after.p95 / (before.p95 * len(sent)):.2f}",
+            f"{after.p95 / (before.p95 * len(sent)):.2f}" if before.p95 and after.p95 else "too short to tell",
             f"{after.throughput:.1f}",
             str(after.errors),
         ]

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import psutil
 
+KEEPS_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""For servers: no installation compiles its modules again at every start, whatever the caller's environment says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -47,7 +50,10 @@ def running_server(environment: Mapping[str, str] | None = None, *, patience: fl
     started = time.perf_counter()
     command = [str(Path(sys.executable).with_name("medidiagnose")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env={**os.environ, **KEEPS_BYTECODE, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
             while not _is_ready(port):

@@ -97,7 +97,7 @@ class ModelRegistry:
         self._check = check
         self._precision = precision
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
-        self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._loading = ThreadPoolExecutor(threads, thread_name_prefix="load")
         self._cores = Cores(threads)
         self._row_networks: dict[str, Network] = {}
         found = model_folders(folder)
@@ -128,10 +128,9 @@ class ModelRegistry:
         return self._admissions[name].under_way
 
     async def load(self) -> None:
-        """Verify, load and warm every model that has a bundle. A bad bundle is logged and kept as its model's error."""
-        for model in self.models:
-            if model.state == "loading":
-                self._models[model.name] = await self._load(model.name)
+        """Verify, load and warm every model that has a bundle, on every core at once. A bad bundle is logged and kept
+        as its model's error."""
+        await asyncio.gather(*(self._load(model.name) for model in self.models if model.state == "loading"))
 
     async def predict(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
         """Prepare an input in a thread, then compute it in its turn. `prepare` makes the tensor the metadata asks for.
@@ -194,7 +193,10 @@ class ModelRegistry:
         self._cores.close()
         self._loading.shutdown(wait=False, cancel_futures=True)
 
-    async def _load(self, name: str) -> Model:
+    async def _load(self, name: str) -> None:
+        self._models[name] = await self._loaded(name)
+
+    async def _loaded(self, name: str) -> Model:
         began = time.perf_counter()
         try:
             bundle, network = await asyncio.get_running_loop().run_in_executor(self._loading, self._open, name)

@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.server import Server, free_port
+from benchmarks.server import KEEPS_BYTECODE, Server, free_port
 from benchmarks.wrk import Request, upload
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent.absolute()
 ENVIRONMENTS = Path("build/peers")
 PEERS = ("bentoml", "litserve", "mlserver")
 PATIENCE = 90.0
@@ -54,9 +54,10 @@ def serving(name: str, model: Path, picture: bytes) -> Iterator[Server]:
     port = free_port()
     environment = {
         **os.environ,
+        **KEEPS_BYTECODE,
         "BENCHMARK_MODEL": str(model.resolve()),
         "BENCHMARK_PORT": str(port),
-        "PYTHONPATH": f"{FOLDER}{os.pathsep}{Path.cwd()}{os.pathsep}{(ENVIRONMENTS / 'flask').resolve()}",
+        "PYTHONPATH": os.pathsep.join(map(str, (FOLDER, Path.cwd(), (ENVIRONMENTS / "flask").resolve()))),
         "BENTOML_DO_NOT_TRACK": "true",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
@@ -66,7 +67,7 @@ def serving(name: str, model: Path, picture: bytes) -> Iterator[Server]:
         began = time.perf_counter()
         with (
             log.open("wb") as output,
-            subprocess.Popen(command, env=environment, cwd=FOLDER, stdout=output, stderr=output) as process,
+            subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output) as process,
         ):
             family = psutil.Process(process.pid)
             try:
@@ -118,7 +119,7 @@ def _command(name: str, python: Path, port: int, folder: Path) -> list[str]:
         (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         (folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
         return [str(python.with_name("mlserver")), "start", str(folder)]
-    return [str(python), f"serve_{name}.py"]
+    return [str(python), str(FOLDER / f"serve_{name}.py")]
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, request: Request, log: Path) -> None:

@@ -305,6 +305,19 @@ async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
     await registry.close()
 
 
+async def test_models_load_on_every_core_at_once(bundles: Path) -> None:
+    both = threading.Barrier(2, timeout=PATIENCE)
+
+    def load_together(_: Any) -> SlowNetwork:
+        both.wait()
+        return SlowNetwork()
+
+    registry = ModelRegistry(bundles, ("skin", "xray"), queue_size=1, deadline=1, threads=2, make_network=load_together)
+    await registry.load()
+    assert [model.state for model in registry.models] == ["ready", "ready"]
+    await registry.close()
+
+
 async def test_closing_lets_those_under_way_finish_and_takes_no_more(bundles: Path) -> None:
     network = SlowNetwork()
     async with loaded(bundles, network=network) as registry:
