@@ -17,6 +17,7 @@ PROBABILITIES = "probabilities"
 NOVELTY = "novelty"
 
 _ONLY_ERRORS = 3
+_POWER_OF_TWO = 0
 _WARM_UP_RUNS = ((2, 1), (1, 2))
 """Batch and cores of each."""
 _ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {
@@ -27,6 +28,22 @@ _ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {
 }
 
 onnxruntime.set_default_logger_severity(_ONLY_ERRORS)
+
+
+def _share_arena() -> None:
+    """Make the memory arena that every session of this process takes its tensors from.
+
+    Without one each run of a network maps its feature maps anew, which makes it take a tenth to a quarter longer. With
+    one a session the arenas of five networks hold 550 MB; a shared one holds what the cores use at once, of whichever
+    networks.
+    """
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({"arena_extend_strategy": _POWER_OF_TWO}))
+
+
+_share_arena()
 
 
 class EngineError(RuntimeError):
@@ -140,13 +157,12 @@ def _open(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
 
 
 def _session_options(threads: int) -> onnxruntime.SessionOptions:
-    """Threads sleep between runs instead of spinning, since several networks share the cores; the memory arena is off,
-    since it keeps the largest batch's memory for good."""
+    """Threads sleep between runs instead of spinning, since several networks share the cores."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
     options.log_severity_level = _ONLY_ERRORS
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 

@@ -25,8 +25,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LARGEST_BATCH = 4
-"""Inputs computed together at most. On one core a picture costs 2 % less in fours than alone, and 35 % more in eights,
-whose feature maps no longer fit its cache: `python -m benchmarks.tuning`."""
+"""Inputs computed together at most. Eights are about a tenth faster than fours, but hold 85 MB more:
+`python -m benchmarks.tuning`."""
 
 
 class SchedulingError(RuntimeError):
