@@ -24,7 +24,6 @@ from benchmarks.server import running_server
 from benchmarks.traffic import FORMS
 
 CONNECTIONS = 32
-SECONDS = 5
 PROFILED_REQUESTS = 3000
 LISTED = 40
 
@@ -38,7 +37,7 @@ def main() -> None:
     with running_server() as server:
         for route, body in FORMS.items():
             before = server.cpu_seconds
-            load = loaded(server.url, route, body)
+            load = loaded(server.url, route, body, options.seconds)
             spent = server.cpu_seconds - before
             if load["failures"]:
                 sys.exit(f"{route}: {load['failures']} of {load['requests']} requests failed")
@@ -54,14 +53,15 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure the two forms under load.")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
     parser.add_argument("--profile", choices=FORMS, help="list where the time of one route goes instead")
     return parser
 
 
-def loaded(url: str, route: str, body: dict[str, Any]) -> dict[str, Any]:
+def loaded(url: str, route: str, body: dict[str, Any], seconds: float) -> dict[str, Any]:
     """What `benchmarks.load` measured."""
     command = [sys.executable, "-m", "benchmarks.load", url, route, json.dumps(body)]
-    command += ["--connections", str(CONNECTIONS), "--seconds", str(SECONDS)]
+    command += ["--connections", str(CONNECTIONS), "--seconds", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured

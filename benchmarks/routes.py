@@ -23,8 +23,8 @@ from models.preprocessing import ecg, sheet
 from models.preprocessing.image import preprocess
 from models.registry import model_folders, read_newest_bundle
 
-WARM_UP = 10
-ROUNDS = 60
+WARM_UP = 5
+ROUNDS = 40
 ROUTES = {
     "/analyze/skin": "skin",
     "/analyze/xray": "xray",
