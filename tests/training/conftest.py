@@ -16,7 +16,7 @@ if find_spec("tensorflow") is None:
         str(path.relative_to(Path(__file__).parent))
         for path in Path(__file__).parent.glob("test_*.py")
         if path.name not in WITHOUT_TENSORFLOW
-    ] + ["datasets/test_ecg_sheet.py"]
+    ] + ["datasets/test_ecg_readings.py", "datasets/test_ecg_sheet.py"]
 
 PictureWriter = Callable[[Path, tuple[int, int]], Path]
 
