@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.scheduling import LARGEST_BATCH, Admission, Cores, DeadlineError, Lane, QueueFullError, ShuttingDownError
+from models.scheduling import (
+    AHEAD,
+    LARGEST_BATCH,
+    Admission,
+    Cores,
+    DeadlineError,
+    Lane,
+    QueueFullError,
+    ShuttingDownError,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -30,11 +39,16 @@ class GatedNetwork:
         self.computed: list[int] = []
         self.batches: list[int] = []
         self.cores: list[int] = []
+        self.held = threading.Event()
+        self.hold_batches_of: tuple[int, threading.Event] | None = None
 
     def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.started.set()
         assert self.gate.wait(PATIENCE)
         values = [int(tensor.flat[0]) for tensor in batch]
+        if self.hold_batches_of and len(values) == self.hold_batches_of[0]:
+            self.held.set()
+            assert self.hold_batches_of[1].wait(PATIENCE)
         self.computed += values
         self.batches.append(len(values))
         self.cores.append(cores)
@@ -313,7 +327,7 @@ async def test_what_queued_while_busy_is_computed_together_up_to_the_largest_bat
         await asyncio.sleep(0)
         network.gate.set()
         assert await _in_time(first, *waiting) == list(range(7))
-    assert network.batches == [1, LARGEST_BATCH, 6 - LARGEST_BATCH]
+    assert network.batches == [1, AHEAD, LARGEST_BATCH, 6 - AHEAD - LARGEST_BATCH]
 
 
 async def test_free_cores_share_what_has_queued() -> None:
@@ -336,20 +350,20 @@ async def test_free_cores_share_what_has_queued() -> None:
 async def test_a_caller_that_goes_away_while_its_batch_is_computed_leaves_the_others_their_answers() -> None:
     network = GatedNetwork()
     async with _lane(network) as lane:
-        first = await _busy(lane, network)
+        before = [await _busy(lane, network), *(asyncio.create_task(_infer(lane, 9)) for _ in range(AHEAD))]
+        await asyncio.sleep(0)
         batch = [asyncio.create_task(_infer(lane, value)) for value in (1, 2, 3)]
         await asyncio.sleep(0)
-        network.started.clear()
-        holding = threading.Event()
-        network.gate, opened = holding, network.gate
+        holding, opened = threading.Event(), network.gate
+        network.hold_batches_of = (3, holding)
         opened.set()
-        await _in_time(first)
-        assert await asyncio.to_thread(network.started.wait, PATIENCE)
+        await _in_time(*before)
+        assert await asyncio.to_thread(network.held.wait, PATIENCE)
         batch[1].cancel()
         await _in_time(batch[1])
         holding.set()
         assert await _in_time(batch[0], batch[2]) == [1, 3]
-    assert network.batches == [1, 3]
+    assert network.batches == [1, *[1] * AHEAD, 3]
 
 
 async def test_one_that_fails_in_a_batch_fails_alone() -> None:
@@ -404,7 +418,7 @@ async def test_a_free_core_goes_to_the_lane_that_has_had_the_least() -> None:
         modest.seconds = 0.0
         gate.set()
         await _in_time(busy, *tasks)
-    assert order == ["modest", "greedy", "greedy", "greedy"]
+    assert order == [*["greedy"] * AHEAD, "modest", *["greedy"] * (3 - AHEAD)]
 
 
 async def test_a_lane_that_was_idle_has_no_claim_on_the_past() -> None:
