@@ -3,6 +3,7 @@
     python -m benchmarks.compare --rounds 3 --seconds 5
 
 Every server is started once and stays; rounds go through all of them in turn, so that a busy machine slows all alike.
+Those whose turn it isn't are frozen: some poll while they idle, and some still work off an earlier load.
 wrk shares the cores with the server, and says how much it took. `ceiling` is decoding and the network in a bare loop on
 every core; with one connection the bare call, one after the other.
 """
@@ -60,15 +61,22 @@ def main() -> None:
                 missing[name] = str(error)
         for server, request in servers.values():
             drive(server.url, request, connections=8, seconds=2)
+            server.freeze()
+            stack.callback(server.thaw)
         for _ in range(options.rounds):
-            ceilings["lone"].append(_lone(lambda: bare(alone, CORES), options.seconds))
-            ceilings["loaded"].append(_loaded(lambda: bare(shared, 1), options.seconds))
             for connections in CONNECTIONS:
+                if connections == min(CONNECTIONS):
+                    ceilings["lone"].append(_lone(lambda: bare(alone, CORES), options.seconds))
+                if connections == max(CONNECTIONS):
+                    ceilings["loaded"].append(_loaded(lambda: bare(shared, 1), options.seconds))
                 for name, (server, request) in servers.items():
+                    server.thaw()
+                    server.settle()
                     seconds = options.seconds * (2 if name == "original" and connections > 16 else 1)
                     found[name, connections].append(
                         drive(server.url, request, connections=connections, seconds=seconds)
                     )
+                    server.freeze()
         memory = {name: server.resident_bytes / 1e6 for name, (server, _) in servers.items()}
         ready = {name: server.seconds_to_ready for name, (server, _) in servers.items()}
 

@@ -17,6 +17,9 @@ import psutil
 KEEPS_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """For servers: no installation compiles its modules again at every start, whatever the caller's environment says."""
 
+_IDLE = 0.3
+"""Cores up to which a server that polls counts as idle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -27,16 +30,38 @@ class Server:
     seconds_to_ready: float
 
     @property
+    def family(self) -> list[psutil.Process]:
+        """The service and its child processes."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    @property
     def cpu_seconds(self) -> float:
         """Processor time the service and its child processes have used so far."""
-        family = [self.process, *self.process.children(recursive=True)]
-        return sum(times.user + times.system for times in (process.cpu_times() for process in family))
+        return sum(times.user + times.system for times in (process.cpu_times() for process in self.family))
 
     @property
     def resident_bytes(self) -> int:
         """Memory held in RAM by the service and its child processes, in bytes."""
-        family = [self.process, *self.process.children(recursive=True)]
-        return sum(process.memory_info().rss for process in family)
+        return sum(process.memory_info().rss for process in self.family)
+
+    def freeze(self) -> None:
+        """Stop its processes where they are, so that they take no processor time."""
+        for process in self.family:
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Let frozen processes go on."""
+        for process in self.family:
+            process.resume()
+
+    def settle(self, patience: float = 20.0) -> None:
+        """Wait until it has worked off what an earlier load left behind, at most `patience` seconds."""
+        end = time.perf_counter() + patience
+        while time.perf_counter() < end:
+            before = self.cpu_seconds
+            time.sleep(0.2)
+            if self.cpu_seconds - before < 0.2 * _IDLE:
+                return
 
 
 @contextmanager
