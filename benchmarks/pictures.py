@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from models.preprocessing.ecg import LEADS
 
@@ -30,17 +30,33 @@ def made_up_record() -> tuple[bytes, bytes]:
 
 
 def made_up_sheet() -> bytes:
-    """A PNG of the same record on a sheet of twelve rows."""
-    time = np.arange(1000) / 100
-    beats = np.exp(-(((time % 1 - 0.5) / 0.02) ** 2))
-    sheet = np.full((1300, 1400, 3), 255, np.uint8)
-    sheet[::5], sheet[:, ::5] = (250, 215, 215), (250, 215, 215)
-    across = np.rint(60 + np.arange(0, 1000, 0.25) * 1.25).astype(int)
-    for row, height in enumerate(np.linspace(0.3, 1.5, 12)):
-        trace = np.interp(np.arange(0, 1000, 0.25), np.arange(1000), beats * height)
-        down = np.rint(90 + row * 100 - trace * 50).astype(int)
-        for shift in (0, 1):
-            sheet[down + shift, across] = 20
+    """A PNG of 12 leads in three rows of four and a rhythm strip, at 25 mm/s and 10 mm/mV, 1400 x 700 pixels."""
+    beat = np.arange(1000) / 100 % 0.86
+    waves = ((0.46, 0.010, (-0.1, -0.15, 0.35)), (0.5, 0.013, (0.9, 1.1, -0.6)), (0.75, 0.05, (0.25, 0.2, 0.2)))
+    vector = np.zeros((1000, 3))
+    for at, width, size in waves:
+        vector += np.exp(-(((beat - at) / width) ** 2))[:, None] * np.array(size)
+    one, two = vector[:, 0], 0.5 * vector[:, 0] + 0.87 * vector[:, 1]
+    limb = [one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2]
+    chest = [
+        vector @ np.array(weights)
+        for weights in zip(np.linspace(-0.4, 1, 6), [0.2] * 6, np.linspace(1, -0.3, 6), strict=True)
+    ]
+    leads = [*limb, *chest]
+    picture = Image.new("RGB", (1400, 700), (255, 252, 250))
+    draw = ImageDraw.Draw(picture)
+    for step, colour in ((5, (252, 222, 222)), (25, (244, 170, 170))):
+        for x in range(0, 1400, step):
+            draw.line([(x, 0), (x, 700)], colour)
+        for y in range(0, 700, step):
+            draw.line([(0, y), (1400, y)], colour)
+    rows = ((0, 3, 6, 9), (1, 4, 7, 10), (2, 5, 8, 11), (1,))
+    for row, shown in enumerate(rows):
+        length = 1000 // len(shown)
+        for column, lead in enumerate(shown):
+            samples = np.arange(column * length, (column + 1) * length)
+            across, down = 75 + samples * 1.25, 140 + row * 140 - leads[lead][samples] * 50
+            draw.line(list(zip(across.tolist(), down.tolist(), strict=True)), (20, 20, 30), width=2)
     file = io.BytesIO()
-    Image.fromarray(sheet).save(file, "PNG")
+    picture.save(file, "PNG")
     return file.getvalue()

@@ -122,9 +122,10 @@ Work = Callable[[], Sequence[Settle]]
 class Cores:
     """The threads that prepare and compute for every lane, one a core. To be made inside a running event loop.
 
-    A free core goes to the lane whose work has had the least time so far, so that no model starves. A tensor that finds
-    the service idle is computed with every core; they stay free to whoever comes meanwhile. `AHEAD` pieces of work wait
-    for the cores themselves.
+    A free core goes to a lane that has none at work, or as few as any, and among these to the one whose work has had
+    the least processor time so far: no model starves, and one slow input never holds every core while others wait. A
+    tensor that finds the service idle is computed with every core; they stay free to whoever comes meanwhile. `AHEAD`
+    pieces of work wait for the cores themselves, unless that were one lane's second while others wait.
     """
 
     def __init__(self, count: int) -> None:
@@ -150,25 +151,33 @@ class Cores:
             waiting = [lane for lane in self._lanes if lane.waiting]
             if not waiting:
                 return
-            lane = min(waiting, key=lambda each: each.seconds)
+            lane = min(waiting, key=lambda each: (each.at_work, each.seconds))
+            if lane.at_work and len(waiting) > 1 and self._free <= 0:
+                return
             alone = len(waiting) == 1 and lane.waiting == 1 and self._free == self.count
             work = lane.take(max(self._free, 1), alone=alone)
             self._free -= 1
+            lane.at_work += 1
             self._executor.submit(self._perform, lane, work)
 
-    def least_seconds(self) -> float:
-        """The least time that a lane with work has had; 0 where none has work."""
-        return min((lane.seconds for lane in self._lanes if lane.busy), default=0.0)
+    def fair_start(self) -> float:
+        """The time a lane without work starts from: the least that a lane with work has had.
+
+        Where none has work it is the most that any has had: no lane owes the others what it had while they were idle.
+        """
+        busy = [lane.seconds for lane in self._lanes if lane.busy]
+        return min(busy) if busy else max(lane.seconds for lane in self._lanes)
 
     def _perform(self, lane: "Lane", work: Work) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()
         settles = work()
-        seconds = time.perf_counter() - began
+        seconds = time.thread_time() - began
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             self._loop.call_soon_threadsafe(self._end, lane, seconds, settles)
 
     def _end(self, lane: "Lane", seconds: float, settles: Sequence[Settle]) -> None:
         self._free += 1
+        lane.at_work -= 1
         lane.seconds += seconds
         for settle in settles:
             settle()
@@ -181,7 +190,9 @@ class Lane:
     def __init__(self, cores: Cores, network: Network | None, *, largest_batch: int) -> None:
         self.network = network
         self.seconds = 0.0
-        """The time its work has had, and, for when it was idle, what the others had."""
+        """The processor time its work has had, and, for when it was idle, what the others had."""
+        self.at_work = 0
+        """Pieces of its work that were handed over and have not ended."""
         self._cores = cores
         self._largest_batch = largest_batch
         self._calls: deque[_Task] = deque()
@@ -243,7 +254,7 @@ class Lane:
         if self._closed:
             raise ShuttingDownError("The model was put out of service.")
         if not self.busy:
-            self.seconds = max(self.seconds, self._cores.least_seconds())
+            self.seconds = max(self.seconds, self._cores.fair_start())
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         task = _Task(work, outcome)
         self._outcomes.add(outcome)

@@ -421,6 +421,23 @@ async def test_a_free_core_goes_to_the_lane_that_has_had_the_least() -> None:
     assert order == [*["greedy"] * AHEAD, "modest", *["greedy"] * (3 - AHEAD)]
 
 
+async def test_a_slow_lane_never_holds_every_core_while_others_wait() -> None:
+    gate = threading.Event()
+    async with _cores(2) as cores:
+        slow, quick = cores.lane(), cores.lane()
+        quick.seconds = slow.seconds = 1.0
+        stuck = [asyncio.create_task(slow.run(gate.wait, PATIENCE))]
+        await asyncio.sleep(0)
+        quick.seconds = 100.0
+        answers = [asyncio.create_task(quick.run(int, value)) for value in range(8)]
+        await asyncio.sleep(0)
+        stuck += [asyncio.create_task(slow.run(gate.wait, PATIENCE)) for _ in range(4)]
+        assert await _in_time(*answers) == list(range(8))
+        assert not any(task.done() for task in stuck)
+        gate.set()
+        assert await _in_time(*stuck) == [True] * 5
+
+
 async def test_a_lane_that_was_idle_has_no_claim_on_the_past() -> None:
     async with _cores(1) as cores:
         old, new = cores.lane(), cores.lane()
@@ -433,6 +450,20 @@ async def test_a_lane_that_was_idle_has_no_claim_on_the_past() -> None:
         assert new.seconds == 5.0
         gate.set()
         await _in_time(busy, late)
+
+
+async def test_a_lane_owes_nothing_for_what_it_had_alone() -> None:
+    async with _cores(1) as cores:
+        before, after = cores.lane(), cores.lane()
+        before.seconds = 5.0
+        gate = threading.Event()
+        busy = asyncio.create_task(after.run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        back = asyncio.create_task(before.run(int))
+        await asyncio.sleep(0)
+        assert after.seconds == before.seconds == 5.0
+        gate.set()
+        await _in_time(busy, back)
 
 
 async def test_a_lane_without_network_refuses_tensors() -> None:
