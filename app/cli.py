@@ -22,17 +22,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: Settings) -> int:
     """Serve until a stop signal; requests under way get their deadline to finish."""
-    import uvicorn
-
-    from app.main import create_app
+    from app.opening import open_models
 
     logging.config.dictConfig(logging_config(settings.log_level))
     if not settings.api_keys and settings.host not in ("127.0.0.1", "::1", "localhost"):
         logging.getLogger("medidiagnose").warning(
             "Listening on %s without API keys: whoever reaches this port may use the service.", settings.host
         )
+    opening = open_models(settings)
+
+    import uvicorn
+
+    from app.main import create_app
+
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, opening=opening),
         host=settings.host,
         port=settings.port,
         access_log=False,
@@ -46,7 +50,7 @@ def serve(settings: Settings) -> int:
 def list_models(settings: Settings) -> int:
     """List each model's newest bundle; exit status 1 where one must not be served."""
     from models.bundle import BundleError
-    from models.registry import model_folders, read_newest_bundle
+    from models.opening import model_folders, read_newest_bundle
 
     folders = model_folders(settings.bundles)
     if not folders:

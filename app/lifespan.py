@@ -1,17 +1,18 @@
-"""Start and end of the service: load and warm the models while it already answers, and drain it before it goes."""
+"""Start and end of the service: put the models in service while it already answers, and drain it before it goes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypedDict, get_args
+from typing import TypedDict
 
 from fastapi import FastAPI
 
 from app.metrics import Metrics
+from app.opening import open_models
 from app.readers import check_classes
 from app.settings import Settings
-from models.registry import MakeNetwork, ModelRegistry
-from schemas.common import Diagnosis
+from models.opening import Opening
+from models.registry import ModelRegistry
 
 
 class State(TypedDict):
@@ -23,21 +24,17 @@ class State(TypedDict):
 
 
 def make_lifespan(
-    settings: Settings, metrics: Metrics, make_network: MakeNetwork | None
+    settings: Settings, metrics: Metrics, opening: Opening | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
-    """The lifespan of an app with these settings."""
+    """The lifespan of an app with these settings, and with the models of `opening`, else those of the settings."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         registry = ModelRegistry(
-            settings.bundles,
-            get_args(Diagnosis),
+            opening or open_models(settings),
             queue_size=settings.queue_size,
             deadline=settings.deadline_seconds,
-            threads=settings.threads,
-            precision=settings.precision,
             check=check_classes,
-            make_network=make_network,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
         yield State(settings=settings, metrics=metrics, registry=registry)

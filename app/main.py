@@ -21,7 +21,7 @@ from app.middleware import (
 from app.openapi import document
 from app.routers import breast, disease, heart, heart_risk, meta, skin, xray
 from app.settings import Settings, load_settings
-from models.registry import MakeNetwork
+from models.opening import Opening
 
 DESCRIPTION = (
     "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "
@@ -32,15 +32,18 @@ DIAGNOSES = (heart_risk, disease, skin, heart, breast, xray)
 """In the order their routes are tried: the forms first, since their answers take no longer than finding the route."""
 
 
-def create_app(settings: Settings | None = None, *, make_network: MakeNetwork | None = None) -> FastAPI:
-    """The service with these settings, else with those of the environment. Tests may put in their own networks."""
+def create_app(settings: Settings | None = None, *, opening: Opening | None = None) -> FastAPI:
+    """The service with these settings, else with those of the environment.
+
+    Its models open when it starts, unless `opening` opens them already; such an app starts once.
+    """
     settings = settings or load_settings()
     metrics = Metrics()
     app = FastAPI(
         title="MediDiagnose-AI",
         version=_version(),
         description=DESCRIPTION,
-        lifespan=make_lifespan(settings, metrics, make_network),
+        lifespan=make_lifespan(settings, metrics, opening),
         middleware=_middleware(settings, metrics),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),

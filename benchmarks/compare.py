@@ -27,8 +27,8 @@ from benchmarks.report import save, table
 from benchmarks.server import Server, running_server
 from benchmarks.wrk import Load, Request, drive, upload
 from models.engine import Engine
+from models.opening import read_newest_bundle
 from models.preprocessing.image import preprocess
-from models.registry import read_newest_bundle
 
 CONNECTIONS = (1, 4, 16, 64)
 OTHERS = (*peers.PEERS, "naive", "original")

@@ -19,9 +19,9 @@ from benchmarks.server import running_server
 from benchmarks.traffic import FORMS
 from models.bundle import Bundle
 from models.engine import Engine, Tensor
+from models.opening import model_folders, read_newest_bundle
 from models.preprocessing import ecg, sheet
 from models.preprocessing.image import preprocess
-from models.registry import model_folders, read_newest_bundle
 
 WARM_UP = 5
 ROUNDS = 40

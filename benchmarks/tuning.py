@@ -1,7 +1,8 @@
-"""Sessions, threads and batches of the bare network, and MEDIDIAGNOSE_THREADS through HTTP: why the defaults are so."""
+"""Sessions, threads and batches of the bare networks, and MEDIDIAGNOSE_THREADS through HTTP: why defaults are so."""
 
 import argparse
 import os
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,10 +13,12 @@ from benchmarks.pictures import made_up_jpeg
 from benchmarks.report import save, table
 from benchmarks.server import running_server
 from benchmarks.wrk import drive, upload
-from models.engine import Engine
-from models.registry import read_newest_bundle
+from models.bundle import Bundle
+from models.engine import Engine, Tensor
+from models.opening import model_folders, read_newest_bundle
 
 BATCHES = (1, 2, 4, 8)
+ROUNDS = 5
 CORES = os.cpu_count() or 1
 
 
@@ -23,14 +26,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure sessions, threads and batches.")
     parser.add_argument("--seconds", type=float, default=3.0)
     seconds = parser.parse_args().seconds
-    bundle = read_newest_bundle(load_settings().bundles / "skin")
-    engine = Engine(bundle, threads=CORES)
+    engine = Engine(_bundle("skin"), threads=CORES)
     bare = [
         [f"{runs} at once, {cores} cores each", str(batch), f"{pictures(engine, runs, cores, batch, seconds):.1f}"]
         for runs, cores in ((CORES, 1), (1, CORES))
         for batch in BATCHES
     ]
     print(table(["runs of the network", "batch", "pictures/s"], bare))
+    networks = [[name, *(f"{each:.1f}" for each in milliseconds(name))] for name in readers()]
+    print(table(["network", *(f"ms an input, batch {batch}" for batch in BATCHES)], networks))
     served = []
     for threads in sorted({1, CORES, 2 * CORES}):
         with running_server({"MEDIDIAGNOSE_THREADS": str(threads)}) as server:
@@ -40,7 +44,39 @@ def main() -> None:
         served.append([str(threads), f"{loads[0].p50:.1f}", f"{loads[1].throughput:.1f}", f"{loads[1].p99:.0f}"])
     header = ["MEDIDIAGNOSE_THREADS", "p50 ms, 1 connection", "answers/s, 64", "p99 ms, 64"]
     print(table(header, served))
-    save("tuning", {"bare": bare, "served": served})
+    save("tuning", {"bare": bare, "networks": networks, "served": served})
+
+
+def readers() -> list[str]:
+    """The models that read pictures, records or sheets, which are computed in batches."""
+    names = [folder.name for folder in model_folders(load_settings().bundles)]
+    return [name for name in names if _bundle(name).metadata.preprocessing.kind != "tabular"]
+
+
+def milliseconds(name: str) -> list[float]:
+    """What an input takes on one core in a batch of each size, ms; medians of rounds in alternation."""
+    bundle = _bundle(name)
+    engine, preprocessing = Engine(bundle), bundle.metadata.preprocessing
+    rng = np.random.default_rng(0)
+    kind = bundle.metadata.input.dtype
+    tensors = [
+        (rng.random((batch, *preprocessing.tensor_shape)) * (255 if kind == "uint8" else 1)).astype(
+            np.uint8 if kind == "uint8" else np.float32
+        )
+        for batch in BATCHES
+    ]
+    rounds = [[_milliseconds(engine, tensor) for tensor in tensors] for _ in range(ROUNDS + 1)]
+    return [statistics.median(each) for each in zip(*rounds[1:], strict=True)]
+
+
+def _bundle(name: str) -> Bundle:
+    return read_newest_bundle(load_settings().bundles / name)
+
+
+def _milliseconds(engine: Engine, tensor: Tensor) -> float:
+    began = time.perf_counter()
+    engine.run(tensor)
+    return (time.perf_counter() - began) * 1000 / len(tensor)
 
 
 def pictures(engine: Engine, runs: int, cores: int, batch: int, seconds: float) -> float:

@@ -18,8 +18,6 @@ NOVELTY = "novelty"
 
 _ONLY_ERRORS = 3
 _POWER_OF_TWO = 0
-_WARM_UP_RUNS = ((2, 1), (1, 2))
-"""Batch and cores of each."""
 _ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {
     "image": ("uint8", np.uint8),
     "signal": ("float", np.float32),
@@ -69,7 +67,7 @@ class Engine:
     Runs on one core each are faster together than one run on all, which is faster for a lone request; so there is a
     session for either. `threads` is how many cores the second uses; a row of values is too little work to share. Raises
     `BundleError`, which names the bundle, where the graph can't be loaded, differs from metadata.json, or fails its
-    first runs.
+    first run.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
@@ -138,18 +136,21 @@ class Engine:
             )
 
     def _warm_up(self) -> None:
-        """Run a pair on one core and an input on all, so that the first request finds both sessions proven."""
+        """Run one input, so that the first request finds a proven network.
+
+        On one core: where bundles open on every core, threads that spin would hold up the others for longer than a
+        first run on every core takes more than a second one.
+        """
         preprocessing = self._bundle.metadata.preprocessing
-        for n, cores in _WARM_UP_RUNS:
-            batch = np.zeros((n, *preprocessing.tensor_shape), _ELEMENTS[preprocessing.kind][1])
-            try:
-                probabilities = self.run(batch, cores=cores)[PROBABILITIES]
-            except EngineError as error:
-                raise BundleError(f"{error} This was its first run.") from error
-            in_range = bool(np.all((probabilities >= 0) & (probabilities <= 1)))
-            sums_to_one = np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
-            if not in_range or (self._bundle.metadata.task == "multiclass" and not sums_to_one):
-                raise BundleError(f"Bundle {self._bundle.folder}: the outputs {PROBABILITIES} are not probabilities.")
+        batch = np.zeros((1, *preprocessing.tensor_shape), _ELEMENTS[preprocessing.kind][1])
+        try:
+            probabilities = self.run(batch)[PROBABILITIES]
+        except EngineError as error:
+            raise BundleError(f"{error} This was its first run.") from error
+        in_range = bool(np.all((probabilities >= 0) & (probabilities <= 1)))
+        sums_to_one = np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+        if not in_range or (self._bundle.metadata.task == "multiclass" and not sums_to_one):
+            raise BundleError(f"Bundle {self._bundle.folder}: the outputs {PROBABILITIES} are not probabilities.")
 
 
 def _open(path: Path, *, threads: int) -> onnxruntime.InferenceSession:

@@ -1,4 +1,4 @@
-"""The models the service answers with: found on disk, verified, loaded, warmed and kept apart from one another.
+"""The models the service answers with, kept apart from one another.
 
 A bundle that must not be served fails alone: its model is `failed` with the reason, the others serve. Nothing here
 blocks the event loop.
@@ -7,18 +7,17 @@ blocks the event loop.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from packaging.version import InvalidVersion, Version
 
-from models.bundle import Bundle, BundleError, Metadata, Precision, read_bundle
-from models.engine import NOVELTY, PROBABILITIES, Engine, Network, Outputs, Tensor
+from models.bundle import Bundle, BundleError, Metadata
+from models.engine import NOVELTY, PROBABILITIES, Network, Outputs, Tensor
+from models.opening import Opened, Opening
 from models.scheduling import Admission, Cores
 
 
@@ -35,7 +34,10 @@ T = TypeVar("T")
 WindowsT = TypeVar("WindowsT", bound=Windows)
 
 State = Literal["absent", "loading", "ready", "failed"]
-MakeNetwork = Callable[[Bundle], Network]
+
+_LARGEST_BATCHES = {"sheet": 1}
+"""By what a network reads, where it is not that of every lane: batches of sheets take a quarter longer than as many
+sheets by themselves, since their feature maps outgrow the cache. `python -m benchmarks.tuning`"""
 
 logger = logging.getLogger("medidiagnose.models")
 
@@ -74,40 +76,27 @@ class Prediction:
 
 
 class ModelRegistry:
-    """Serves the newest `<folder>/<name>/<version>/` of each name. To be made inside a running event loop.
+    """Serves the models that `opening` opens. To be made inside a running event loop.
 
-    `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `threads`
-    is how many cores prepare inputs and compute. `precision` `int8` uses the int8 network of each bundle that has one.
-    `check` refuses, with a `BundleError`, a bundle whose answers can't be interpreted.
+    `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `check`
+    refuses, with a `BundleError`, a bundle whose answers can't be interpreted.
     """
 
     def __init__(
         self,
-        folder: Path,
-        names: Iterable[str],
+        opening: Opening,
         *,
         queue_size: int,
         deadline: float,
-        threads: int,
-        precision: Precision = "fp32",
         check: Callable[[Metadata], None] = lambda _: None,
-        make_network: MakeNetwork | None = None,
     ) -> None:
-        self._folder = folder
+        self._opening = opening
         self._check = check
-        self._precision = precision
-        self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
-        self._loading = ThreadPoolExecutor(threads, thread_name_prefix="load")
-        self._cores = Cores(threads)
+        self._cores = Cores(opening.threads)
         self._row_networks: dict[str, Network] = {}
-        found = model_folders(folder)
-        self._models = {
-            name: Model(name, "loading" if (folder / name) in found else "absent") for name in sorted(names)
-        }
+        self._models = {name: Model(name, "loading" if name in opening.models else "absent") for name in opening.names}
         self._lanes = {name: self._cores.lane() for name in self._models}
         self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._models}
-        for unknown in [entry for entry in found if entry.name not in self._models]:
-            logger.warning("Folder %s is ignored: there is no diagnosis of that name.", unknown)
 
     @property
     def models(self) -> list[Model]:
@@ -128,9 +117,8 @@ class ModelRegistry:
         return self._admissions[name].under_way
 
     async def load(self) -> None:
-        """Verify, load and warm every model that has a bundle, on every core at once. A bad bundle is logged and kept
-        as its model's error."""
-        await asyncio.gather(*(self._load(model.name) for model in self.models if model.state == "loading"))
+        """Put every model in service as soon as it is open. A bad bundle is logged and kept as its model's error."""
+        await asyncio.gather(*(self._load(name, opened) for name, opened in self._opening.models.items()))
 
     async def predict(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
         """Prepare an input in a thread, then compute it in its turn. `prepare` makes the tensor the metadata asks for.
@@ -191,32 +179,30 @@ class ModelRegistry:
         for lane in self._lanes.values():
             lane.close()
         self._cores.close()
-        self._loading.shutdown(wait=False, cancel_futures=True)
+        self._opening.close()
 
-    async def _load(self, name: str) -> None:
-        self._models[name] = await self._loaded(name)
+    async def _load(self, name: str, opened: Future[Opened]) -> None:
+        self._models[name] = await self._loaded(name, opened)
 
-    async def _loaded(self, name: str) -> Model:
-        began = time.perf_counter()
+    async def _loaded(self, name: str, opening: Future[Opened]) -> Model:
         try:
-            bundle, network = await asyncio.get_running_loop().run_in_executor(self._loading, self._open, name)
+            opened = await asyncio.wrap_future(opening)
+            await asyncio.to_thread(self._check, opened.bundle.metadata)
         except BundleError as error:
             logger.error("Model %s is not served. %s", name, error)
-            return Model(name, "failed", error=str(error).replace(f"{self._folder}/", ""))
+            return Model(name, "failed", error=str(error).replace(f"{self._opening.folder}/", ""))
         except Exception:
             logger.exception("Model %s is not served.", name)
             return Model(name, "failed", error="The bundle can't be loaded; the log says why.")
-        if bundle.metadata.preprocessing.kind == "tabular":
-            self._row_networks[name] = network
+        metadata = opened.bundle.metadata
+        if metadata.preprocessing.kind == "tabular":
+            self._row_networks[name] = opened.network
         else:
-            self._lanes[name].network = network
-        logger.info("Model %s %s loaded in %.2f s.", name, bundle.metadata.version, time.perf_counter() - began)
-        return Model(name, "ready", bundle)
-
-    def _open(self, name: str) -> tuple[Bundle, Network]:
-        bundle = read_newest_bundle(self._folder / name, self._precision)
-        self._check(bundle.metadata)
-        return bundle, self._make_network(bundle)
+            lane = self._lanes[name]
+            lane.network = opened.network
+            lane.largest_batch = _LARGEST_BATCHES.get(metadata.preprocessing.kind, lane.largest_batch)
+        logger.info("Model %s %s loaded in %.2f s.", name, metadata.version, opened.seconds)
+        return Model(name, "ready", opened.bundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,29 +220,3 @@ def _summarise(windows: Sequence[Outputs]) -> Outputs:
         name: values.max(axis=0) if name == NOVELTY else values.mean(axis=0, dtype=np.float32)
         for name, values in stacked.items()
     }
-
-
-def model_folders(bundles: Path) -> list[Path]:
-    """The folder of each model that has a bundle, by name; none where there is no bundles folder."""
-    return sorted(entry for entry in _subfolders(bundles) if _subfolders(entry))
-
-
-def read_newest_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
-    """Read and verify the newest version (by PEP 440) in a model's folder; see `read_bundle`. Raises `BundleError`."""
-    try:
-        newest = max(_subfolders(folder), key=lambda version: Version(version.name))
-    except InvalidVersion as error:
-        raise BundleError(f"Bundle {folder}: {error}. Name each folder after its version, like 1.0.0.") from error
-    bundle = read_bundle(newest, precision)
-    if (bundle.metadata.name, bundle.metadata.version) != (folder.name, newest.name):
-        raise BundleError(
-            f"Bundle {newest}: metadata.json is that of {bundle.metadata.name} {bundle.metadata.version}. "
-            "A bundle's folder must be <name>/<version>."
-        )
-    return bundle
-
-
-def _subfolders(parent: Path) -> list[Path]:
-    if not parent.is_dir():
-        return []
-    return [entry for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith((".", "_"))]

@@ -189,12 +189,12 @@ class Lane:
 
     def __init__(self, cores: Cores, network: Network | None, *, largest_batch: int) -> None:
         self.network = network
+        self.largest_batch = largest_batch
         self.seconds = 0.0
         """The processor time its work has had, and, for when it was idle, what the others had."""
         self.at_work = 0
         """Pieces of its work that were handed over and have not ended."""
         self._cores = cores
-        self._largest_batch = largest_batch
         self._calls: deque[_Task] = deque()
         self._tensors: deque[_Task] = deque()
         self._outcomes: set[asyncio.Future[Any]] = set()
@@ -242,7 +242,7 @@ class Lane:
         if not self._tensors:
             task = self._calls.popleft()
             return partial(_call, task)
-        share = min(self._largest_batch, -(-len(self._tensors) // free))
+        share = min(self.largest_batch, -(-len(self._tensors) // free))
         batch: list[_Task] = []
         while self._tensors and len(batch) < share:
             task = self._tensors.popleft()

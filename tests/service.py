@@ -10,8 +10,9 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.main import create_app
+from app.opening import open_models
 from app.settings import Settings
-from models.registry import MakeNetwork
+from models.opening import MakeNetwork
 
 URL = "http://service"
 
@@ -19,7 +20,8 @@ URL = "http://service"
 @asynccontextmanager
 async def running(*, bundles: Path, make_network: MakeNetwork | None = None, **settings: Any) -> AsyncIterator[ASGIApp]:
     """An application between its start and its end, as a server sees it."""
-    app = create_app(Settings(bundles=bundles, **settings), make_network=make_network)
+    chosen = Settings(bundles=bundles, **settings)
+    app = create_app(chosen, opening=open_models(chosen, make_network=make_network))
     async with app.router.lifespan_context(app) as state:
         yield _with_state(app, dict(state or {}))
 

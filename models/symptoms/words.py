@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-import snowballstemmer
+import Stemmer
 
 BOUNDARY = ","
 
-_STEMMER = snowballstemmer.stemmer("english")
+_STEMMER = Stemmer.Stemmer("english")
 _APOSTROPHES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": "'", "_": " "})
 _CONTRACTIONS = (
     (re.compile(r"\b(?:can't|can not|couldn't|could not)\b"), "cannot"),

@@ -11,8 +11,8 @@ from models import knowledge
 from models.bundle import Bundle
 from models.diagnoses import disease
 from models.engine import PROBABILITIES, Engine
+from models.opening import read_newest_bundle
 from models.preprocessing.tabular import TabularPreprocessing
-from models.registry import read_newest_bundle
 from schemas.disease import REQUEST_EXAMPLE, DiseaseReading, DiseaseRequest
 
 SHIPPED = Path(models.__file__).parent / "bundles" / "disease"

@@ -14,7 +14,7 @@ import models
 from models.bundle import Bundle, Metadata
 from models.diagnoses import heart_risk
 from models.engine import Engine
-from models.registry import read_newest_bundle
+from models.opening import read_newest_bundle
 from schemas.heart_risk import COMPLETE_REQUEST_EXAMPLE, HeartRiskReading, HeartRiskRequest
 from tests import contract
 from tests.fake_bundle import make_bundle

@@ -1,7 +1,6 @@
 """The registry: bundles are found, checked and kept apart; requests are bounded, timed and drained."""
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from models.bundle import BundleError, Metadata
 from models.engine import Engine
+from models.opening import Opening
 from models.preprocessing.image import UnreadablePictureError
 from models.preprocessing.tabular import TabularError
-from models.registry import ModelNotReadyError, ModelRegistry, read_newest_bundle
+from models.registry import ModelNotReadyError, ModelRegistry
 from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError
 from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
 
@@ -50,10 +50,11 @@ class SlowNetwork:
 async def loaded(
     folder: Path, *, names: Sequence[str] = NAMES, network: SlowNetwork | None = None, **options: Any
 ) -> AsyncIterator[ModelRegistry]:
-    settings = {"queue_size": 8, "deadline": PATIENCE, "threads": 2, **options}
+    opens = {key: options.pop(key) for key in ("threads", "precision", "make_network") if key in options}
     if network:
-        settings["make_network"] = lambda _: network
-    registry = ModelRegistry(folder, names, **settings)
+        opens["make_network"] = lambda _: network
+    opening = Opening(folder, names, **{"threads": 2, **opens})
+    registry = ModelRegistry(opening, **{"queue_size": 8, "deadline": PATIENCE, **options})
     await registry.load()
     try:
         yield registry
@@ -66,6 +67,10 @@ async def loaded(
 def grey(metadata: Metadata) -> NDArray[np.uint8]:
     size = metadata.image_preprocessing.size
     return np.full((size, size, 3), 128, np.uint8)
+
+
+def zeros(metadata: Metadata) -> NDArray[np.float32]:
+    return np.zeros(metadata.preprocessing.tensor_shape, np.float32)
 
 
 async def _outcomes(*tasks: asyncio.Task[Any]) -> list[Any]:
@@ -141,38 +146,6 @@ async def test_a_bundle_nobody_can_interpret_is_refused(bundles: Path) -> None:
     async with loaded(bundles, check=check) as registry:
         assert registry.model("xray").error == "Bundle xray: unknown classes."
         assert registry.model("skin").state == "ready"
-
-
-@pytest.mark.parametrize(
-    ("versions", "newest"),
-    [
-        (["0.9.0", "0.10.0"], "0.10.0"),
-        (["1.0.0", "1.0.0-rc.1", "1.0.0-alpha"], "1.0.0"),
-        (["2.0.0rc1", "1.9.9"], "2.0.0rc1"),
-        (["1.0", "1.0.1"], "1.0.1"),
-    ],
-)
-async def test_the_newest_version_is_served(tmp_path: Path, versions: list[str], newest: str) -> None:
-    for version in versions:
-        make_bundle(tmp_path, "skin", version)
-    (tmp_path / "skin" / ".cache").mkdir()
-    (tmp_path / "skin" / "__pycache__").mkdir()
-    (tmp_path / "skin" / "notes.txt").write_text("not a version")
-    assert read_newest_bundle(tmp_path / "skin").metadata.version == newest
-
-
-async def test_a_folder_named_unlike_a_version_is_refused(tmp_path: Path) -> None:
-    make_bundle(tmp_path, "skin").folder.rename(tmp_path / "skin" / "latest")
-    with pytest.raises(BundleError, match=r"Name each folder after its version, like 1\.0\.0"):
-        read_newest_bundle(tmp_path / "skin")
-
-
-async def test_a_bundle_in_the_folder_of_another_is_refused(tmp_path: Path) -> None:
-    bundle = make_bundle(tmp_path, "skin")
-    path = bundle.folder / "metadata.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "version": "3.0.0"}))
-    with pytest.raises(BundleError, match=r"metadata.json is that of skin 3\.0\.0"):
-        read_newest_bundle(tmp_path / "skin")
 
 
 async def test_an_unknown_folder_is_ignored_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -292,7 +265,8 @@ async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
         assert gate.wait(PATIENCE)
         return SlowNetwork()
 
-    registry = ModelRegistry(bundles, NAMES, queue_size=1, deadline=1, threads=1, make_network=load_slowly)
+    opening = Opening(bundles, NAMES, threads=1, make_network=load_slowly)
+    registry = ModelRegistry(opening, queue_size=1, deadline=1)
     loading = asyncio.create_task(registry.load())
     await asyncio.sleep(0.02)
     assert {model.name: model.state for model in registry.models}["skin"] == "loading"
@@ -305,6 +279,17 @@ async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
     await registry.close()
 
 
+async def test_sheets_are_computed_one_by_one(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_image")
+    network = SlowNetwork(5)
+    async with loaded(tmp_path, names=("heart_image",), network=network, threads=1) as registry:
+        tasks = [asyncio.create_task(registry.predict("heart_image", zeros)) for _ in range(6)]
+        await _until_started(network)
+        network.gate.set()
+        await _outcomes(*tasks)
+    assert network.runs == 6
+
+
 async def test_models_load_on_every_core_at_once(bundles: Path) -> None:
     both = threading.Barrier(2, timeout=PATIENCE)
 
@@ -312,7 +297,8 @@ async def test_models_load_on_every_core_at_once(bundles: Path) -> None:
         both.wait()
         return SlowNetwork()
 
-    registry = ModelRegistry(bundles, ("skin", "xray"), queue_size=1, deadline=1, threads=2, make_network=load_together)
+    opening = Opening(bundles, ("skin", "xray"), threads=2, make_network=load_together)
+    registry = ModelRegistry(opening, queue_size=1, deadline=1)
     await registry.load()
     assert [model.state for model in registry.models] == ["ready", "ready"]
     await registry.close()
