@@ -58,7 +58,7 @@ def list_models(settings: Settings) -> int:
     failed = False
     for folder in folders:
         try:
-            metadata = read_newest_bundle(folder).metadata
+            metadata = read_newest_bundle(folder, settings.precision).metadata
             line = f"{metadata.name:<14}{metadata.version:<10}{metadata.precision:<6}{len(metadata.classes)} classes"
         except BundleError as error:
             failed, line = True, f"{folder.name:<14}must not be served. {error}"

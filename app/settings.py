@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         description="Cores that decode pictures and compute.",
     )
     precision: Precision = Field(
-        default="fp32", description="Use `int8` networks where a bundle has one, or always `fp32`."
+        default="int8", description="Use `int8` networks where a bundle has one, or always `fp32`."
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Keys accepted in X-API-Key; with none the service is open."

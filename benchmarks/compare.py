@@ -39,7 +39,8 @@ CORES = os.cpu_count() or 1
 def main() -> None:
     options = _parser().parse_args()
     picture = made_up_jpeg()
-    bundle = read_newest_bundle(load_settings().bundles / "skin")
+    settings = load_settings()
+    bundle = read_newest_bundle(settings.bundles / "skin", settings.precision)
     alone, shared = Engine(bundle, threads=CORES), Engine(bundle, threads=1)
     spec = bundle.metadata.image_preprocessing
 

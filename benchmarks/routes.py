@@ -42,7 +42,7 @@ def main() -> None:
         for route, name in ROUTES.items():
             if name not in installed:
                 continue
-            bundle = read_newest_bundle(settings.bundles / name)
+            bundle = read_newest_bundle(settings.bundles / name, settings.precision)
             files = _files(name)
             engine = Engine(bundle, threads=settings.threads)
 

@@ -70,7 +70,8 @@ def milliseconds(name: str) -> list[float]:
 
 
 def _bundle(name: str) -> Bundle:
-    return read_newest_bundle(load_settings().bundles / name)
+    settings = load_settings()
+    return read_newest_bundle(settings.bundles / name, settings.precision)
 
 
 def _milliseconds(engine: Engine, tensor: Tensor) -> float:

@@ -91,11 +91,13 @@ class Estimate(_Part):
 class Quantised(_Part):
     """model.int8.onnx, the same network with int8 weights and activations.
 
-    `loss` is what it loses against model.onnx on validation, by figure: positive is worse.
+    `loss` is what it loses against model.onnx on validation, by figure: positive is worse. `novelty` is how its own
+    novelty output is read.
     """
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     loss: dict[str, float]
+    novelty: NoveltySpec | None = None
 
 
 class Metadata(_Part):
@@ -196,7 +198,8 @@ def read_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
             "Train it again or install the matching version."
         )
     if precision == "int8" and metadata.int8:
-        metadata = metadata.model_copy(update={"precision": "int8", "sha256": metadata.int8.sha256})
+        own = {"precision": "int8", "sha256": metadata.int8.sha256, "novelty": metadata.int8.novelty}
+        metadata = metadata.model_copy(update=own)
     bundle = Bundle(folder, metadata)
     _verify_checksum(bundle.model_path, metadata.sha256)
     return bundle

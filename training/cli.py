@@ -320,7 +320,7 @@ def _quantize(options: argparse.Namespace) -> int:
     from training.tasks import TASKS
 
     splits = TASKS[options.name].load(options.data)
-    bundle = add_int8(read_bundle(options.bundle), splits, options.runs / "cache")
+    bundle = add_int8(read_bundle(options.bundle), splits, options.runs / "cache", TASKS[options.name])
     sys.stdout.write(HEADING + bundle.card.rsplit(HEADING, 1)[1])
     return 0
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from models.bundle import Bundle, read_bundle
+from models.bundle import Bundle, Precision, read_bundle
 from models.preprocessing.image import UInt8Array, preprocess
 from training.datasets import bus_bra, busi, chest_nih, chest_xray, ham10000
 from training.datasets.pictures import MAX_PIXELS, Sample
@@ -38,10 +39,15 @@ SETS: dict[str, tuple[str, Callable[[Path], list[Sample]], str]] = {
 }
 
 
-def study(bundle_folder: Path, data: Path) -> Table:
+def study(bundle_folder: Path, data: Path, precision: Precision) -> Table:
     """The table of `flagged` for every kind of picture. Raises `BundleError` or `DatasetError`."""
-    bundle = read_bundle(bundle_folder)
-    table = Table("kind", "pictures", "flagged", title=f"{bundle.metadata.name} {bundle.metadata.version}")
+    bundle = read_bundle(bundle_folder, precision)
+    table = Table(
+        "kind",
+        "pictures",
+        "flagged",
+        title=f"{bundle.metadata.name} {bundle.metadata.version} {bundle.metadata.precision}",
+    )
     for kind, (owner, load, folder) in SETS.items():
         samples = load(data / folder)
         chosen = np.random.default_rng(SEED).permutation(len(samples))[:SAMPLED]
@@ -124,8 +130,9 @@ def main() -> None:
     parser.add_argument("bundle", type=Path, help="bundle folder of a picture model")
     default = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=default, help="folder that holds the data sets")
+    parser.add_argument("--precision", choices=get_args(Precision), default="int8", help="where the bundle has int8")
     options = parser.parse_args()
-    Console().print(study(options.bundle, options.data))
+    Console().print(study(options.bundle, options.data, options.precision))
 
 
 if __name__ == "__main__":

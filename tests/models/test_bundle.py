@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.bundle import INT8_FILE, Bundle, BundleError, file_sha256, read_bundle
+from models.bundle import INT8_FILE, Bundle, BundleError, NoveltySpec, file_sha256, read_bundle
 from models.preprocessing import ecg, image, tabular
 from models.preprocessing.ecg import SignalPreprocessing
 from tests.fake_bundle import make_bundle
@@ -115,7 +115,9 @@ def test_a_bundle_reads_pictures_or_signals_and_says_which(tmp_path: Path) -> No
 def _add_int8(bundle: Bundle, content: bytes = b"an int8 network") -> None:
     file = bundle.folder / INT8_FILE
     file.write_bytes(content)
-    _edit(bundle, lambda metadata: metadata.update(int8={"sha256": file_sha256(file), "loss": {"macro_auroc": 0.001}}))
+    novelty = {"threshold": 4.5, "false_alarms": 0.01}
+    int8 = {"sha256": file_sha256(file), "loss": {"macro_auroc": 0.001}, "novelty": novelty}
+    _edit(bundle, lambda metadata: metadata.update(int8=int8))
 
 
 def test_the_int8_network_is_used_where_asked_for_and_there(bundle: Bundle) -> None:
@@ -126,6 +128,8 @@ def test_the_int8_network_is_used_where_asked_for_and_there(bundle: Bundle) -> N
     assert quantised.metadata.precision == "int8"
     assert quantised.model_path == bundle.folder / INT8_FILE
     assert quantised.metadata.sha256 == file_sha256(quantised.model_path)
+    assert quantised.metadata.novelty == NoveltySpec(threshold=4.5, false_alarms=0.01)
+    assert read_bundle(bundle.folder).metadata.novelty == bundle.metadata.novelty
 
 
 def test_a_missing_or_changed_int8_network_is_refused(bundle: Bundle) -> None:

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
-from models.bundle import INT8_FILE, Bundle, read_bundle, write_bundle
+from models.bundle import INT8_FILE, Bundle, Estimate, NoveltySpec, read_bundle, write_bundle
 from tests.fake_bundle import make_bundle
 from training import export, quantize
 from training.datasets.pictures import Sample
-from training.evaluate import predict
+from training.evaluate import Evaluation, predict
 from training.novelty import Gaussian
 from training.splits import Splits
+from training.tasks import TASKS
 
 SIZE = 32
 
@@ -55,11 +57,64 @@ def splits(tmp_path: Path, bundle: Bundle) -> Splits:
     return Splits(samples[:40], samples[40:], [])
 
 
-def test_weights_and_activations_keep_close_to_fp32(tmp_path: Path, bundle: Bundle, splits: Splits) -> None:
-    pictures = np.stack([np.asarray(Image.open(sample.path)) for sample in splits.train])
-    quantize.quantize(bundle.model_path, tmp_path / "int8.onnx", pictures)
-    exact, rough = (predict(path, pictures)["probabilities"] for path in (bundle.model_path, tmp_path / "int8.onnx"))
+def test_weights_and_activations_keep_close_to_fp32(bundle: Bundle, rounded: Path, pictures: np.ndarray) -> None:
+    exact, rough = (predict(path, pictures)["probabilities"] for path in (bundle.model_path, rounded))
     assert 0 < np.abs(exact - rough).mean() < 0.02
+
+
+@pytest.fixture
+def pictures(splits: Splits) -> np.ndarray:
+    return np.stack([np.asarray(Image.open(sample.path)) for sample in splits.train])
+
+
+@pytest.fixture
+def rounded(tmp_path: Path, bundle: Bundle, pictures: np.ndarray) -> Path:
+    """An int8 copy of the network."""
+    quantize.quantize(bundle.model_path, tmp_path / "int8.onnx", pictures)
+    return tmp_path / "int8.onnx"
+
+
+def test_no_two_neighbouring_weights_saturate_and_no_step_is_larger_than_it_must_be() -> None:
+    weights = np.random.default_rng(2).normal(0, 1, (16, 9, 1, 1)).astype(np.float32)
+    weights[0, :2] = 5.0
+    weights[1, :2] = [[[5.0]], [[-5.0]]]
+    weights[2] = 0.0
+    steps = quantize.safe_steps(weights)
+    integers = np.rint(weights[:, :, 0, 0] / steps[:, None])
+    pairs = np.pad(integers, ((0, 0), (0, 1))).reshape(16, 5, 2)
+    for sign in (1, -1):
+        assert 255 * np.maximum(sign * pairs, 0).sum(axis=2).max() < 2**15
+    assert steps[0] == pytest.approx(10 / 127)
+    assert steps[1] == pytest.approx(5 / 127)
+    assert np.isfinite(steps).all()
+
+
+def test_integer_arithmetic_answers_as_rounded_floats_do(rounded: Path, pictures: np.ndarray) -> None:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    floats = onnxruntime.InferenceSession(str(rounded), options, providers=["CPUExecutionProvider"])
+    expected = floats.run(["probabilities"], {"image": pictures})[0]
+    np.testing.assert_allclose(predict(rounded, pictures)["probabilities"], expected, atol=0.01)
+
+
+def test_the_logits_of_training_pictures_keep_their_mean(bundle: Bundle, rounded: Path, pictures: np.ndarray) -> None:
+    quantize.centre(bundle.model_path, rounded, pictures)
+    exact, rough = (np.log(predict(path, pictures)["probabilities"]) for path in (bundle.model_path, rounded))
+    shift = (exact - rough).mean(axis=0)
+    np.testing.assert_allclose(shift - shift.mean(), 0, atol=0.002)
+
+
+def test_novelty_is_that_of_the_features_the_int8_network_makes(rounded: Path, pictures: np.ndarray) -> None:
+    assert predict(rounded, pictures)["novelty"].mean() < 0.5
+    quantize.refit_novelty(rounded, pictures)
+    assert predict(rounded, pictures)["novelty"].mean() == pytest.approx(1, abs=0.1)
+
+
+def test_the_threshold_stands_as_far_above_validation_as_that_of_fp32() -> None:
+    exact = np.linspace(0, 1, 101, dtype=np.float32)
+    found = quantize.comparable_novelty(NoveltySpec(threshold=1.98, false_alarms=0.0), exact, 2 * exact)
+    assert found.threshold == pytest.approx(3.96)
+    assert found.false_alarms == 0
 
 
 @pytest.mark.parametrize(("allowed", "kept"), [(1.0, True), (-1.0, False)])
@@ -73,18 +128,28 @@ def test_it_is_kept_only_where_the_loss_is_allowed(
     assert read_bundle(found.folder, "int8").metadata.precision == ("int8" if kept else "fp32")
     assert found.card.startswith("# A card")
     assert found.card.count("## int8") == 1
-    assert "| macro_auroc |" in found.card
+    assert "| loss | balanced_accuracy | macro_auroc |" in found.card
     assert "old" not in found.card
 
 
-def test_what_int8_loses_is_counted_as_worse(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact, rough = Path("exact"), Path("rough")
-    answers = {exact: np.eye(7), rough: np.full((7, 7), 1 / 7)}
-
-    def answer(model: Path, _: np.ndarray) -> dict[str, np.ndarray]:
-        return {"probabilities": answers[model]}
-
-    monkeypatch.setattr(quantize, "predict", answer)
-    loss = quantize.precision_loss(exact, rough, np.zeros((7, SIZE, SIZE, 3), np.uint8), np.arange(7))
+def test_what_int8_loses_is_counted_as_worse() -> None:
+    exact, rough = np.eye(7, dtype=np.float32), np.full((7, 7), 1 / 7, np.float32)
+    loss = quantize.precision_loss(np.arange(7), exact, rough)
     assert loss["balanced_accuracy"] == pytest.approx(1 - 1 / 7, abs=1e-3)
     assert loss["macro_auroc"] == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("loss", "kept"), [(0.0, True), (0.1, False)])
+def test_a_test_split_that_loses_more_takes_it_out_again(
+    bundle: Bundle, splits: Splits, monkeypatch: pytest.MonkeyPatch, loss: float, kept: bool
+) -> None:
+    figures = {name: Estimate(value=0.9 - loss, low=0, high=1, n=7) for name in ("balanced_accuracy", "macro_auroc")}
+    test = Evaluation("test", figures, {}, (), np.arange(7), np.eye(7, dtype=np.float32))
+    monkeypatch.setattr(quantize, "precision_loss", lambda *_: {"balanced_accuracy": 0.0, "macro_auroc": 0.0})
+    monkeypatch.setattr(quantize, "measure", lambda *_: [test])
+    reference = {name: Estimate(value=0.9, low=0, high=1, n=7) for name in figures}
+    known = bundle.metadata.model_copy(update={"metrics": {"test": reference}}).model_dump(exclude={"sha256"})
+    measured = write_bundle(bundle.folder, model=bundle.model_path, card="# A card", metadata=known)
+    found = quantize.add_int8(measured, splits, task=TASKS["skin"])
+    assert bool(found.metadata.int8) == kept
+    assert f"| test | {loss:+.4f} | {loss:+.4f} |" in found.card
