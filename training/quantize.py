@@ -176,9 +176,9 @@ def refit_novelty(model: Path, pictures: UInt8Array) -> None:
     Gaussian of fp32 every picture would look like one of another kind.
     """
     graph = onnx.load(str(model))
-    whiten = _whitening(graph)
-    if whiten is None:
+    if NOVELTY not in {output.name for output in graph.graph.output}:
         return
+    whiten = _whitening(graph)
     tapped = ModelProto()
     tapped.CopyFrom(graph)
     features, weights, bias = whiten.input
@@ -221,15 +221,15 @@ def _dense_weights(model: ModelProto) -> Iterator[tuple[str, FloatArray]]:
                 yield node.input[1], weights
 
 
-def _whitening(model: ModelProto) -> NodeProto | None:
-    """The dense layer whose squared outputs make the novelty score; None where there is none."""
+def _whitening(model: ModelProto) -> NodeProto:
+    """The dense layer whose squared outputs make the novelty score. Raises `ValueError` where there is none."""
     makers = {output: node for node in model.graph.node for output in node.output}
     name = NOVELTY
     while (node := makers.get(name)) is not None:
         if node.op_type == "Gemm":
             return node
         name = node.input[0]
-    return None
+    raise ValueError(f"{NOVELTY} is not made by a dense layer with a bias.")
 
 
 def _loss_of(test: Evaluation, reference: Mapping[str, Estimate]) -> dict[str, float]:
