@@ -5,6 +5,7 @@ import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from benchmarks.pictures import made_up_jpeg
 from benchmarks.report import save, table
 from benchmarks.server import running_server
 from benchmarks.wrk import drive, upload
-from models.bundle import Bundle
+from models.bundle import Bundle, Precision
 from models.engine import Engine, Tensor
 from models.opening import model_folders, read_newest_bundle
 
@@ -26,14 +27,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure sessions, threads and batches.")
     parser.add_argument("--seconds", type=float, default=3.0)
     seconds = parser.parse_args().seconds
-    engine = Engine(_bundle("skin"), threads=CORES)
+    settings = load_settings()
+    engine = Engine(_bundle("skin", settings.precision), threads=CORES)
     bare = [
         [f"{runs} at once, {cores} cores each", str(batch), f"{pictures(engine, runs, cores, batch, seconds):.1f}"]
         for runs, cores in ((CORES, 1), (1, CORES))
         for batch in BATCHES
     ]
     print(table(["runs of the network", "batch", "pictures/s"], bare))
-    networks = [[name, *(f"{each:.1f}" for each in milliseconds(name))] for name in readers()]
+    networks = [
+        [f"{bundle.metadata.name} {bundle.metadata.precision}", *(f"{each:.1f}" for each in milliseconds(bundle))]
+        for bundle in readers()
+    ]
     print(table(["network", *(f"ms an input, batch {batch}" for batch in BATCHES)], networks))
     served = []
     for threads in sorted({1, CORES, 2 * CORES}):
@@ -47,31 +52,29 @@ def main() -> None:
     save("tuning", {"bare": bare, "networks": networks, "served": served})
 
 
-def readers() -> list[str]:
-    """The models that read pictures, records or sheets, which are computed in batches."""
-    names = [folder.name for folder in model_folders(load_settings().bundles)]
-    return [name for name in names if _bundle(name).metadata.preprocessing.kind != "tabular"]
-
-
-def milliseconds(name: str) -> list[float]:
-    """What an input takes on one core in a batch of each size, ms; medians of rounds in alternation."""
-    bundle = _bundle(name)
-    engine, preprocessing = Engine(bundle), bundle.metadata.preprocessing
-    rng = np.random.default_rng(0)
-    kind = bundle.metadata.input.dtype
-    tensors = [
-        (rng.random((batch, *preprocessing.tensor_shape)) * (255 if kind == "uint8" else 1)).astype(
-            np.uint8 if kind == "uint8" else np.float32
-        )
-        for batch in BATCHES
+def readers() -> list[Bundle]:
+    """The models that read pictures, records or sheets, which are computed in batches, in each of their precisions."""
+    bundles = [
+        _bundle(folder.name, precision)
+        for folder in model_folders(load_settings().bundles)
+        for precision in get_args(Precision)
     ]
+    distinct = {bundle.model_path: bundle for bundle in bundles}
+    return [bundle for bundle in distinct.values() if bundle.metadata.preprocessing.kind != "tabular"]
+
+
+def milliseconds(bundle: Bundle) -> list[float]:
+    """What an input takes on one core in a batch of each size, ms; medians of rounds in alternation."""
+    engine, shape = Engine(bundle), bundle.metadata.preprocessing.tensor_shape
+    rng = np.random.default_rng(0)
+    brightest, dtype = (255, np.uint8) if bundle.metadata.input.dtype == "uint8" else (1, np.float32)
+    tensors = [(rng.random((batch, *shape)) * brightest).astype(dtype) for batch in BATCHES]
     rounds = [[_milliseconds(engine, tensor) for tensor in tensors] for _ in range(ROUNDS + 1)]
     return [statistics.median(each) for each in zip(*rounds[1:], strict=True)]
 
 
-def _bundle(name: str) -> Bundle:
-    settings = load_settings()
-    return read_newest_bundle(settings.bundles / name, settings.precision)
+def _bundle(name: str, precision: Precision) -> Bundle:
+    return read_newest_bundle(load_settings().bundles / name, precision)
 
 
 def _milliseconds(engine: Engine, tensor: Tensor) -> float:

@@ -39,7 +39,7 @@ class Opening:
         names: Iterable[str],
         *,
         threads: int,
-        precision: Precision = "int8",
+        precision: Precision = "fp32",
         make_network: MakeNetwork | None = None,
     ) -> None:
         self.folder = folder

@@ -118,7 +118,7 @@ class ModelRegistry:
 
     async def load(self) -> None:
         """Put every model in service as soon as it is open. A bad bundle is logged and kept as its model's error."""
-        await asyncio.gather(*(self._load(name, opened) for name, opened in self._opening.models.items()))
+        await asyncio.gather(*(self._load(name, future) for name, future in self._opening.models.items()))
 
     async def predict(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
         """Prepare an input in a thread, then compute it in its turn. `prepare` makes the tensor the metadata asks for.
@@ -181,12 +181,12 @@ class ModelRegistry:
         self._cores.close()
         self._opening.close()
 
-    async def _load(self, name: str, opened: Future[Opened]) -> None:
-        self._models[name] = await self._loaded(name, opened)
+    async def _load(self, name: str, future: Future[Opened]) -> None:
+        self._models[name] = await self._loaded(name, future)
 
-    async def _loaded(self, name: str, opening: Future[Opened]) -> Model:
+    async def _loaded(self, name: str, future: Future[Opened]) -> Model:
         try:
-            opened = await asyncio.wrap_future(opening)
+            opened = await asyncio.wrap_future(future)
             await asyncio.to_thread(self._check, opened.bundle.metadata)
         except BundleError as error:
             logger.error("Model %s is not served. %s", name, error)

@@ -126,18 +126,20 @@ def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
             for name, weights in _dense_weights(onnx.load(str(prepared)))
         }
         logging.disable(logging.INFO)  # it tells of every channel without weight
-        quantize_static(
-            str(prepared),
-            str(target),
-            Reader(),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Add", "Clip"],
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            extra_options={"TensorQuantOverrides": steps},
-        )
-        logging.disable(logging.NOTSET)
+        try:
+            quantize_static(
+                str(prepared),
+                str(target),
+                Reader(),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv", "Add", "Clip"],
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                extra_options={"TensorQuantOverrides": steps},
+            )
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def safe_steps(weights: FloatArray) -> FloatArray:
@@ -204,7 +206,7 @@ def comparable_novelty(reference: NoveltySpec, exact: FloatArray, rough: FloatAr
 
 def precision_loss(labels: NDArray[np.int64], exact: FloatArray, rough: FloatArray) -> dict[str, float]:
     """What int8 loses of balanced accuracy and macro AUROC (positive: worse than fp32), on the same pictures."""
-    return {figure.__name__: round(figure(labels, exact) - figure(labels, rough), 4) for figure in FIGURES}
+    return _differences(*({each.__name__: each(labels, found) for each in FIGURES} for found in (exact, rough)))
 
 
 def _spread(items: Sequence[T], n: int) -> list[T]:
@@ -233,10 +235,14 @@ def _whitening(model: ModelProto) -> NodeProto:
 
 
 def _loss_of(test: Evaluation, reference: Mapping[str, Estimate]) -> dict[str, float]:
-    return {
-        figure.__name__: round(reference[figure.__name__].value - test.figures[figure.__name__].value, 4)
-        for figure in FIGURES
-    }
+    exact, rough = (
+        {each.__name__: part[each.__name__].value for each in FIGURES} for part in (reference, test.figures)
+    )
+    return _differences(exact, rough)
+
+
+def _differences(exact: Mapping[str, float], rough: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value - rough[name], 4) for name, value in exact.items()}
 
 
 def _allowed(losses: Mapping[str, Mapping[str, float]]) -> bool:

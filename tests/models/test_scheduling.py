@@ -438,32 +438,21 @@ async def test_a_slow_lane_never_holds_every_core_while_others_wait() -> None:
         assert await _in_time(*stuck) == [True] * 5
 
 
-async def test_a_lane_that_was_idle_has_no_claim_on_the_past() -> None:
+@pytest.mark.parametrize("first", ["greedy", "modest"])
+async def test_lanes_that_meet_start_level(first: str) -> None:
+    """Who was idle has no claim on the past, and who was alone owes nothing for it."""
     async with _cores(1) as cores:
-        old, new = cores.lane(), cores.lane()
-        old.seconds = 5.0
+        lanes = {"greedy": cores.lane(), "modest": cores.lane()}
+        lanes["greedy"].seconds = 5.0
+        early, late = sorted(lanes, key=lambda name: name != first)
         gate = threading.Event()
-        busy = asyncio.create_task(old.run(gate.wait, PATIENCE))
+        busy = asyncio.create_task(lanes[early].run(gate.wait, PATIENCE))
         await asyncio.sleep(0)
-        late = asyncio.create_task(new.run(time.perf_counter))
+        joined = asyncio.create_task(lanes[late].run(time.perf_counter))
         await asyncio.sleep(0)
-        assert new.seconds == 5.0
+        assert lanes["greedy"].seconds == lanes["modest"].seconds == 5.0
         gate.set()
-        await _in_time(busy, late)
-
-
-async def test_a_lane_owes_nothing_for_what_it_had_alone() -> None:
-    async with _cores(1) as cores:
-        before, after = cores.lane(), cores.lane()
-        before.seconds = 5.0
-        gate = threading.Event()
-        busy = asyncio.create_task(after.run(gate.wait, PATIENCE))
-        await asyncio.sleep(0)
-        back = asyncio.create_task(before.run(int))
-        await asyncio.sleep(0)
-        assert after.seconds == before.seconds == 5.0
-        gate.set()
-        await _in_time(busy, back)
+        await _in_time(busy, joined)
 
 
 async def test_a_lane_without_network_refuses_tensors() -> None:
