@@ -2,9 +2,8 @@
 
 Weights and activations become 8-bit integers (QDQ, one scale a channel), calibrated on training pictures. Processors
 without VNNI add the products of two neighbouring inputs in 16 bits, which saturate (ONNX Runtime, "Quantize ONNX
-models", on `reduce_range`); 7-bit weights prevent that and halve the
-precision of every weight. Here each channel's step is just
-large enough that no pair of its weights can saturate, so the same file answers alike everywhere.
+models", on `reduce_range`); 7-bit weights prevent that and halve the precision of every weight. Here each channel's step
+is just large enough that no pair of its weights can saturate, so the same file answers alike everywhere.
 """
 
 import logging
@@ -36,7 +35,7 @@ from training.datasets.pictures import labels_of, load_tensors
 from training.evaluate import Evaluation, predict
 from training.metrics import balanced_accuracy, macro_auroc
 from training.novelty import fit_gaussian
-from training.pipeline import measure
+from training.pipeline import NOVELTY_QUANTILE, measure
 from training.report import format_estimate
 from training.splits import Splits
 from training.tasks import Task
@@ -45,12 +44,12 @@ log = logging.getLogger(__name__)
 
 CALIBRATION_PICTURES = 256
 TYPICAL_PICTURES = 2048
-NOVELTY_QUANTILE = 0.99
 ALLOWED_LOSS = 0.005
 """The most that balanced accuracy or macro AUROC may lose, on validation and on test."""
 FIGURES = (balanced_accuracy, macro_auroc)
 HEADING = "## int8"
 _TINY = 1e-7
+"""Keeps the logarithm of a probability of 0 finite."""
 _LARGEST_PAIR = 127
 """255 times this, and one more for the rounding of either weight, stays below 2^15."""
 
