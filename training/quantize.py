@@ -2,8 +2,8 @@
 
 Weights and activations become 8-bit integers (QDQ, one scale a channel), calibrated on training pictures. Processors
 without VNNI add the products of two neighbouring inputs in 16 bits, which saturate (ONNX Runtime, "Quantize ONNX
-models", on `reduce_range`); 7-bit weights prevent that and halve the precision of every weight. Here each channel's step
-is just large enough that no pair of its weights can saturate, so the same file answers alike everywhere.
+models", on `reduce_range`); 7-bit weights prevent that and halve the precision of every weight. Here each channel's
+step is just large enough that no pair of its weights can saturate, so the same file answers alike everywhere.
 """
 
 import logging
