@@ -74,8 +74,10 @@ class UnreadableRecordError(ServiceError):
 
 class InvalidApiKeyError(ServiceError):
     status, title = HTTPStatus.UNAUTHORIZED, "Invalid API key"
-    advice = "Send a valid key in the header `X-API-Key`."
-    default_headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'ApiKey realm="medidiagnose"'}
+    advice = "Send a valid key in the header `X-API-Key`, or as `Authorization: Bearer <key>`."
+    default_headers: ClassVar[Mapping[str, str]] = {
+        "WWW-Authenticate": 'Bearer realm="medidiagnose", ApiKey realm="medidiagnose"'
+    }
 
 
 class NotFoundError(ServiceError):

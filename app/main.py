@@ -1,17 +1,15 @@
 """The application: `create_app` is its table of contents."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from app.access import Doors, KeyMiddleware, doors_of
 from app.docs import DOCS_PATHS, show_docs
 from app.errors import InternalError, handle_errors, problems
 from app.lifespan import make_lifespan
 from app.metrics import Metrics
 from app.middleware import (
-    ApiKeyMiddleware,
     BodyDeadlineMiddleware,
     BodyLimitMiddleware,
     FaultMiddleware,
@@ -21,6 +19,7 @@ from app.middleware import (
 from app.openapi import document
 from app.routers import breast, disease, heart, heart_risk, meta, skin, xray
 from app.settings import Settings, load_settings
+from app.version import installed_version
 from models.opening import Opening
 
 DESCRIPTION = (
@@ -39,12 +38,13 @@ def create_app(settings: Settings | None = None, *, opening: Opening | None = No
     """
     settings = settings or load_settings()
     metrics = Metrics()
+    doors = doors_of(settings, OPEN_PATHS)
     app = FastAPI(
         title="MediDiagnose-AI",
-        version=_version(),
+        version=installed_version(),
         description=DESCRIPTION,
         lifespan=make_lifespan(settings, metrics, opening),
-        middleware=_middleware(settings, metrics),
+        middleware=_middleware(settings, metrics, doors),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
         redirect_slashes=False,
@@ -56,11 +56,11 @@ def create_app(settings: Settings | None = None, *, opening: Opening | None = No
         app.include_router(diagnosis.router)
     app.include_router(meta.router)
     show_docs(app)
-    document(app, open_paths=OPEN_PATHS if settings.api_keys else None)
+    document(app, doors)
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _middleware(settings: Settings, metrics: Metrics, doors: Doors) -> list[Middleware]:
     """Outermost first."""
     return [
         Middleware(RequestIdMiddleware),
@@ -73,14 +73,7 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
             expose_headers=["Retry-After", "X-Demo-Mode", "X-Request-ID"],
         ),
         Middleware(FaultMiddleware),
-        *([Middleware(ApiKeyMiddleware, keys=settings.api_keys, open_paths=OPEN_PATHS)] if settings.api_keys else []),
+        *([Middleware(KeyMiddleware, doors=doors)] if doors.ask else []),
         Middleware(BodyDeadlineMiddleware, seconds=settings.deadline_seconds),
         Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
     ]
-
-
-def _version() -> str:
-    try:
-        return version("medidiagnose-ai")
-    except PackageNotFoundError:
-        return "0+unknown"

@@ -3,12 +3,9 @@
 import asyncio
 import logging
 import re
-import secrets
 import time
-from collections.abc import Sequence
 from uuid import uuid4
 
-from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,7 +14,6 @@ from app.errors import (
     BodyTooLargeError,
     DeadlineExceededError,
     InternalError,
-    InvalidApiKeyError,
     to_response,
     to_service_error,
 )
@@ -112,22 +108,6 @@ class FaultMiddleware:
             if started:
                 raise
             await to_response(error, request_id)(scope, receive, send)
-
-
-class ApiKeyMiddleware:
-    """Asks for one of `keys` in X-API-Key, before anything of the body is read, except at the open paths."""
-
-    def __init__(self, app: ASGIApp, keys: Sequence[SecretStr], open_paths: Sequence[str]) -> None:
-        self._app = app
-        self._keys = [key.get_secret_value().encode() for key in keys]
-        self._open_paths = frozenset(open_paths)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in self._open_paths:
-            sent = Headers(scope=scope).get("x-api-key", "").encode("latin-1")
-            if not any(secrets.compare_digest(sent, key) for key in self._keys):
-                raise InvalidApiKeyError
-        await self._app(scope, receive, send)
 
 
 class BodyLimitMiddleware:

@@ -1,11 +1,12 @@
 """The OpenAPI document: what FastAPI can't see by itself."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.access import Doors
 from app.errors import (
     BodyTooLargeError,
     DeadlineExceededError,
@@ -87,8 +88,8 @@ PICTURE_RESPONSES = {
 }
 
 
-def document(app: FastAPI, *, open_paths: Collection[str] | None) -> None:
-    """Give the app its OpenAPI document. All but `open_paths` ask for a key; with None no path does."""
+def document(app: FastAPI, doors: Doors) -> None:
+    """Give the app its OpenAPI document, which says at each operation whether its door asks for a key."""
 
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -97,8 +98,7 @@ def document(app: FastAPI, *, open_paths: Collection[str] | None) -> None:
             )
             components = schema.setdefault("components", {})
             components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
-            if open_paths is not None:
-                _ask_for_key(schema, open_paths)
+            _ask_for_keys(schema, doors)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -111,10 +111,18 @@ def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:
     return problem
 
 
-def _ask_for_key(schema: dict[str, Any], open_paths: Collection[str]) -> None:
-    schema["components"]["securitySchemes"] = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+def _ask_for_keys(schema: dict[str, Any], doors: Doors) -> None:
+    """Each kind of key has schemes of its own, so that a page which keeps one key a scheme can keep them all."""
     for path, operations in schema["paths"].items():
-        if path not in open_paths:
-            for operation in operations.values():
-                operation["security"] = [{"ApiKey": []}]
-                operation["responses"]["401"] = problems(InvalidApiKeyError)[401]
+        if (keys := doors.keys_of(path)) is None:
+            continue
+        header, bearer = f"{keys.kind}Key", f"{keys.kind}Bearer"
+        schema["components"].setdefault("securitySchemes", {}).update(
+            {
+                header: {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                bearer: {"type": "http", "scheme": "bearer", "description": "The same key in `Authorization`."},
+            }
+        )
+        for operation in operations.values():
+            operation["security"] = [{header: []}, {bearer: []}]
+            operation["responses"]["401"] = problems(InvalidApiKeyError)[401]

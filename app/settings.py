@@ -11,11 +11,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import models
+from app.keys import KeyRing
 from models.bundle import Precision
 
 PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2
-SHORTEST_API_KEY = 16
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -50,7 +50,10 @@ class Settings(BaseSettings):
         default="int8", description="Use `int8` networks where a bundle has one, or always `fp32`."
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="Keys accepted in X-API-Key; with none the service is open."
+        default=(), description="Keys of clients, hashed or plain; with none the service is open."
+    )
+    admin_key: SecretStr | None = Field(
+        default=None, description="Key of POST /admin/reload, hashed or plain; without one there is no such path."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("*",), description="Origins whose pages may call the service."
@@ -74,12 +77,15 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys")
     @classmethod
-    def _refuse_weak_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < SHORTEST_API_KEY for key in keys):
-            raise ValueError(f"each key must have at least {SHORTEST_API_KEY} characters.")
-        if not all(key.get_secret_value().isascii() for key in keys):
-            raise ValueError("a key must be ASCII, since it travels in a header.")
+    def _refuse_bad_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        key_ring("Api", *keys)
         return keys
+
+    @field_validator("admin_key")
+    @classmethod
+    def _refuse_bad_key(cls, key: SecretStr | None) -> SecretStr | None:
+        key_ring("Admin", key)
+        return key
 
     @field_validator("cors_origins")
     @classmethod
@@ -90,10 +96,21 @@ class Settings(BaseSettings):
         return tuple(origin.rstrip("/") for origin in origins)
 
     @model_validator(mode="after")
+    def _refuse_an_admin_key_of_clients(self) -> Self:
+        if key_ring("Admin", self.admin_key).shares_a_key_with(key_ring("Api", *self.api_keys)):
+            raise ValueError("the admin key must not be one of the API keys.")
+        return self
+
+    @model_validator(mode="after")
     def _refuse_missing_bundles(self) -> Self:
         if not self.demo_mode and not self.bundles.is_dir():
             raise ValueError(f"demo mode is off, but there is no folder {self.bundles} with trained models.")
         return self
+
+
+def key_ring(kind: str, *keys: SecretStr | None) -> KeyRing:
+    """The keys that these settings hold, None counting for no key. Raises ValueError where one is no key."""
+    return KeyRing(kind, [key.get_secret_value() for key in keys if key is not None])
 
 
 def load_settings(**overrides: Any) -> Settings:

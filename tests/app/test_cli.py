@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import logging_config, main
+from app.cli import main
+from app.commands.serve import logging_config
+from app.keys import parse_key
+from app.version import installed_version
 from tests.fake_bundle import make_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -45,10 +48,36 @@ def test_a_refused_setting_is_a_sentence_not_a_traceback(capsys: pytest.CaptureF
     assert capsys.readouterr().err == "MEDIDIAGNOSE_PORT: Input should be less than or equal to 65535\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["serve", "--port", "http"]])
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["serve", "--port", "http"], ["keys"], ["keys", "new", "--name", "a,b"]]
+)
 def test_a_wrong_command_is_a_usage_error(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
+
+
+def test_no_command_shows_what_there_is_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    for command in ("serve", "models", "keys"):
+        assert f"  {command} " in shown
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"medidiagnose {installed_version()}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--name", "ward3"]])
+def test_a_new_key_and_its_hash_fit_each_other(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "new", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    key, setting = lines[1], lines[-1]
+    assert parse_key(setting).digest == parse_key(key).digest
+    assert parse_key(setting).name == (arguments[-1] if arguments else None)
+    assert main(["keys", "new"]) == 0
+    assert key not in capsys.readouterr().out
 
 
 def test_at_no_log_level_do_libraries_log_what_they_read() -> None:

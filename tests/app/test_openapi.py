@@ -131,7 +131,7 @@ async def test_with_keys_the_closed_paths_ask_for_one(bundles: Path) -> None:
     validate(document)
     for name, operation in _operations(document):
         is_open = name in ("GET /", "GET /health", "GET /health/live", "GET /health/ready")
-        assert operation.get("security") == (None if is_open else [{"ApiKey": []}]), name
+        assert operation.get("security") == (None if is_open else [{"ApiKey": []}, {"ApiBearer": []}]), name
         assert ("401" in operation["responses"]) is not is_open, name
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from app.keys import hashed
 from app.settings import Settings, SettingsError, load_settings
 
 KEY = "a-key-of-sixteen-characters"
@@ -116,3 +117,14 @@ def test_settings_never_show_a_key() -> None:
     settings = load_settings(api_keys=KEY)
     assert KEY not in repr(settings)
     assert KEY not in settings.model_dump_json()
+
+
+def test_an_admin_key_is_checked_like_any_other_and_is_none_of_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    for odd in ("", "short", "sha256:12"):
+        monkeypatch.setenv("MEDIDIAGNOSE_ADMIN_KEY", odd)
+        with pytest.raises(SettingsError, match="^MEDIDIAGNOSE_ADMIN_KEY: "):
+            load_settings()
+    monkeypatch.setenv("MEDIDIAGNOSE_ADMIN_KEY", hashed(KEY))
+    assert KEY not in repr(load_settings())
+    with pytest.raises(SettingsError, match="must not be one of the API keys"):
+        load_settings(api_keys=KEY)

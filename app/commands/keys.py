@@ -1,0 +1,35 @@
+"""`medidiagnose keys new` makes a key."""
+
+import sys
+from argparse import ArgumentTypeError, Namespace
+from typing import Any
+
+from app.keys import hashed, new_key, parse_key
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("keys", help="make keys for clients")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="print a fresh key, once, and its hash for the settings")
+    new.add_argument("--name", type=_name, help="what logs and rate limits call the key, such as ward3")
+    new.set_defaults(run=show_new_key)
+
+
+def show_new_key(options: Namespace) -> int:
+    """Print a fresh key for the client and its hashed form for the settings; nothing is kept."""
+    key = new_key()
+    sys.stdout.write(
+        f"Key, for the client; it is shown this once:\n{key}\n\n"
+        f"Hash, for MEDIDIAGNOSE_API_KEYS, MEDIDIAGNOSE_METRICS_KEY or MEDIDIAGNOSE_ADMIN_KEY:\n"
+        f"{hashed(key, options.name)}\n"
+    )
+    return 0
+
+
+def _name(text: str) -> str:
+    try:
+        parse_key(hashed("", text))
+    except ValueError:
+        raise ArgumentTypeError("a name has up to 32 letters, digits, dots, dashes and underscores") from None
+    return text

@@ -1,0 +1,23 @@
+"""What several commands share: the options that are settings, and reading them."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from app.settings import Settings, load_settings
+
+_SETTINGS = frozenset({"config", *Settings.model_fields})
+
+
+def add_bundles(parser: ArgumentParser) -> None:
+    """Let the command choose the folder of the models."""
+    parser.add_argument("--bundles", help="folder of the trained models")
+
+
+def chosen(options: Namespace) -> dict[str, Any]:
+    """The settings among a command's options; each option is named after its setting."""
+    return {name: value for name, value in vars(options).items() if name in _SETTINGS}
+
+
+def settings_of(options: Namespace) -> Settings:
+    """The settings of this command. Raises `SettingsError`."""
+    return load_settings(**chosen(options))

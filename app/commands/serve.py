@@ -1,0 +1,61 @@
+"""`medidiagnose serve` starts the service."""
+
+import logging.config
+from typing import Any
+
+from app.commands.options import add_bundles, settings_of
+from app.settings import LogLevel, Settings
+
+log = logging.getLogger("medidiagnose")
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("serve", help="start the service")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (5000)")
+    add_bundles(parser)
+    parser.set_defaults(run=lambda options: serve(settings_of(options)))
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a stop signal; requests under way get their deadline to finish."""
+    from app.opening import open_models
+
+    logging.config.dictConfig(logging_config(settings.log_level))
+    _warn_of_risks(settings)
+    opening = open_models(settings)
+
+    import uvicorn
+
+    from app.main import create_app
+
+    uvicorn.run(
+        create_app(settings, opening=opening),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
+    )
+    return 0
+
+
+def _warn_of_risks(settings: Settings) -> None:
+    if not settings.api_keys and settings.host not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("Listening on %s without API keys: whoever reaches this port may use the service.", settings.host)
+
+
+def logging_config(level: LogLevel) -> dict[str, Any]:
+    """Our messages and the server's from `level` on, to standard error. Libraries only warn, since at finer levels
+    they log what they read, such as the tags of a picture."""
+    own = {"level": level.upper()}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {"medidiagnose": own, "uvicorn": own},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+    }
