@@ -18,6 +18,7 @@ PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 
 class SettingsError(ValueError):
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
         default=("*",), description="Origins whose pages may call the service."
     )
     log_level: LogLevel = Field(default="info", description="Least severe messages to log.")
+    log_format: LogFormat = Field(default="text", description="Lines of text, or JSON objects, one a line.")
 
     @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
@@ -70,7 +72,7 @@ class Settings(BaseSettings):
             raise ValueError("it is set but empty. Give it a value or remove it.")
         return items
 
-    @field_validator("log_level", mode="before")
+    @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -4,7 +4,8 @@ import logging.config
 from typing import Any
 
 from app.commands.options import add_bundles, settings_of
-from app.settings import LogLevel, Settings
+from app.logs import logging_config
+from app.settings import Settings
 
 log = logging.getLogger("medidiagnose")
 
@@ -22,7 +23,7 @@ def serve(settings: Settings) -> int:
     """Serve until a stop signal; requests under way get their deadline to finish."""
     from app.opening import open_models
 
-    logging.config.dictConfig(logging_config(settings.log_level))
+    logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
     _warn_of_risks(settings)
     opening = open_models(settings)
 
@@ -45,17 +46,3 @@ def serve(settings: Settings) -> int:
 def _warn_of_risks(settings: Settings) -> None:
     if not settings.api_keys and settings.host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("Listening on %s without API keys: whoever reaches this port may use the service.", settings.host)
-
-
-def logging_config(level: LogLevel) -> dict[str, Any]:
-    """Our messages and the server's from `level` on, to standard error. Libraries only warn, since at finer levels
-    they log what they read, such as the tags of a picture."""
-    own = {"level": level.upper()}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "loggers": {"medidiagnose": own, "uvicorn": own},
-        "root": {"level": "WARNING", "handlers": ["stderr"]},
-    }

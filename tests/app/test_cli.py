@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.commands.serve import logging_config
 from app.keys import parse_key
 from app.version import installed_version
 from tests.fake_bundle import make_bundle
@@ -78,13 +77,6 @@ def test_a_new_key_and_its_hash_fit_each_other(arguments: list[str], capsys: pyt
     assert parse_key(setting).name == (arguments[-1] if arguments else None)
     assert main(["keys", "new"]) == 0
     assert key not in capsys.readouterr().out
-
-
-def test_at_no_log_level_do_libraries_log_what_they_read() -> None:
-    config = logging_config("debug")
-    assert config["root"]["level"] == "WARNING"
-    assert set(config["loggers"]) == {"medidiagnose", "uvicorn"}
-    assert config["loggers"]["medidiagnose"]["level"] == "DEBUG"
 
 
 def _free_port() -> int:
