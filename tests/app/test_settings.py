@@ -122,7 +122,7 @@ def test_settings_never_show_a_key() -> None:
 def test_an_admin_key_is_checked_like_any_other_and_is_none_of_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     for odd in ("", "short", "sha256:12"):
         monkeypatch.setenv("MEDIDIAGNOSE_ADMIN_KEY", odd)
-        with pytest.raises(SettingsError, match="^MEDIDIAGNOSE_ADMIN_KEY: "):
+        with pytest.raises(SettingsError, match=r"^MEDIDIAGNOSE_ADMIN_KEY: "):
             load_settings()
     monkeypatch.setenv("MEDIDIAGNOSE_ADMIN_KEY", hashed(KEY))
     assert KEY not in repr(load_settings())
