@@ -36,6 +36,12 @@ class ServiceError(HTTPException):
     title: ClassVar[str]
     advice: ClassVar[str]
     default_headers: ClassVar[Mapping[str, str]] = {}
+    kind: ClassVar[str]
+    """Its name in `type`, in metrics and in the log, such as `no-image`."""
+
+    def __init_subclass__(cls) -> None:
+        words = re.findall("[A-Z]+[a-z]*", cls.__name__.removesuffix("Error"))
+        cls.kind = "-".join(words).lower()
 
     def __init__(self, detail: str | None = None, *, fields: Sequence[FieldProblem] = ()) -> None:
         super().__init__(self.status, detail or self.advice, dict(self.default_headers))
@@ -218,7 +224,9 @@ def handle_errors(app: FastAPI) -> None:
     """Answer every foreseen exception of a route in the one shape; `FaultMiddleware` answers the rest."""
 
     def handle(request: Request, error: Exception) -> JSONResponse:
-        return to_response(to_service_error(error), request.state.request_id)
+        answer = to_service_error(error)
+        request.state.problem = answer.kind
+        return to_response(answer, request.state.request_id)
 
     for foreseen in (HTTPException, RequestValidationError, PictureError, wfdb.RecordError, *_OF_MODELS):
         app.add_exception_handler(foreseen, handle)
@@ -241,18 +249,13 @@ def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
 def _problem(error: type[ServiceError], detail: str, request_id: str, fields: tuple[FieldProblem, ...] = ()) -> Problem:
     return Problem(
         error=error.title,
-        type=_type_of(error),
+        type=f"/problems/{error.kind}",
         title=error.title,
         status=error.status,
         detail=detail,
         instance=request_id,
         errors=fields,
     )
-
-
-def _type_of(error: type[ServiceError]) -> str:
-    words = re.findall("[A-Z]+[a-z]*", error.__name__.removesuffix("Error"))
-    return "/problems/" + "-".join(words).lower()
 
 
 def _field_problem(problem: Mapping[str, Any]) -> FieldProblem:

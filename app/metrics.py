@@ -1,41 +1,66 @@
-"""What the service counts and times, for Prometheus. One instance an app, so that two apps never share figures."""
+"""What the service counts and times, for Prometheus. One instance an app, so that two apps never share figures.
 
-from collections.abc import Mapping
+The values of a label are out of sets that the service knows, never what a client wrote. Names and labels stay as they
+are, since dashboards and alerts read them: those in deploy/ and those of operators.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+import platform
+from collections.abc import Callable
+from functools import cache
 
-from models.registry import ModelRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+
+from app.version import installed_version
+from models.registry import ModelRegistry, Prediction
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """The collectors of one app."""
+    """The collectors of one app, to be used on the event loop.
+
+    The children of each collector are looked up once for each set of labels: the client's own lookup takes as long as
+    counting. `in_progress` is the number of requests under way.
+    """
 
     def __init__(self) -> None:
+        self.in_progress = 0
         self._collectors = collectors = CollectorRegistry()
         ProcessCollector(registry=collectors)
-        self._requests = Counter(
+        Info("medidiagnose_build", "What is running.", registry=collectors).info(
+            {"version": installed_version(), "python": platform.python_version()}
+        )
+        self.show("requests_in_progress", "Requests under way.", lambda: self.in_progress)
+        requests = Counter(
             "medidiagnose_requests", "Requests answered.", ["method", "route", "status"], registry=collectors
         )
-        self._request_seconds = Histogram(
+        request_seconds = Histogram(
             "medidiagnose_request_seconds",
             "Time from the first byte of a request to the last byte of its answer.",
             ["route"],
             buckets=_SECONDS,
             registry=collectors,
         )
-        self._stage_seconds = Histogram(
+        problems = Counter(
+            "medidiagnose_problems", "Requests answered with an error, by its type.", ["problem"], registry=collectors
+        )
+        stage_seconds = Histogram(
             "medidiagnose_stage_seconds",
             "Time in a stage of a prediction, waiting included: `prepare` decodes, `compute` runs the network.",
             ["model", "stage"],
             buckets=_SECONDS,
             registry=collectors,
         )
-        self._readings = Counter(
+        readings = Counter(
             "medidiagnose_readings",
             "Readings made, by whether the input resembled the training data.",
             ["model", "accepted"],
+            registry=collectors,
+        )
+        predictions = Counter(
+            "medidiagnose_predictions",
+            "Readings made, by the class that the network finds likeliest and by whether the input was accepted.",
+            ["model", "class", "accepted"],
             registry=collectors,
         )
         self._demo_readings = Counter(
@@ -47,25 +72,50 @@ class Metrics:
         self._ready = Gauge(
             "medidiagnose_model_ready", "1 where the model is loaded and warmed.", ["model"], registry=collectors
         )
+        self._model_info = Gauge(
+            "medidiagnose_model_info",
+            "The models in service; always 1.",
+            ["model", "version", "precision"],
+            registry=collectors,
+        )
+        self._requests = cache(requests.labels)
+        self._request_seconds = cache(request_seconds.labels)
+        self._problems = cache(problems.labels)
+        self._stage_seconds = cache(stage_seconds.labels)
+        self._readings = cache(readings.labels)
+        self._predictions = cache(predictions.labels)
 
-    def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
+    def answered(self, method: str, route: str, status: int, seconds: float, *, problem: str | None = None) -> None:
+        """Count a request, and the type of the error that it was answered with."""
+        self._requests(method, route, status).inc()
+        self._request_seconds(route).observe(seconds)
+        if problem is not None:
+            self._problems(problem).inc()
 
-    def read(self, model: str, *, accepted: bool, seconds: Mapping[str, float]) -> None:
+    def read(self, model: str, prediction: Prediction, *, accepted: bool) -> None:
         """Count a reading and time its stages."""
-        self._readings.labels(model, str(accepted).lower()).inc()
-        for stage, duration in seconds.items():
-            self._stage_seconds.labels(model, stage).observe(duration)
+        code = prediction.metadata.classes[prediction.probabilities.argmax()]
+        verdict = "true" if accepted else "false"
+        self._readings(model, verdict).inc()
+        self._predictions(model, code, verdict).inc()
+        for stage, duration in prediction.seconds.items():
+            self._stage_seconds(model, stage).observe(duration)
 
     def sampled(self, model: str) -> None:
         """Count a demo reading."""
         self._demo_readings.labels(model).inc()
 
+    def show(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Add a gauge, medidiagnose_<name>, whose value is asked for at each scrape."""
+        Gauge(f"medidiagnose_{name}", description, registry=self._collectors).set_function(value)
+
     def render(self, registry: ModelRegistry) -> bytes:
         """Everything in the Prometheus text format, with the registry's state of this moment."""
+        self._model_info.clear()
         for model in registry.models:
             self._under_way.labels(model.name).set(registry.under_way(model.name))
             self._ready.labels(model.name).set(model.state == "ready")
+            if model.bundle:
+                metadata = model.bundle.metadata
+                self._model_info.labels(model.name, metadata.version, metadata.precision).set(1)
         return generate_latest(self._collectors)

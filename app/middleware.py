@@ -4,9 +4,10 @@ import asyncio
 import logging
 import re
 import time
-from uuid import uuid4
+from collections.abc import Callable, Iterable
+from secrets import token_hex
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +20,8 @@ from app.errors import (
 )
 from app.metrics import Metrics
 
-_SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CLIENT_CLOSED_REQUEST = 499
 _LONGEST_LENGTH = 20
@@ -29,25 +31,45 @@ fault_log = logging.getLogger("medidiagnose.fault")
 
 
 class RequestIdMiddleware:
-    """Takes over the client's X-Request-ID where it is harmless, else makes one; every answer carries it."""
+    """Takes over the client's X-Request-ID where it is harmless, else the trace id of its `traceparent` (W3C Trace
+    Context), else makes an id; every answer carries it.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `current_trace_id` tells the trace that the service itself records, where it does.
+    """
+
+    def __init__(self, app: ASGIApp, current_trace_id: Callable[[], str | None] | None = None) -> None:
         self._app = app
+        self._current_trace_id = current_trace_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        proposed = Headers(scope=scope).get("x-request-id", "")
-        request_id = proposed if _SAFE_REQUEST_ID.fullmatch(proposed) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        proposed, trace_id = _ids(scope["headers"])
+        if self._current_trace_id is not None:
+            trace_id = self._current_trace_id()
+        request_id = proposed or trace_id or token_hex(16)
+        state = scope.setdefault("state", {})
+        state["request_id"], state["trace_id"] = request_id, trace_id
+        header = (b"x-request-id", request_id.encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+def _ids(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
+    """The request id and the trace id that a client sent, each None where it sent none that is harmless."""
+    request_id = trace_id = None
+    for name, value in headers:
+        if name == b"x-request-id" and _SAFE_REQUEST_ID.fullmatch(value):
+            request_id = value.decode()
+        elif name == b"traceparent" and (match := _TRACEPARENT.fullmatch(value)):
+            trace_id = match[1].decode()
+    return request_id, trace_id
 
 
 class ObservationMiddleware:
@@ -69,14 +91,26 @@ class ObservationMiddleware:
                 status = message["status"]
             await send(message)
 
+        self._metrics.in_progress += 1
         try:
             await self._app(scope, receive, send_noting_status)
         finally:
+            self._metrics.in_progress -= 1
             seconds = time.perf_counter() - began
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(method=method, route=route, status=status, seconds=seconds)
-            access_log.info("%s %s %d %.1f ms %s", method, route, status, seconds * 1000, scope["state"]["request_id"])
+            state = scope["state"]
+            self._metrics.answered(method, route, status, seconds, problem=state.get("problem"))
+            fields = {
+                "method": method,
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+                "request_id": state["request_id"],
+                "trace_id": state["trace_id"],
+                "problem": state.get("problem"),
+            }
+            access_log.info("%(method)s %(route)s %(status)d %(ms).1f ms %(request_id)s", fields)
 
 
 class FaultMiddleware:
@@ -103,8 +137,9 @@ class FaultMiddleware:
         except Exception as fault:
             request_id = scope["state"]["request_id"]
             error = to_service_error(fault)
+            scope["state"]["problem"] = error.kind
             if isinstance(error, InternalError):
-                fault_log.exception("Request %s failed.", request_id)
+                fault_log.exception("Request %(request_id)s failed.", {"request_id": request_id})
             if started:
                 raise
             await to_response(error, request_id)(scope, receive, send)

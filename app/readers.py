@@ -188,7 +188,7 @@ class Reader:
         self, name: Diagnosis, prediction: Prediction, reliability: Reliability, refusal: type[ServiceError]
     ) -> AnswerContext:
         """The context of a prediction; raises `refusal` where unreliable readings are to be refused."""
-        self.metrics.read(name, accepted=reliability.accepted, seconds=prediction.seconds)
+        self.metrics.read(name, prediction, accepted=reliability.accepted)
         if self.settings.reject_unreliable and not reliability.accepted:
             raise refusal(reliability.reason)
         metadata = prediction.metadata

@@ -23,6 +23,37 @@ async def test_any_other_request_id_is_replaced(client: httpx.AsyncClient, sent:
     assert answer.headers["X-Request-ID"].isalnum()
 
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [f"00-{TRACE}-00f067aa0ba902b7-01", f"00-{TRACE}-00f067aa0ba902b7-00", f"01-{TRACE}-00f067aa0ba902b7-01-later"],
+)
+async def test_without_a_request_id_that_of_the_trace_is_taken(client: httpx.AsyncClient, sent: str) -> None:
+    answer = await client.get("/health", headers={"traceparent": sent})
+    assert answer.headers["X-Request-ID"] == TRACE
+    answer = await client.get("/health", headers={"traceparent": sent, "X-Request-ID": "mine"})
+    assert answer.headers["X-Request-ID"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        TRACE,
+        f"ff-{TRACE}-00f067aa0ba902b7-01",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
+        f"00-{TRACE}-00f067aa0ba902b7-01-" + "x" * 1000,
+    ],
+)
+async def test_a_malformed_traceparent_is_as_none(client: httpx.AsyncClient, sent: str) -> None:
+    answer = await client.get("/health", headers={"traceparent": sent})
+    assert answer.headers["X-Request-ID"] != TRACE
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
 async def test_request_ids_differ(client: httpx.AsyncClient) -> None:
     ids = {(await client.get("/health/live")).headers["X-Request-ID"] for _ in range(10)}
     assert len(ids) == 10
@@ -57,3 +88,20 @@ async def test_the_log_has_route_status_and_id_but_no_name_and_no_query(
     assert "GET other 404" in own
     for private in ("jane", "doe", "explain", "1970", "fever"):
         assert private not in own
+
+
+async def test_the_log_line_has_fields(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "medidiagnose.access"):
+        answer = await client.post("/analyze/skin", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+    (record,) = caplog.records
+    assert isinstance(record.args, dict)
+    fields = dict(record.args)
+    assert fields.pop("ms") > 0
+    assert fields == {
+        "method": "POST",
+        "route": "/analyze/skin",
+        "status": 400,
+        "request_id": answer.headers["X-Request-ID"],
+        "trace_id": TRACE,
+        "problem": "no-image",
+    }

@@ -13,7 +13,7 @@ import pytest
 
 HEALTHCHECK = Path(__file__).parents[2] / "docker" / "healthcheck"
 CLOSED = "http://127.0.0.1:9"
-PROXIES = {name: CLOSED for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY")}
+PROXIES = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"), CLOSED)
 
 
 def check(port: int, **environment: str) -> "subprocess.CompletedProcess[str]":
