@@ -4,6 +4,7 @@ A small NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029) with ConText's e
 doi:10.1016/j.jbi.2009.05.002); triggers and terminators are data, models/knowledge/negation.yaml.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from enum import Enum
 from functools import cache
@@ -38,7 +39,9 @@ class Negation:
         self._terminators = frozenset(rules.terminators.text)
         self._relatives = frozenset(rules.relatives.text)
         self._have = frozenset(rules.relatives_have.text)
-        self._pseudo = [tuple(phrase.split()) for phrase in rules.pseudo_denials.text]
+        self._pseudo: dict[str, list[list[str]]] = defaultdict(list)
+        for phrase in rules.pseudo_denials.text:
+            self._pseudo[phrase.split()[0]].append(phrase.split())
 
     def judge(self, words: Sequence[str]) -> list[Status]:
         """The status of each word of a sentence, in order."""
@@ -53,8 +56,8 @@ class Negation:
     def _without_pseudo(self, words: Sequence[str]) -> list[str]:
         plain = list(words)
         for at in range(len(plain)):
-            for phrase in self._pseudo:
-                if tuple(plain[at : at + len(phrase)]) == phrase:
+            for phrase in self._pseudo.get(plain[at], ()):
+                if plain[at : at + len(phrase)] == phrase:
                     plain[at : at + len(phrase)] = [""] * len(phrase)
         return plain
 

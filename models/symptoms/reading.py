@@ -1,6 +1,7 @@
 """Symptoms that are present or absent, found in a list of entries and in a free description."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -161,12 +162,15 @@ def _lent(lenders: Sequence[Sequence[_Word]], wanted: frozenset[str]) -> list[_W
 
 
 def _in_segment(segment: Sequence[_Word], words: Vocabulary) -> list[_Match]:
-    bases = {word.base for word in segment}
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, word in enumerate(segment):
+        places[word.base].append(place)
+    bases = places.keys()
     candidates = [
         match
         for base in bases
         for phrase in words.phrases.get(base, ())
-        if phrase.words <= bases and (match := _closest(segment, phrase))
+        if phrase.words <= bases and (match := _closest(segment, phrase, places))
     ]
     accepted: list[_Match] = []
     for match in sorted(candidates, key=lambda match: (-len(match.places), match.span, match.symptom)):
@@ -175,18 +179,19 @@ def _in_segment(segment: Sequence[_Word], words: Vocabulary) -> list[_Match]:
     return accepted
 
 
-def _closest(segment: Sequence[_Word], phrase: Phrase) -> _Match | None:
-    """The narrowest stretch of a segment that holds every word of a phrase, with at most 3 other words."""
+def _closest(segment: Sequence[_Word], phrase: Phrase, places: Mapping[str, Sequence[int]]) -> _Match | None:
+    """The narrowest stretch of a segment that holds every word of a phrase, with at most 3 other words.
+
+    `places` are those of each word of the segment.
+    """
     best: list[_Word] | None = None
     span = len(phrase.words) + _GAP + 1
-    for start, first in enumerate(segment):
-        if first.base not in phrase.words:
-            continue
+    for start in sorted(place for word in phrase.words for place in places[word]):
         missing, used = set(phrase.words), []
-        for word in segment[start : start + span - 1]:
+        for at, word in enumerate(segment[start : start + span - 1], start):
             if word.base in missing:
                 missing.discard(word.base)
-                used.append((word, segment.index(word, start)))
+                used.append((word, at))
             if not missing:
                 break
         if not missing and (length := used[-1][1] - start + 1) < span:

@@ -57,6 +57,8 @@ class Vocabulary:
         self._bags: dict[Bag, str] = {}
         self.phrases: dict[str, list[Phrase]] = defaultdict(list)
         self._index(document)
+        self._longest_near = max(map(len, self._spellings)) * (200 - _FUZZY_PHRASE) // _FUZZY_PHRASE
+        """Characters up to which an entry can be near a spelling: the ratio is twice the common ones over both."""
         self._known_words = frozenset(word for bag in self._bags for word in bag)
         self._stems_by_letter: dict[str, list[str]] = defaultdict(list)
         for known in {*self._bases, *self._known_words}:
@@ -95,8 +97,10 @@ class Vocabulary:
 
     def nearest(self, words: str) -> str | None:
         """The symptom whose phrase is spelt almost so, else None."""
+        if not _SHORTEST_ENTRY <= len(words) <= self._longest_near:
+            return None
         near = process.extractOne(words, self._spellings.keys(), scorer=fuzz.ratio, score_cutoff=_FUZZY_PHRASE)
-        return self._spellings[near[0]] if near and len(words) >= _SHORTEST_ENTRY else None
+        return self._spellings[near[0]] if near else None
 
     def suggestions(self, words: str, count: int) -> tuple[str, ...]:
         """Up to `count` symptoms whose names or phrases come nearest, best first."""
