@@ -13,6 +13,15 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[str, Field(pattern=r"^\d{1,3}\.\d%$", examples=["89.0%"])]
 
 
+_LONGEST_WORD = 64
+
+
+def plain_word(value: object) -> str | None:
+    """A word that was sent as a choice, without blanks around it and in lower case; None for anything else or longer
+    than any choice."""
+    return value.strip().casefold() if isinstance(value, str) and len(value) <= _LONGEST_WORD else None
+
+
 class Part(BaseModel):
     """Base of everything that is answered: immutable, and closed to fields that the contract doesn't know."""
 

@@ -1,6 +1,6 @@
 """POST /predict-disease: diseases ranked by how well they explain symptoms, listed or described."""
 
-import unicodedata
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,16 +14,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.common import AnswerContext, Part, Percent, Probability, Reading, Urgency, answer_example
+from schemas.common import AnswerContext, Part, Percent, Probability, Reading, Urgency, answer_example, plain_word
 
 MAX_SYMPTOMS = 100
 MAX_SYMPTOM_LENGTH = 100
 MAX_TEXT_LENGTH = 5000
 MAX_AGE = 120
+_LONGEST_AS_SENT = 10 * MAX_SYMPTOM_LENGTH
+"""Characters of a symptom with the blanks around and between its words; a longer one is not looked at."""
 
 Sex = Literal["female", "male"]
 
-_UNWRITABLE = ("Cc", "Cs")  # control characters, and lone surrogates, which no JSON answer can echo
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but tabs and line ends, and lone surrogates, which no JSON answer can echo."""
 
 REQUEST_EXAMPLE: dict[str, Any] = {"symptoms": ["fever", "cough", "headache", "fatigue"]}
 COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
@@ -56,15 +59,17 @@ READING_EXAMPLE: dict[str, Any] = {
 
 
 def _symptom(value: object) -> str:
-    words = " ".join(value.split()) if isinstance(value, str) else ""
-    if not words:
+    if not isinstance(value, str):
         raise PydanticCustomError("symptom", 'A symptom must be a word or a few words, such as "headache".')
-    if any(unicodedata.category(character) in _UNWRITABLE for character in words):
-        raise PydanticCustomError("symptom", "A symptom must not hold control characters or broken Unicode.")
+    words = " ".join(value.split()) if len(value) <= _LONGEST_AS_SENT else value
     if len(words) > MAX_SYMPTOM_LENGTH:
         raise PydanticCustomError(
             "symptom", "A symptom must have at most {limit} characters.", {"limit": MAX_SYMPTOM_LENGTH}
         )
+    if not words:
+        raise PydanticCustomError("symptom", 'A symptom must be a word or a few words, such as "headache".')
+    if _UNWRITABLE.search(words):
+        raise PydanticCustomError("symptom", "A symptom must not hold control characters or broken Unicode.")
     return words
 
 
@@ -89,14 +94,15 @@ def _without_repetitions(symptoms: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(first.values())
 
 
-def _text(value: object) -> object:
+def _text(value: object) -> str:
+    """The text with single blanks and line breaks, since patterns are slow at long runs of them."""
     if not isinstance(value, str):
         raise PydanticCustomError("text", "`text` must be a description in plain words.")
     if len(value) > MAX_TEXT_LENGTH:
         raise PydanticCustomError("text", "`text` must have at most {limit} characters.", {"limit": MAX_TEXT_LENGTH})
-    if any(unicodedata.category(character) in _UNWRITABLE for character in value if character not in "\n\r\t"):
+    if _UNWRITABLE.search(value):
         raise PydanticCustomError("text", "`text` must not hold control characters or broken Unicode.")
-    return value
+    return "\n".join(words for line in value.splitlines() if (words := " ".join(line.split())))
 
 
 def _age(value: object) -> object:
@@ -108,8 +114,8 @@ def _age(value: object) -> object:
 
 
 def _sex(value: object) -> object:
-    named = value.strip().casefold() if isinstance(value, str) else value
-    if named is None or named in ("female", "male"):
+    named = plain_word(value) if isinstance(value, str) else value
+    if value is None or named in ("female", "male"):
         return named
     if isinstance(named, int) and not isinstance(named, bool) and named in (0, 1):
         return ("female", "male")[named]
@@ -147,6 +153,11 @@ class DiseaseRequest(BaseModel):
     sex: Annotated[Sex | None, BeforeValidator(_sex), WithJsonSchema({"enum": ["female", "male", 0, 1, None]})] = Field(
         default=None, description="`female` or 0, `male` or 1. Else as `text` says."
     )
+
+    @property
+    def length(self) -> int:
+        """Characters of the text and the symptoms together, 0 to 15,000."""
+        return len(self.text) + sum(map(len, self.symptoms))
 
 
 class DiseasePrediction(Part):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.common import AnswerContext, Part, Percent, Probability, Reading, answer_example
+from schemas.common import AnswerContext, Part, Percent, Probability, Reading, answer_example, plain_word
 
 Sex = Literal[0, 1]
 ChestPain = Literal[0, 1, 2, 3]
@@ -113,8 +113,8 @@ def _answer(label: str) -> Callable[[object], bool]:
     """Validator of a yes or no, sent as a JSON boolean, as 1 or 0, or in words."""
 
     def check(value: object) -> bool:
-        if isinstance(value, str) and value.strip().casefold() in ("yes", "no"):
-            return value.strip().casefold() == "yes"
+        if (word := plain_word(value)) in ("yes", "no"):
+            return word == "yes"
         if isinstance(value, int | float) and value in (0, 1):
             return bool(value)
         raise PydanticCustomError("yes_or_no", "{label} must be true or false.", {"label": label})
@@ -126,8 +126,8 @@ def _code(label: str, names: Mapping[str, int]) -> Callable[[object], int]:
     """Validator of a choice sent as its number or its name."""
 
     def check(value: object) -> int:
-        if isinstance(value, str) and value.strip().casefold() in names:
-            return names[value.strip().casefold()]
+        if (word := plain_word(value)) is not None and word in names:
+            return names[word]
         if isinstance(value, int | float) and not isinstance(value, bool) and value in names.values():
             return int(value)
         raise PydanticCustomError(

@@ -171,6 +171,8 @@ def test_a_hundred_symptoms_of_a_hundred_characters_are_accepted() -> None:
         (["a\x00b"], "A symptom must not hold control characters or broken Unicode."),
         (["\ud800"], "A symptom must not hold control characters or broken Unicode."),
         (["x" * 101], "A symptom must have at most 100 characters."),
+        ([" " * 1001], "A symptom must have at most 100 characters."),
+        (["\x00" * 1001], "A symptom must have at most 100 characters."),
     ],
 )
 def test_symptoms_are_refused_with_a_sentence(symptoms: object, message: str) -> None:
@@ -193,11 +195,17 @@ def test_a_description_may_stand_for_the_list() -> None:
         ("age", float("nan"), "Age must be a number from 0 to 120 years."),
         ("age", "30", "Age must be a number from 0 to 120 years."),
         ("sex", "x", 'Sex must be 0 or "female", 1 or "male".'),
+        ("sex", " " * 65 + "male", 'Sex must be 0 or "female", 1 or "male".'),
         ("sex", True, 'Sex must be 0 or "female", 1 or "male".'),
     ],
 )
 def test_what_goes_with_the_symptoms_is_refused_with_a_sentence(field: str, value: object, message: str) -> None:
     assert refusals(DiseaseRequest, {"symptoms": ["fever"], field: value}) == [message]
+
+
+def test_the_text_keeps_its_lines_but_no_run_of_blanks() -> None:
+    text = " Fever\t since  Monday.\r\n \n\n  No rash.\u00a0\n"
+    assert DiseaseRequest.model_validate({"text": text}).text == "Fever since Monday.\nNo rash."
 
 
 @pytest.mark.parametrize(
