@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from models.diagnoses.disease import NoKnownSymptomError
@@ -116,6 +117,11 @@ class RecordTooLargeError(ServiceError):
     advice = "The record has more signals or samples than the service reads. Send a shorter piece."
 
 
+class UnsupportedMediaTypeError(ServiceError):
+    status, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"
+    advice = "Send JSON, with the header `Content-Type: application/json`."
+
+
 class InvalidRequestError(ServiceError):
     status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request"
     advice = "The request has missing or invalid values; `errors` names each."
@@ -187,9 +193,10 @@ _OF_THE_FRAMEWORK: Mapping[int, type[ServiceError]] = {
 }
 _SENTENCES = {
     "missing": "`{field}` is missing.",
-    "json_invalid": "The body is not valid JSON.",
-    "model_attributes_type": "Send a JSON object, with the header `Content-Type: application/json`.",
+    "model_attributes_type": "Send a JSON object with the fields of this form.",
 }
+_MOST_FIELDS = 20
+_LONGEST_SHOWN = 40
 
 
 def to_service_error(error: Exception) -> ServiceError:
@@ -204,14 +211,27 @@ def to_service_error(error: Exception) -> ServiceError:
         case SchedulingError() | ModelNotReadyError() | NoKnownSymptomError():
             return _OF_MODELS.get(type(error), ModelUnavailableError)(str(error))
         case RequestValidationError():
-            fields = [_field_problem(problem) for problem in error.errors()]
-            return InvalidRequestError(" ".join(field.message for field in fields), fields=fields)
+            return _invalid(error.errors())
         case HTTPException() if error.status_code in _OF_THE_FRAMEWORK:
             translated = _OF_THE_FRAMEWORK[error.status_code]()
             translated.headers = error.headers
             return translated
         case _:
             return InternalError()
+
+
+def refuse_encoded(headers: Headers) -> None:
+    """Raises `UnsupportedMediaTypeError` for a compressed body, which nothing bounds before it is unpacked."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        error = UnsupportedMediaTypeError("Send the body without Content-Encoding: compressed bodies are not read.")
+        error.headers = {"Accept-Encoding": "identity"}
+        raise error
+
+
+def shown(name: str) -> str:
+    """A name that a client chose, fit for a sentence: printable, and at most 40 characters of it."""
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in name[:_LONGEST_SHOWN])
+    return printable if len(name) <= _LONGEST_SHOWN else f"{printable}..."
 
 
 def to_response(error: ServiceError, request_id: str) -> JSONResponse:
@@ -258,10 +278,18 @@ def _problem(error: type[ServiceError], detail: str, request_id: str, fields: tu
     )
 
 
+def _invalid(found: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
+    """What is wrong with the fields, of the first 20, each sentence once in the detail."""
+    fields = [_field_problem(problem) for problem in found[:_MOST_FIELDS]]
+    sentences = dict.fromkeys(field.message for field in fields)
+    more = f" {len(found) - _MOST_FIELDS} more values are wrong." if len(found) > _MOST_FIELDS else ""
+    return InvalidRequestError(" ".join(sentences) + more, fields=fields)
+
+
 def _field_problem(problem: Mapping[str, Any]) -> FieldProblem:
     """One pydantic error as a sentence, without the value that was sent."""
     place = [str(step) for step in problem["loc"]]
-    field = ".".join(place[1:]) if problem["type"] != "json_invalid" and len(place) > 1 else place[0]
+    field = ".".join(place[1:]) if len(place) > 1 else place[0]
     if problem["type"] in _SENTENCES:
         return FieldProblem(field=field, message=_SENTENCES[problem["type"]].format(field=field))
     message = str(problem["msg"])

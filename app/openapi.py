@@ -25,6 +25,7 @@ from app.errors import (
     UnreliableFormError,
     UnreliableImageError,
     UnreliableRecordError,
+    UnsupportedMediaTypeError,
     UnusableRecordError,
     problems,
 )
@@ -47,6 +48,7 @@ FORM_RESPONSES = {
     **_READING,
     **problems(
         BodyTooLargeError,
+        UnsupportedMediaTypeError,
         InvalidRequestError,
         UnreliableFormError,
         OverloadedError,
@@ -62,6 +64,7 @@ RECORD_RESPONSES = {
         UnreadableRecordError,
         BodyTooLargeError,
         RecordTooLargeError,
+        UnsupportedMediaTypeError,
         InvalidRequestError,
         UnusableRecordError,
         UnreliableRecordError,
@@ -79,6 +82,7 @@ PICTURE_RESPONSES = {
         UnreadableImageError,
         BodyTooLargeError,
         ImageTooLargeError,
+        UnsupportedMediaTypeError,
         InvalidRequestError,
         UnreliableImageError,
         OverloadedError,

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     demo_mode: bool = Field(default=True, description="Answer a fixed sample where a model's bundle is absent, or 503.")
     reject_unreliable: bool = Field(default=False, description="Answer 422 to a picture unlike the training data.")
     max_body_bytes: int = Field(default=16 * MEBIBYTE, ge=1024, le=256 * MEBIBYTE, description="Largest request body.")
+    max_json_bytes: int = Field(default=100_000, ge=1024, le=MEBIBYTE, description="Largest JSON body.")
     max_pixels: int = Field(default=40_000_000, ge=1024, le=200_000_000, description="Largest picture, in pixels.")
     queue_size: int = Field(default=128, ge=1, le=4096, description="Requests under way for one model; more get 503.")
     deadline_seconds: float = Field(

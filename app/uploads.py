@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.errors import MalformedFormError
+from app.errors import MalformedFormError, refuse_encoded
 from models.preprocessing.image import FORMATS
 
 MAX_PARTS = 16
@@ -56,10 +56,13 @@ class _InMemoryParser(MultiPartParser):
 
 
 async def read_form(request: Request) -> Form:
-    """The form of a request; an empty one where the body is something else. Raises `MalformedFormError`.
+    """The form of a request; an empty one where the body is something else.
+
+    Raises `MalformedFormError` or `UnsupportedMediaTypeError`.
 
     Of parts with the same name the first counts.
     """
+    refuse_encoded(request.headers)
     if not request.headers.get("content-type", "").lower().startswith(_MULTIPART):
         return Form()
     try:

@@ -7,18 +7,19 @@ from fastapi import APIRouter, Query
 
 from app.dependencies import ReaderDep
 from app.errors import InvalidRequestError, problems
+from app.json_requests import JsonRoute
 from app.openapi import FORM_RESPONSES
 from models.diagnoses import disease
 from schemas.disease import DiseaseAnswer, DiseaseRequest
 from schemas.meta import SymptomList
 
-router = APIRouter(tags=["forms"])
+router = APIRouter(tags=["forms"], route_class=JsonRoute, strict_content_type=False)
 
 
 @router.post("/predict-disease", responses=FORM_RESPONSES)
 async def predict_disease(request: DiseaseRequest, reader: ReaderDep) -> DiseaseAnswer:
     """The diseases that best explain symptoms, listed or described."""
-    case = disease.understand(request)
+    case = await reader.understand(request)
     reading, context = await reader.form(
         "disease", case.values, partial(disease.interpret, case), partial(disease.sample, case)
     )

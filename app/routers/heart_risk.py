@@ -5,11 +5,12 @@ from functools import partial
 from fastapi import APIRouter
 
 from app.dependencies import ReaderDep
+from app.json_requests import JsonRoute
 from app.openapi import FORM_RESPONSES
 from models.diagnoses import heart_risk
 from schemas.heart_risk import HeartRiskAnswer, HeartRiskRequest
 
-router = APIRouter(tags=["forms"])
+router = APIRouter(tags=["forms"], route_class=JsonRoute, strict_content_type=False)
 
 
 @router.post("/predict-heart", responses=FORM_RESPONSES)

@@ -1,6 +1,8 @@
 """The error table of the HTTP contract, line by line: each test's name says what arrives and what status follows."""
 
 import asyncio
+import gzip
+import json
 import re
 import struct
 import threading
@@ -24,6 +26,7 @@ from tests.service import client_of, running, serving, upload
 pytestmark = pytest.mark.anyio
 
 PICTURE_PATHS = ("/analyze/skin", "/analyze/heart", "/analyze/breast", "/analyze/xray")
+JSON_PATHS = ("/predict-disease", "/predict-heart")
 HEART_FORM = {
     "age": 55,
     "sex": 1,
@@ -142,12 +145,37 @@ async def _endless() -> AsyncIterator[bytes]:
     pytest.fail("read far beyond the limit")
 
 
-@pytest.mark.parametrize("path", [*PICTURE_PATHS, "/predict-disease", "/predict-heart"])
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        *((path, "multipart/form-data; boundary=x") for path in PICTURE_PATHS),
+        ("/predict-disease", "application/json"),
+        ("/predict-heart", "application/json"),
+    ],
+)
 async def test_413_body_over_the_limit_without_a_length_is_not_read_to_its_end(
-    client: httpx.AsyncClient, path: str
+    client: httpx.AsyncClient, path: str, content_type: str
 ) -> None:
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    assert_problem(await client.post(path, content=_endless(), headers=headers), 413, "Request too large")
+    answer = await client.post(path, content=_endless(), headers={"content-type": content_type})
+    assert_problem(answer, 413, "Request too large")
+
+
+@pytest.mark.parametrize("path", JSON_PATHS)
+@pytest.mark.parametrize("announced", [True, False])
+async def test_413_json_over_its_own_limit(client: httpx.AsyncClient, path: str, announced: bool) -> None:
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield b"[" + b" " * 60_000
+        yield b" " * 40_000
+
+    content = b" " * 100_001 if announced else in_pieces()
+    answer = await client.post(path, content=content, headers={"content-type": "application/json"})
+    assert "100 kB" in assert_problem(answer, 413, "Request too large").detail
+
+
+async def test_200_json_just_under_its_limit(client: httpx.AsyncClient) -> None:
+    form = json.dumps({"symptoms": ["fever"]}).encode().ljust(100_000)
+    answer = await client.post("/predict-disease", content=form, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
 
 
 async def test_200_body_just_under_the_limit(client: httpx.AsyncClient, picture: bytes) -> None:
@@ -216,27 +244,65 @@ async def test_422_no_known_symptom(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "content_type"),
+    ("content", "said"),
     [
-        (b"", "application/json"),
-        (b"{", "application/json"),
-        (b"\xff\xfe", "application/json"),
-        (b"[1]", "application/json"),
-        (b"null", "application/json"),
-        (b"[" * 100_000, "application/json"),
-        (b'{"age": ' + b"9" * 5000 + b"}", "application/json"),
-        (b'{"age": NaN, "sex": Infinity}', "application/json"),
-        (b'{"symptoms": ["\\ud800"]}', "application/json"),
-        (b"age=5", "application/x-www-form-urlencoded"),
-        (b'{"age": 5}', "text/plain"),
+        (b"", "missing"),
+        (b"{", "property name"),
+        (b'{"age": "\xff"}', "UTF-8"),
+        (b"[1]", "JSON object"),
+        (b"null", "JSON object"),
+        (b"[" * 100_000, "too deeply"),
+        (b'{"a":' * 16_000, "too deeply"),
+        (b'{"age": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"age": NaN}', "NaN is not a number"),
+        (b'{"age": -Infinity}', "-Infinity is not a number"),
+        (b'{"age": 1e999, "symptoms": []}', "must be a number"),
+        (b'{"age": 5, "sex": 1, "age": 50}', "`age` is there more than once"),
+        (b'{"symptoms": ["\\ud800"]}', ""),
+        (b'{"age": 5}\x00', "line 1, column 11"),
     ],
 )
-@pytest.mark.parametrize("path", ["/predict-disease", "/predict-heart"])
-async def test_422_body_that_is_no_json_object(
-    client: httpx.AsyncClient, path: str, content: bytes, content_type: str
+@pytest.mark.parametrize("path", JSON_PATHS)
+async def test_422_body_that_is_no_json_object_says_what_is_wrong(
+    client: httpx.AsyncClient, path: str, content: bytes, said: str
 ) -> None:
-    answer = await client.post(path, content=content, headers={"content-type": content_type})
-    assert_problem(answer, 422, "Invalid request")
+    answer = await client.post(path, content=content, headers={"content-type": "application/json"})
+    problem = assert_problem(answer, 422, "Invalid request")
+    assert said in problem.detail
+    assert said in " ".join(error.message for error in problem.errors)
+    assert problem.errors
+
+
+async def test_422_names_twenty_of_a_hundred_faults_and_says_how_many_more(client: httpx.AsyncClient) -> None:
+    problem = assert_problem(
+        await client.post("/predict-disease", json={"symptoms": [7] * 100}), 422, "Invalid request"
+    )
+    assert [error.field for error in problem.errors] == [f"symptoms.{place}" for place in range(20)]
+    assert problem.detail == ('A symptom must be a word or a few words, such as "headache". 80 more values are wrong.')
+
+
+@pytest.mark.parametrize("path", JSON_PATHS)
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x", "application/xml", "json"])
+async def test_415_a_form_that_is_said_to_be_no_json(client: httpx.AsyncClient, path: str, content_type: str) -> None:
+    answer = await client.post(path, content=b'{"age": 5}', headers={"content-type": content_type})
+    assert_problem(answer, 415, "Unsupported media type")
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/json; charset=utf-8"}])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+async def test_200_json_with_any_usual_heading(client: httpx.AsyncClient, headers: dict[str, str], mark: bytes) -> None:
+    answer = await client.post("/predict-heart", content=mark + json.dumps(HEART_FORM).encode(), headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "nonsense"])
+@pytest.mark.parametrize("path", [*JSON_PATHS, *PICTURE_PATHS, "/analyze/heart/record"])
+async def test_415_encoded_body(client: httpx.AsyncClient, path: str, encoding: str) -> None:
+    kind = "application/json" if path in JSON_PATHS else "multipart/form-data; boundary=x"
+    headers = {"content-encoding": encoding, "content-type": kind}
+    answer = await client.post(path, content=gzip.compress(b"{}"), headers=headers)
+    assert "Content-Encoding" in assert_problem(answer, 415, "Unsupported media type").detail
+    assert answer.headers["Accept-Encoding"] == "identity"
 
 
 async def test_422_query_and_form_fields_of_the_wrong_type(client: httpx.AsyncClient, picture: bytes) -> None:

@@ -110,11 +110,16 @@ def test_every_error_is_a_problem_with_an_example_true_to_it(document: dict[str,
 @pytest.mark.parametrize("path", PICTURE_PATHS)
 def test_picture_routes_list_every_error_they_may_answer(document: dict[str, Any], path: str) -> None:
     operation = document["paths"][path]["post"]
-    assert set(operation["responses"]) == {"200", "400", "413", "422", "500", "503", "504"}
+    assert set(operation["responses"]) == {"200", "400", "413", "415", "422", "500", "503", "504"}
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["image"]
     assert form["properties"]["image"] == {"type": "string", "format": "binary"}
     assert [parameter["name"] for parameter in operation["parameters"]] == ["explain"]
+
+
+@pytest.mark.parametrize("path", ["/predict-disease", "/predict-heart"])
+def test_form_routes_list_every_error_they_may_answer(document: dict[str, Any], path: str) -> None:
+    assert set(document["paths"][path]["post"]["responses"]) == {"200", "413", "415", "422", "500", "503", "504"}
 
 
 def test_the_frameworks_own_error_shape_appears_nowhere(document: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -12,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
+from models.diagnoses import disease
+from schemas.disease import DiseaseRequest
 from tests.service import serving, until, upload
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +103,26 @@ async def test_many_at_once_each_get_their_own_answer(client: httpx.AsyncClient,
             group.start_soon(ask, number)
     assert [answers[f"request-{number}"].status_code for number in range(24)] == [400, 200] * 12
     assert all(answer.headers["X-Request-ID"] == request_id for request_id, answer in answers.items())
+
+
+@pytest.mark.parametrize(
+    ("form", "on_the_loop"),
+    [
+        ({"symptoms": ["fever", "cough"], "text": "No rash. " * 100}, True),
+        ({"symptoms": ["fever"], "text": "No rash. " * 500}, False),
+        ({"symptoms": [f"fever {number:090}" for number in range(100)]}, False),
+    ],
+)
+async def test_a_long_list_or_description_is_read_off_the_event_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any], on_the_loop: bool
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def understand(request: DiseaseRequest) -> disease.Case:
+        threads.append(threading.current_thread())
+        return understood(request)
+
+    understood = disease.understand
+    monkeypatch.setattr(disease, "understand", understand)
+    assert (await client.post("/predict-disease", json=form)).status_code == 200
+    assert [thread is threading.current_thread() for thread in threads] == [on_the_loop]
