@@ -71,6 +71,7 @@ lock: ## Renew the lock files within the bounds of pyproject.toml
 	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	$(COMPILE) --upgrade --extra dev --extra training --output-file .venv-lock/all.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --output-file requirements.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra otel --output-file requirements-otel.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
 

@@ -11,6 +11,7 @@ from app.metrics import Metrics
 from app.opening import open_models
 from app.readers import check_classes
 from app.settings import Settings
+from app.tracing import Tracing
 from models.opening import Opening
 from models.registry import ModelRegistry
 
@@ -21,10 +22,11 @@ class State(TypedDict):
     settings: Settings
     metrics: Metrics
     registry: ModelRegistry
+    tracing: Tracing | None
 
 
 def make_lifespan(
-    settings: Settings, metrics: Metrics, opening: Opening | None
+    settings: Settings, metrics: Metrics, opening: Opening | None, tracing: Tracing | None = None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     """The lifespan of an app with these settings, and with the models of `opening`, else those of the settings."""
 
@@ -37,9 +39,11 @@ def make_lifespan(
             check=check_classes,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
-        yield State(settings=settings, metrics=metrics, registry=registry)
+        yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing)
         loading.cancel()
         await asyncio.wait([loading])
         await registry.close()
+        if tracing:
+            await asyncio.to_thread(tracing.close)
 
     return lifespan

@@ -19,6 +19,7 @@ from app.middleware import (
 from app.openapi import document
 from app.routers import breast, disease, heart, heart_risk, meta, skin, xray
 from app.settings import Settings, load_settings
+from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
 from models.opening import Opening
 
@@ -31,10 +32,13 @@ DIAGNOSES = (heart_risk, disease, skin, heart, breast, xray)
 """In the order their routes are tried: the forms first, since their answers take no longer than finding the route."""
 
 
-def create_app(settings: Settings | None = None, *, opening: Opening | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, *, opening: Opening | None = None, tracing: Tracing | None = None
+) -> FastAPI:
     """The service with these settings, else with those of the environment.
 
-    Its models open when it starts, unless `opening` opens them already; such an app starts once.
+    Its models open when it starts, unless `opening` opens them already; such an app starts once, and so does one with
+    `tracing`, which ends with it.
     """
     settings = settings or load_settings()
     metrics = Metrics()
@@ -43,13 +47,14 @@ def create_app(settings: Settings | None = None, *, opening: Opening | None = No
         title="MediDiagnose-AI",
         version=installed_version(),
         description=DESCRIPTION,
-        lifespan=make_lifespan(settings, metrics, opening),
-        middleware=_middleware(settings, metrics, doors),
+        lifespan=make_lifespan(settings, metrics, opening, tracing),
+        middleware=_middleware(settings, metrics, doors, tracing),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=tracing.telemetry if tracing else NOT_TRACED,
     )
     handle_errors(app)
     for diagnosis in DIAGNOSES:
@@ -60,10 +65,10 @@ def create_app(settings: Settings | None = None, *, opening: Opening | None = No
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics, doors: Doors) -> list[Middleware]:
+def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tracing | None) -> list[Middleware]:
     """Outermost first."""
     return [
-        Middleware(RequestIdMiddleware),
+        Middleware(RequestIdMiddleware, current_trace_id=tracing.trace_id if tracing else None),
         Middleware(ObservationMiddleware, metrics=metrics),
         Middleware(
             CORSMiddleware,

@@ -202,6 +202,8 @@ class Reader:
     ) -> AnswerContext:
         """The context of a prediction; raises `refusal` where unreliable readings are to be refused."""
         self.metrics.read(name, prediction, accepted=reliability.accepted)
+        if tracing := self.request.state.tracing:
+            tracing.stages(name, prediction.seconds)
         if self.settings.reject_unreliable and not reliability.accepted:
             raise refusal(reliability.reason)
         metadata = prediction.metadata

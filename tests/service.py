@@ -23,7 +23,7 @@ async def running(*, bundles: Path, make_network: MakeNetwork | None = None, **s
     chosen = Settings(bundles=bundles, **settings)
     app = create_app(chosen, opening=open_models(chosen, make_network=make_network))
     async with app.router.lifespan_context(app) as state:
-        yield _with_state(app, dict(state or {}))
+        yield with_state(app, dict(state or {}))
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
     return (await client.get("/health/ready")).status_code == 200
 
 
-def _with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:
+def with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:
     """Hand the lifespan's state to each request, as a server does, and let others run before it, as a socket does."""
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,15 +24,17 @@ def serve(settings: Settings) -> int:
     from app.opening import open_models
 
     logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
+    logging.captureWarnings(capture=True)
     _warn_of_risks(settings)
     opening = open_models(settings)
 
     import uvicorn
 
     from app.main import create_app
+    from app.tracing import open_tracing
 
     uvicorn.run(
-        create_app(settings, opening=opening),
+        create_app(settings, opening=opening, tracing=open_tracing()),
         host=settings.host,
         port=settings.port,
         access_log=False,
