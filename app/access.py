@@ -1,16 +1,20 @@
-"""Who may enter: which paths ask for which keys, and the check itself, before anything of the body is read."""
+"""Who may enter, and how often: which paths ask for which keys, checked before anything of the body is read."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import InvalidApiKeyError
+from app.errors import InvalidApiKeyError, RateLimitedError
 from app.keys import KeyRing
+from app.rates import Rate, RateLimiter
 from app.settings import Settings, key_ring
 
 _BEARER = b"bearer "
+_LONGEST_ADDRESS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Doors:
 def doors_of(settings: Settings, open_paths: Iterable[str]) -> Doors:
     """The doors that the settings ask for. `open_paths` need no key."""
     by_path: dict[str, KeyRing | None] = dict.fromkeys(open_paths)
+    if settings.metrics_open or settings.metrics_key:
+        by_path["/metrics"] = key_ring("Metrics", settings.metrics_key) if settings.metrics_key else None
     if settings.admin_key:
         by_path["/admin/reload"] = key_ring("Admin", settings.admin_key)
     return Doors(key_ring("Api", *settings.api_keys) if settings.api_keys else None, by_path)
@@ -50,7 +56,7 @@ class KeyMiddleware:
             sent = _sent_keys(scope)
             name = keys.find(sent[0]) if sent else None
             if name is None or any(key != sent[0] for key in sent):
-                raise _refusal(sent)
+                raise _no_entry(sent)
             scope["state"]["key"] = f"{keys.kind}/{name}"
         await self._app(scope, receive, send)
 
@@ -66,7 +72,45 @@ def _sent_keys(scope: Scope) -> list[bytes]:
     return sent
 
 
-def _refusal(sent: list[bytes]) -> InvalidApiKeyError:
+def _no_entry(sent: list[bytes]) -> InvalidApiKeyError:
     if len(set(sent)) > 1:
         return InvalidApiKeyError("The request carries keys that differ. Send one, in one header.")
     return InvalidApiKeyError()
+
+
+class RateLimitMiddleware:
+    """Answers 429 to a client that asks too often, by the key it sent, else by its address."""
+
+    def __init__(self, app: ASGIApp, rate: Rate, unlimited_paths: Collection[str]) -> None:
+        self._app = app
+        self._limiter = RateLimiter(rate)
+        self._unlimited_paths = frozenset(unlimited_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and get_route_path(scope) not in self._unlimited_paths:
+            client = scope["state"].get("key") or client_address(scope)
+            if wait := self._limiter.seconds_to_wait(client):
+                raise _too_often(math.ceil(wait))
+        await self._app(scope, receive, send)
+
+
+def client_address(scope: Scope) -> str:
+    """Whom a request without a key counts for: its IPv4 address, or the /64 of its IPv6 address, since that is what
+    one subscriber has. Requests without an address, as through a Unix socket, count together."""
+    address = str(scope["client"][0])[:_LONGEST_ADDRESS] if scope.get("client") else ""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    return str(parsed.ipv4_mapped or f"{parsed.packed[:8].hex()}/64")
+
+
+def _too_often(seconds: int) -> RateLimitedError:
+    unit = "second" if seconds == 1 else "seconds"
+    error = RateLimitedError(f"Too many requests from this key or address. Try again in {seconds} {unit}.")
+    error.headers = {"Retry-After": str(seconds)}
+    return error

@@ -147,6 +147,12 @@ class UnreliableFormError(ServiceError):
     advice = "A value lies outside what the model learned from, so the form is not read."
 
 
+class RateLimitedError(ServiceError):
+    status, title = HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"
+    advice = "This key or address has sent more requests than it may. `Retry-After` says in how many seconds to go on."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
 class InternalError(ServiceError):
     status, title = HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"
     advice = "A fault of ours. It was logged under the request id in `instance`."

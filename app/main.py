@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from app.access import Doors, KeyMiddleware, doors_of
+from app.access import Doors, KeyMiddleware, RateLimitMiddleware, doors_of
 from app.docs import DOCS_PATHS, show_docs
 from app.errors import InternalError, handle_errors, problems
 from app.lifespan import make_lifespan
@@ -17,6 +17,7 @@ from app.middleware import (
     RequestIdMiddleware,
 )
 from app.openapi import document
+from app.rates import parse_rate
 from app.routers import breast, disease, heart, heart_risk, meta, skin, xray
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
@@ -27,7 +28,9 @@ DESCRIPTION = (
     "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "
     "calibrated estimates. Not a medical device."
 )
-OPEN_PATHS = ("/", "/health", "/health/live", "/health/ready", "/openapi.json", *DOCS_PATHS)
+UNLIMITED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", *DOCS_PATHS)
+"""What monitors and readers of the documentation ask for is never too often."""
+OPEN_PATHS = ("/", *(path for path in UNLIMITED_PATHS if path != "/metrics"))
 DIAGNOSES = (heart_risk, disease, skin, heart, breast, xray)
 """In the order their routes are tried: the forms first, since their answers take no longer than finding the route."""
 
@@ -61,7 +64,7 @@ def create_app(
         app.include_router(diagnosis.router)
     app.include_router(meta.router)
     show_docs(app)
-    document(app, doors)
+    document(app, doors, unlimited_paths=UNLIMITED_PATHS if settings.rate_limit else None)
     return app
 
 
@@ -79,6 +82,13 @@ def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tra
         ),
         Middleware(FaultMiddleware),
         *([Middleware(KeyMiddleware, doors=doors)] if doors.ask else []),
+        *_rate_limit(settings),
         Middleware(BodyDeadlineMiddleware, seconds=settings.deadline_seconds),
         Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
     ]
+
+
+def _rate_limit(settings: Settings) -> list[Middleware]:
+    if not settings.rate_limit:
+        return []
+    return [Middleware(RateLimitMiddleware, rate=parse_rate(settings.rate_limit), unlimited_paths=UNLIMITED_PATHS)]

@@ -1,6 +1,6 @@
 """The OpenAPI document: what FastAPI can't see by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +19,7 @@ from app.errors import (
     NoImageError,
     NoRecordError,
     OverloadedError,
+    RateLimitedError,
     RecordTooLargeError,
     UnreadableImageError,
     UnreadableRecordError,
@@ -92,8 +93,9 @@ PICTURE_RESPONSES = {
 }
 
 
-def document(app: FastAPI, doors: Doors) -> None:
-    """Give the app its OpenAPI document, which says at each operation whether its door asks for a key."""
+def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | None) -> None:
+    """Give the app its OpenAPI document, which says at each operation whether its door asks for a key and whether it
+    can be asked for too often: all can but `unlimited_paths`, or none with None."""
 
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -103,6 +105,8 @@ def document(app: FastAPI, doors: Doors) -> None:
             components = schema.setdefault("components", {})
             components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
             _ask_for_keys(schema, doors)
+            if unlimited_paths is not None:
+                _limit_rates(schema, unlimited_paths)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -130,3 +134,11 @@ def _ask_for_keys(schema: dict[str, Any], doors: Doors) -> None:
         for operation in operations.values():
             operation["security"] = [{header: []}, {bearer: []}]
             operation["responses"]["401"] = problems(InvalidApiKeyError)[401]
+
+
+def _limit_rates(schema: dict[str, Any], unlimited_paths: Collection[str]) -> None:
+    header = {"description": "Seconds until the next request.", "schema": {"type": "integer", "minimum": 1}}
+    for path, operations in schema["paths"].items():
+        if path not in unlimited_paths:
+            for operation in operations.values():
+                operation["responses"]["429"] = {**problems(RateLimitedError)[429], "headers": {"Retry-After": header}}

@@ -1,8 +1,8 @@
-"""The settings of the service, from MEDIDIAGNOSE_* environment variables; unsafe or absurd values are refused."""
+"""The settings of the service; unsafe or absurd values are refused. Their sources are in `app.sources`."""
 
 import os
-from collections.abc import Iterable
-from difflib import get_close_matches
+import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,58 +12,98 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import models
 from app.keys import KeyRing
+from app.rates import parse_rate
+from app.sources import Found, find
+from app.sources import SettingsError as SettingsError
 from models.bundle import Precision
 
 PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 
-class SettingsError(ValueError):
-    """Settings that the service refuses to start with; the message has a line for each."""
-
-
 class Settings(BaseSettings):
     """Every setting with its default. Lists are separated by commas."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(default=5000, ge=1, le=65535, description="Port to listen on.")
-    bundles: Path = Field(default=Path(models.__file__).parent / "bundles", description="Folder of the trained models.")
-    demo_mode: bool = Field(default=True, description="Answer a fixed sample where a model's bundle is absent, or 503.")
-    reject_unreliable: bool = Field(default=False, description="Answer 422 to a picture unlike the training data.")
-    max_body_bytes: int = Field(default=16 * MEBIBYTE, ge=1024, le=256 * MEBIBYTE, description="Largest request body.")
-    max_json_bytes: int = Field(default=100_000, ge=1024, le=MEBIBYTE, description="Largest JSON body.")
-    max_pixels: int = Field(default=40_000_000, ge=1024, le=200_000_000, description="Largest picture, in pixels.")
-    queue_size: int = Field(default=128, ge=1, le=4096, description="Requests under way for one model; more get 503.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(default=5000, ge=1, le=65535, description="port to listen on")
+    root_path: str = Field(
+        default="",
+        description="prefix under which a proxy shows the service, such as `/diagnose`; the proxy takes it off",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="addresses or networks of the proxies whose `X-Forwarded-For` and `-Proto` are believed, separated "
+        "by commas",
+    )
+    bundles: Path = Field(
+        default=Path(models.__file__).parent / "bundles",
+        description="folder of the trained models",
+        json_schema_extra={"shown": "the ones installed"},
+    )
+    demo_mode: bool = Field(
+        default=True, description="without a model: answer a fixed sample (`true`) or 503 (`false`)"
+    )
+    reject_unreliable: bool = Field(default=False, description="answer 422 to a picture unlike the training data")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="keys of clients, hashed or plain, separated by commas; with none the service is open to all",
+    )
+    metrics_key: SecretStr | None = Field(
+        default=None, description="key of `/metrics` instead of those of clients, hashed or plain"
+    )
+    metrics_open: bool = Field(default=False, description="show `/metrics` without a key where keys are set")
+    admin_key: SecretStr | None = Field(
+        default=None,
+        description="key of `POST /admin/reload`, hashed or plain, none of the clients'; without one there is no such "
+        "path",
+    )
+    rate_limit: str | None = Field(
+        default=None,
+        description="requests that a key, or an address where no keys are set, may send: `60/minute`, or "
+        "`10/second burst 20`; more get 429",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("*",), description="origins whose pages may call the service, separated by commas"
+    )
+    max_body_bytes: int = Field(
+        default=16 * MEBIBYTE,
+        ge=1024,
+        le=256 * MEBIBYTE,
+        description="largest request body",
+        json_schema_extra={"shown": "16 MiB"},
+    )
+    max_json_bytes: int = Field(default=100_000, ge=1024, le=MEBIBYTE, description="largest JSON body, in bytes")
+    max_pixels: int = Field(
+        default=40_000_000,
+        ge=1024,
+        le=200_000_000,
+        description="largest picture, checked before it is decoded",
+    )
+    queue_size: int = Field(default=128, ge=1, le=4096, description="requests under way for one model; more get 503")
     deadline_seconds: float = Field(
-        default=30, gt=0, le=600, description="Longest wait for a body, and for an answer; then 504."
+        default=30, gt=0, le=600, description="longest wait for a body, and for an answer; then 504"
     )
     threads: int = Field(
         default_factory=lambda: min(os.cpu_count() or 1, 8),
         ge=1,
         le=64,
-        description="Cores that decode pictures and compute.",
+        description="cores that decode pictures and compute",
+        json_schema_extra={"shown": "the cores, at most 8"},
     )
     precision: Precision = Field(
-        default="int8", description="Use `int8` networks where a bundle has one, or always `fp32`."
+        default="int8",
+        description="the int8 network of each bundle that has one (`skin`); `fp32` never does",
     )
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="Keys of clients, hashed or plain; with none the service is open."
-    )
-    admin_key: SecretStr | None = Field(
-        default=None, description="Key of POST /admin/reload, hashed or plain; without one there is no such path."
-    )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("*",), description="Origins whose pages may call the service."
-    )
-    log_level: LogLevel = Field(default="info", description="Least severe messages to log.")
-    log_format: LogFormat = Field(default="text", description="Lines of text, or JSON objects, one a line.")
+    log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`")
+    log_format: LogFormat = Field(default="text", description="`text`, or `json`: one object a line")
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -84,11 +124,38 @@ class Settings(BaseSettings):
         key_ring("Api", *keys)
         return keys
 
-    @field_validator("admin_key")
+    @field_validator("admin_key", "metrics_key")
     @classmethod
     def _refuse_bad_key(cls, key: SecretStr | None) -> SecretStr | None:
-        key_ring("Admin", key)
+        key_ring("", key)
         return key
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _refuse_odd_rates(cls, rate: str | None) -> str | None:
+        if rate is not None:
+            parse_rate(rate)
+        return rate
+
+    @field_validator("root_path")
+    @classmethod
+    def _refuse_odd_root_paths(cls, path: str) -> str:
+        path = path.rstrip("/")
+        if not _ROOT_PATH.fullmatch(path):
+            raise ValueError("write it like /diagnose: a slash, then letters, digits, dots, dashes or underscores.")
+        return path
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _refuse_odd_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(
+                    f"{proxy!r} is no address or network; write it like 10.0.0.5 or 10.0.0.0/24."
+                ) from None
+        return proxies
 
     @field_validator("cors_origins")
     @classmethod
@@ -105,6 +172,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _refuse_open_metrics_with_a_key(self) -> Self:
+        if self.metrics_open and self.metrics_key:
+            raise ValueError("metrics are to be open and to have a key. Remove metrics_open or metrics_key.")
+        return self
+
+    @model_validator(mode="after")
     def _refuse_missing_bundles(self) -> Self:
         if not self.demo_mode and not self.bundles.is_dir():
             raise ValueError(f"demo mode is off, but there is no folder {self.bundles} with trained models.")
@@ -116,26 +189,22 @@ def key_ring(kind: str, *keys: SecretStr | None) -> KeyRing:
     return KeyRing(kind, [key.get_secret_value() for key in keys if key is not None])
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment; `overrides` that are not None win. Raises `SettingsError`."""
-    _refuse_misspelt_names(os.environ)
+def load_settings(**given: Any) -> Settings:
+    """The settings of all sources; `given` that are not None win. Raises `SettingsError`."""
+    return read_settings(**given)[0]
+
+
+def read_settings(**given: Any) -> tuple[Settings, Found]:
+    """The settings, and where each was found. `config` names the TOML file. Raises `SettingsError`."""
+    found = find(Settings, PREFIX, {name: value for name, value in given.items() if value is not None})
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return Settings(**found.values), found
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(problem) for problem in error.errors())) from error
+        raise SettingsError("\n".join(_sentence(problem, found) for problem in error.errors())) from None
 
 
-def _refuse_misspelt_names(names: Iterable[str]) -> None:
-    """A misspelt MEDIDIAGNOSE_API_KEYS would leave the service open without a word."""
-    known = [field.upper() for field in Settings.model_fields]
-    for name in names:
-        setting = name.upper().removeprefix(PREFIX)
-        if name.upper().startswith(PREFIX) and setting not in known:
-            for meant in get_close_matches(setting, known, n=1, cutoff=0.7):
-                raise SettingsError(f"{name} is not a setting. Did you mean {PREFIX}{meant}?")
-
-
-def _sentence(problem: ErrorDetails) -> str:
+def _sentence(problem: ErrorDetails, found: Found) -> str:
     """The problem without the value, which may be a key."""
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{PREFIX}{str(problem['loc'][0]).upper()}: {message}" if problem["loc"] else f"Settings: {message}"
+    place = found.place_of(str(problem["loc"][0]), PREFIX) if problem["loc"] else "Settings"
+    return f"{place}: {message}"

@@ -4,12 +4,21 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from app.settings import Settings, load_settings
+from app.sources import CONFIG
 
-_SETTINGS = frozenset({"config", *Settings.model_fields})
+_SETTINGS = frozenset({CONFIG, *Settings.model_fields})
+
+
+def add_config(parser: ArgumentParser) -> None:
+    """Let the command choose the file of settings."""
+    parser.add_argument(
+        "--config", metavar="FILE", help="TOML file of settings (./medidiagnose.toml where there is one)"
+    )
 
 
 def add_bundles(parser: ArgumentParser) -> None:
-    """Let the command choose the folder of the models."""
+    """Let the command choose the folder of the models, and the file of settings."""
+    add_config(parser)
     parser.add_argument("--bundles", help="folder of the trained models")
 
 

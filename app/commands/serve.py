@@ -5,7 +5,7 @@ from typing import Any
 
 from app.commands.options import add_bundles, settings_of
 from app.logs import logging_config
-from app.settings import Settings
+from app.settings import Settings, key_ring
 
 log = logging.getLogger("medidiagnose")
 
@@ -15,6 +15,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("serve", help="start the service")
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (5000)")
+    parser.add_argument("--root-path", metavar="PREFIX", help="prefix under which a proxy shows the service")
     add_bundles(parser)
     parser.set_defaults(run=lambda options: serve(settings_of(options)))
 
@@ -37,6 +38,9 @@ def serve(settings: Settings) -> int:
         create_app(settings, opening=opening, tracing=open_tracing()),
         host=settings.host,
         port=settings.port,
+        root_path=settings.root_path,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         access_log=False,
         log_config=None,
         server_header=False,
@@ -48,3 +52,10 @@ def serve(settings: Settings) -> int:
 def _warn_of_risks(settings: Settings) -> None:
     if not settings.api_keys and settings.host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("Listening on %s without API keys: whoever reaches this port may use the service.", settings.host)
+    keys = (*settings.api_keys, settings.metrics_key, settings.admin_key)
+    if plain := sum(key_ring("", key).plain for key in keys):
+        log.warning(
+            "%d of the keys in the settings can be read by whoever reads the settings. `medidiagnose keys hash` turns "
+            "each into a form that can stand there instead; clients go on sending the same.",
+            plain,
+        )

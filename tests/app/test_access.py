@@ -1,12 +1,17 @@
 """Which door asks for which key, in which header, and that nothing passes or is shown beside it."""
 
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from app.access import KeyMiddleware, RateLimitMiddleware, client_address
 from app.keys import hashed, new_key
+from app.main import create_app
+from app.settings import Settings
 from tests.service import serving, upload
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +108,99 @@ async def test_an_admin_key_alone_leaves_the_rest_open(bundles: Path) -> None:
     async with serving(bundles=bundles, admin_key=hashed(OTHER)) as client:
         assert (await client.post("/admin/reload")).status_code == 401
         assert (await client.get("/models")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "opened_by"),
+    [
+        ({}, {None, "client", "metrics"}),
+        ({"api_keys": hashed(KEY)}, {"client"}),
+        ({"api_keys": hashed(KEY), "metrics_key": hashed(OTHER)}, {"metrics"}),
+        ({"metrics_key": OTHER}, {"metrics"}),
+        ({"api_keys": hashed(KEY), "metrics_open": True}, {None, "client", "metrics"}),
+    ],
+)
+async def test_metrics_are_behind_the_clients_keys_or_their_own_or_open(
+    bundles: Path, settings: dict[str, Any], opened_by: set[str | None]
+) -> None:
+    async with serving(bundles=bundles, **settings) as client:
+        for who, key in ((None, ""), ("client", KEY), ("metrics", OTHER)):
+            status = (await client.get("/metrics", headers={"X-API-Key": key} if key else {})).status_code
+            assert status == (200 if who in opened_by else 401), who
+        others = await client.get("/models", headers={"X-API-Key": OTHER})
+        assert others.status_code == (401 if "api_keys" in settings else 200)
+        document = (await client.get("/openapi.json")).json()
+    security = document["paths"]["/metrics"]["get"].get("security", [])
+    kind = {"client": "Api", "metrics": "Metrics"}.get(next(iter(opened_by)) or "", "") if None not in opened_by else ""
+    assert security == ([{f"{kind}Key": []}, {f"{kind}Bearer": []}] if kind else [])
+    assert {scheme for entry in security for scheme in entry} <= set(document["components"].get("securitySchemes", {}))
+
+
+async def test_without_keys_and_limits_nothing_is_in_the_way(bundles: Path) -> None:
+    assert not {KeyMiddleware, RateLimitMiddleware} & {
+        middleware.cls for middleware in create_app(Settings(bundles=bundles)).user_middleware
+    }
+
+
+async def test_too_many_requests_are_told_when_to_come_back(bundles: Path, picture: bytes) -> None:
+    async with serving(bundles=bundles, rate_limit="2/hour") as client:
+        for _ in range(2):
+            assert (await client.post("/analyze/skin", files=upload(picture))).status_code == 200
+        answer = await client.post("/analyze/skin", files=upload(picture))
+        assert answer.status_code == 429
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["title"] == "Too many requests"
+        assert 1700 < int(answer.headers["Retry-After"]) <= 1800
+        for path in ("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"):
+            assert (await client.get(path)).status_code == 200, path
+        document = (await client.get("/openapi.json")).json()
+    limited = {
+        path for path, operations in document["paths"].items() for o in operations.values() if "429" in o["responses"]
+    }
+    assert limited == {path for path in document["paths"] if not path.startswith("/health") and path != "/metrics"}
+
+
+async def test_a_request_over_the_limit_is_refused_before_its_body_is_read(bundles: Path) -> None:
+    asked = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal asked
+        asked = True
+        yield b"x"
+
+    async with serving(bundles=bundles, rate_limit="1/hour") as client:
+        assert (await client.get("/symptoms")).status_code == 200
+        assert (await client.post("/analyze/skin", content=body())).status_code == 429
+    assert not asked
+
+
+async def test_each_key_has_a_bucket_of_its_own_and_a_wrong_one_has_none(bundles: Path) -> None:
+    async with serving(bundles=bundles, api_keys=f"{KEY},{hashed(OTHER)}", rate_limit="1/hour") as client:
+        assert (await client.get("/models", headers={"X-API-Key": "wrong"})).status_code == 401
+        for key in (KEY, OTHER):
+            assert (await client.get("/models", headers={"X-API-Key": key})).status_code == 200
+            assert (await client.get("/models", headers=_bearer(key))).status_code == 429
+        assert (await client.get("/models", headers={"X-API-Key": "wrong"})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_for"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "20010db800010002/64"),
+        ("2001:db8:1:2::1", "20010db800010002/64"),
+        ("fe80::1%eth0", "fe80000000000000/64"),
+        ("no:address", "no:address"),
+        ("x" * 1000, "x" * 64),
+    ],
+)
+def test_an_address_counts_for_its_subscriber(address: str, counts_for: str) -> None:
+    assert client_address({"client": (address, 1)}) == counts_for
+
+
+def test_requests_without_an_address_count_together() -> None:
+    assert client_address({"client": None}) == client_address({}) == ""
 
 
 async def test_no_log_line_and_no_answer_shows_a_key(bundles: Path, caplog: pytest.LogCaptureFixture) -> None:

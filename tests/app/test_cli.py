@@ -1,5 +1,6 @@
 """The command line: what it lists, what it refuses, and that it serves until it is told to stop."""
 
+import io
 import json
 import os
 import signal
@@ -7,13 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.cli import main
-from app.keys import parse_key
+from app.keys import hashed, parse_key
 from app.version import installed_version
 from tests.fake_bundle import make_bundle
 
@@ -44,7 +49,7 @@ def test_models_says_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_refused_setting_is_a_sentence_not_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "70000"]) == 2
-    assert capsys.readouterr().err == "MEDIDIAGNOSE_PORT: Input should be less than or equal to 65535\n"
+    assert capsys.readouterr().err == "--port: Input should be less than or equal to 65535\n"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +84,25 @@ def test_a_new_key_and_its_hash_fit_each_other(arguments: list[str], capsys: pyt
     assert key not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [[], ["--name", "ward3"]])
+def test_a_key_that_clients_have_is_hashed_from_standard_input(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = "a-key-of-sixteen-characters"
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{key}\n"))
+    assert main(["keys", "hash", *arguments]) == 0
+    assert capsys.readouterr().out.strip() == hashed(key, arguments[-1] if arguments else None)
+
+
+@pytest.mark.parametrize("typed", ["", "short", hashed("a-key-of-sixteen-characters")])
+def test_what_is_no_key_is_not_hashed(
+    typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert main(["keys", "hash"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -86,27 +110,86 @@ def _free_port() -> int:
         return port
 
 
-def test_serve_answers_and_stops_cleanly(bundles: Path) -> None:
+@contextmanager
+def _served(*arguments: str, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """The address and the process of a service that is stopped in the end."""
     port = _free_port()
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--bundles", str(bundles)]
-    server = subprocess.Popen(command, cwd=ROOT, env={**os.environ}, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), *arguments]
+    settings = {f"MEDIDIAGNOSE_{name.upper()}": value for name, value in environment.items()}
+    server = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     try:
-        answer = _first_answer(f"http://127.0.0.1:{port}/health/ready", server)
+        yield f"http://127.0.0.1:{port}", server
     finally:
         server.send_signal(signal.SIGTERM)
-        _, log = server.communicate(timeout=20)
+        server.wait(timeout=20)
+
+
+def test_serve_answers_and_stops_cleanly(bundles: Path) -> None:
+    with _served("--bundles", str(bundles)) as (url, server):
+        answer = _first_answer(f"{url}/health/ready", server)
     assert answer["models"]["skin"]["state"] in ("loading", "ready")
     assert server.returncode in (0, -signal.SIGTERM)
+    assert server.stderr is not None
+    log = server.stderr.read()
     assert "Traceback" not in log
     assert "Model skin 1.0.0 loaded" in log
 
 
-def _first_answer(url: str, server: "subprocess.Popen[str]") -> dict[str, dict[str, dict[str, str]]]:
+def test_behind_a_proxy_with_a_prefix_addresses_carry_it_and_paths_do_not(bundles: Path) -> None:
+    with _served("--bundles", str(bundles), "--root-path", "/diagnose/", api_keys=hashed("k" * 16)) as (url, server):
+        document = _first_answer(f"{url}/openapi.json", server)
+        with urllib.request.urlopen(f"{url}/docs", timeout=5) as page:  # noqa: S310 - a local address
+            html = page.read().decode()
+        assert _status(f"{url}/health") == 200
+        assert _status(f"{url}/models") == 401
+        assert _status(f"{url}/models", {"X-API-Key": "k" * 16}) == 200
+    assert document["servers"] == [{"url": "/diagnose"}]
+    assert "url: '/diagnose/openapi.json'" in html
+    assert 'src="/diagnose/docs/assets/swagger-ui-bundle.js"' in html
+
+
+@pytest.mark.parametrize(("trusted", "status"), [({}, 429), ({"trusted_proxies": "127.0.0.0/8"}, 200)])
+def test_a_forwarded_address_is_believed_from_a_named_proxy_only(
+    bundles: Path, trusted: dict[str, str], status: int
+) -> None:
+    with _served("--bundles", str(bundles), rate_limit="1/hour", **trusted) as (url, server):
+        _first_answer(f"{url}/health", server)
+        assert _status(f"{url}/symptoms", {"X-Forwarded-For": "192.0.2.1"}) == 200
+        assert _status(f"{url}/symptoms", {"X-Forwarded-For": "192.0.2.2"}) == status
+        assert _status(f"{url}/symptoms", {"X-Forwarded-For": "192.0.2.1"}) == 429
+
+
+def test_keys_that_can_be_read_in_the_settings_are_warned_of_without_being_shown(bundles: Path) -> None:
+    key = "a-key-of-sixteen-characters"
+    with _served("--bundles", str(bundles), api_keys=f"{key},{hashed('x' * 16, 'ward3')}", metrics_key=key) as (
+        url,
+        server,
+    ):
+        _first_answer(f"{url}/health", server)
+    assert server.stderr is not None
+    log = server.stderr.read()
+    assert "2 of the keys in the settings can be read" in log
+    assert key not in log
+
+
+def _status(url: str, headers: dict[str, str] | None = None) -> int:
+    request = urllib.request.Request(url, headers=headers or {})  # noqa: S310 - a local address
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - a local address
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _first_answer(url: str, server: "subprocess.Popen[str]") -> dict[str, Any]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a local address
-                body: dict[str, dict[str, dict[str, str]]] = json.load(answer)
+                body: dict[str, Any] = json.load(answer)
                 return body
         except OSError:
             time.sleep(0.05)

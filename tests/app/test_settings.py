@@ -10,6 +10,12 @@ from app.settings import Settings, SettingsError, load_settings
 KEY = "a-key-of-sixteen-characters"
 
 
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A .env of whoever runs the tests doesn't reach them."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_defaults_are_safe() -> None:
     settings = load_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 5000)
@@ -68,6 +74,17 @@ def test_arguments_win_unless_they_are_none(monkeypatch: pytest.MonkeyPatch) -> 
         ("API_KEYS", "ein-schlüssel-mit-umlaut"),
         ("CORS_ORIGINS", "example.org"),
         ("CORS_ORIGINS", ""),
+        ("METRICS_KEY", "short"),
+        ("RATE_LIMIT", "often"),
+        ("RATE_LIMIT", ""),
+        ("ROOT_PATH", "diagnose"),
+        ("ROOT_PATH", "/a b"),
+        ("ROOT_PATH", "//evil.example"),
+        ("ROOT_PATH", "/diagnose\n"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "proxy.example.org"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", ""),
     ],
 )
 def test_an_absurd_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -128,3 +145,13 @@ def test_an_admin_key_is_checked_like_any_other_and_is_none_of_the_clients(monke
     assert KEY not in repr(load_settings())
     with pytest.raises(SettingsError, match="must not be one of the API keys"):
         load_settings(api_keys=KEY)
+
+
+def test_metrics_can_not_be_open_and_closed() -> None:
+    with pytest.raises(SettingsError, match="Remove metrics_open or metrics_key"):
+        load_settings(metrics_open=True, metrics_key=KEY)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("/diagnose", "/diagnose"), ("/a/b/", "/a/b"), ("/", ""), ("", "")])
+def test_a_root_path_ends_without_a_slash(written: str, meant: str) -> None:
+    assert load_settings(root_path=written).root_path == meant
