@@ -1,11 +1,13 @@
 # The service alone: no training code's dependencies, no TensorFlow, no compiler, no pip in the environment that serves.
+# --build-arg REQUIREMENTS=requirements-otel.lock adds what sends OpenTelemetry traces.
 # .ci/prove-image performs these steps without an engine: it copies what COPY names and runs what the install steps, CMD
 # and HEALTHCHECK run.
 
-FROM python:3.11-slim AS build
+FROM python:3.11.15-slim-trixie AS build
 WORKDIR /src
 COPY docker/install docker/install
-COPY requirements.lock requirements.lock
+COPY requirements.lock requirements-otel.lock ./
+ARG REQUIREMENTS=requirements.lock
 RUN docker/install dependencies /opt/medidiagnose
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
@@ -14,7 +16,7 @@ COPY schemas schemas
 COPY training training
 RUN docker/install service /opt/medidiagnose
 
-FROM python:3.11-slim
+FROM python:3.11.15-slim-trixie
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin medidiagnose
 COPY --from=build /opt/medidiagnose /opt/medidiagnose
 COPY docker/healthcheck /usr/local/bin/

@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-training lint format bench bench-smoke train-skin train-xray train-heart-risk train-disease train-smoke lock clean
+.PHONY: help serve test test-training lint format bench bench-smoke train-skin train-xray train-heart-risk train-disease train-smoke lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,8 @@ lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile && echo "Dockerfile: hadolint has nothing to say"; \
+	else echo "hadolint is not published for this machine: the Dockerfile is left out"; fi
 
 format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
@@ -74,6 +76,21 @@ lock: ## Renew the lock files within the bounds of pyproject.toml
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra otel --output-file requirements-otel.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
+
+audit: $(VENV)/.dev ## Look for unsafe code and for known vulnerabilities of what is installed
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app models schemas training .ci docker
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
+	$(BIN)/python .ci/vulnerabilities.py .venv-audit/bin/pip-audit requirements.lock requirements-otel.lock requirements-training.lock
+
+sbom: ## Write build/sbom.json (CycloneDX): what the image's environment holds, with licences
+	@rm -rf .venv-sbom && mkdir -p build
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/python -m pip --disable-pip-version-check --quiet install cyclonedx-bom
+	docker/install dependencies .venv-sbom/service >/dev/null
+	docker/install service .venv-sbom/service >/dev/null
+	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json .venv-sbom/service/bin/python
 
 clean: ## Remove the environments, caches and build output
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
