@@ -79,6 +79,11 @@ class UnreadableRecordError(ServiceError):
     advice = "The header or the signal of the record is malformed, truncated or damaged. Export it again and resend it."
 
 
+class PreflightRefusedError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "Preflight refused"
+    advice = "The settings MEDIDIAGNOSE_CORS_* say which pages may call this service, and how."
+
+
 class InvalidApiKeyError(ServiceError):
     status, title = HTTPStatus.UNAUTHORIZED, "Invalid API key"
     advice = "Send a valid key in the header `X-API-Key`, or as `Authorization: Bearer <key>`."
@@ -220,7 +225,7 @@ def to_service_error(error: Exception) -> ServiceError:
             return _invalid(error.errors())
         case HTTPException() if error.status_code in _OF_THE_FRAMEWORK:
             translated = _OF_THE_FRAMEWORK[error.status_code]()
-            translated.headers = error.headers
+            translated.headers = _with_head(error.headers)
             return translated
         case _:
             return InternalError()
@@ -240,6 +245,14 @@ def shown(name: str) -> str:
     return printable if len(name) <= _LONGEST_SHOWN else f"{printable}..."
 
 
+def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """The headers of a 405 with HEAD in `Allow`, since it is answered wherever GET is; any others as they are."""
+    if not headers or "Allow" not in headers:
+        return headers
+    methods = set(headers["Allow"].split(", "))
+    return {**headers, "Allow": ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))}
+
+
 def to_response(error: ServiceError, request_id: str) -> JSONResponse:
     """The answer to an error."""
     problem = _problem(type(error), str(error.detail), request_id, error.fields)
@@ -256,6 +269,11 @@ def handle_errors(app: FastAPI) -> None:
 
     for foreseen in (HTTPException, RequestValidationError, PictureError, wfdb.RecordError, *_OF_MODELS):
         app.add_exception_handler(foreseen, handle)
+
+
+def problem_kinds() -> Mapping[str, type[ServiceError]]:
+    """The whole family by the last part of its `type`, in the order of the statuses."""
+    return {error.kind: error for error in sorted(ServiceError.__subclasses__(), key=lambda error: error.status)}
 
 
 def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:

@@ -1,24 +1,26 @@
 """The application: `create_app` is its table of contents."""
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from app.access import Doors, KeyMiddleware, RateLimitMiddleware, doors_of
+from app.browsers import BrowserMiddleware
 from app.docs import DOCS_PATHS, show_docs
-from app.errors import InternalError, handle_errors, problems
+from app.errors import InternalError, handle_errors, problem_kinds, problems
 from app.lifespan import make_lifespan
 from app.metrics import Metrics
 from app.middleware import (
     BodyDeadlineMiddleware,
     BodyLimitMiddleware,
     FaultMiddleware,
+    HeadMiddleware,
     ObservationMiddleware,
     RequestIdMiddleware,
 )
-from app.openapi import document
+from app.openapi import OPENAPI_PATH, document
 from app.rates import parse_rate
-from app.routers import breast, disease, heart, heart_risk, meta, skin, xray
+from app.routers import breast, disease, heart, heart_risk, meta, problem_types, skin, xray
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
@@ -28,7 +30,8 @@ DESCRIPTION = (
     "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "
     "calibrated estimates. Not a medical device."
 )
-UNLIMITED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics", "/openapi.json", *DOCS_PATHS)
+PROBLEM_PATHS = ("/problems", "/problems/{kind}", *(f"/problems/{kind}" for kind in problem_kinds()))
+UNLIMITED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics", OPENAPI_PATH, *DOCS_PATHS, *PROBLEM_PATHS)
 """What monitors and readers of the documentation ask for is never too often."""
 OPEN_PATHS = ("/", *(path for path in UNLIMITED_PATHS if path != "/metrics"))
 DIAGNOSES = (heart_risk, disease, skin, heart, breast, xray)
@@ -55,14 +58,22 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
         redirect_slashes=False,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         telemetry=tracing.telemetry if tracing else NOT_TRACED,
     )
     handle_errors(app)
-    for diagnosis in DIAGNOSES:
-        app.include_router(diagnosis.router)
-    app.include_router(meta.router)
+    routers = [module.router for module in (*DIAGNOSES, meta, problem_types)]
+    for router in routers:
+        app.include_router(router)
+    app.state.endpoints = [
+        f"{method} {route.path}"
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    ]
     show_docs(app)
     document(app, doors, unlimited_paths=UNLIMITED_PATHS if settings.rate_limit else None)
     return app
@@ -74,17 +85,17 @@ def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tra
         Middleware(RequestIdMiddleware, current_trace_id=tracing.trace_id if tracing else None),
         Middleware(ObservationMiddleware, metrics=metrics),
         Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "X-API-Key", "X-Request-ID"],
-            expose_headers=["Retry-After", "X-Demo-Mode", "X-Request-ID"],
+            BrowserMiddleware,
+            origins=settings.cors_origins,
+            headers=settings.cors_headers,
+            private_network=settings.cors_private_network,
         ),
         Middleware(FaultMiddleware),
         *([Middleware(KeyMiddleware, doors=doors)] if doors.ask else []),
         *_rate_limit(settings),
         Middleware(BodyDeadlineMiddleware, seconds=settings.deadline_seconds),
         Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
+        Middleware(HeadMiddleware),
     ]
 
 

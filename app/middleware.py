@@ -113,6 +113,23 @@ class ObservationMiddleware:
             access_log.info("%(method)s %(route)s %(status)d %(ms).1f ms %(request_id)s", fields)
 
 
+class HeadMiddleware:
+    """Answers HEAD wherever GET is answered, and as GET is; the server leaves out the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self._app(as_get, receive, send)
+        finally:
+            scope["route"] = as_get.get("route")
+
+
 class FaultMiddleware:
     """Answers whatever exception comes this far. An unforeseen one is logged; the client gets no internals."""
 

@@ -1,9 +1,12 @@
 """The OpenAPI document: what FastAPI can't see by itself."""
 
+import asyncio
+import json
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from app.access import Doors
@@ -32,6 +35,7 @@ from app.errors import (
 )
 from schemas.common import Problem
 
+OPENAPI_PATH = "/openapi.json"
 TAGS = [
     {"name": "pictures", "description": "A picture or an ECG record to a reading."},
     {"name": "forms", "description": "Symptoms or the values of a form to an estimate."},
@@ -94,8 +98,12 @@ PICTURE_RESPONSES = {
 
 
 def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | None) -> None:
-    """Give the app its OpenAPI document, which says at each operation whether its door asks for a key and whether it
-    can be asked for too often: all can but `unlimited_paths`, or none with None."""
+    """Give the app its OpenAPI document and the path of it.
+
+    It says at each operation whether its door asks for a key and whether it can be asked for too often: all can but
+    `unlimited_paths`, or none with None. It is built when first asked for, in a thread, since that takes some tenths
+    of a second.
+    """
 
     def build() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -110,7 +118,20 @@ def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | N
             app.openapi_schema = schema
         return app.openapi_schema
 
+    @lru_cache(maxsize=4)
+    def written(root_path: str) -> bytes:
+        servers = {"servers": [{"url": root_path}]} if root_path else {}
+        return json.dumps({**build(), **servers}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    building = asyncio.Lock()
+
+    async def openapi(request: Request) -> Response:
+        async with building:
+            content = await asyncio.to_thread(written, request.scope.get("root_path", "").rstrip("/"))
+        return Response(content, media_type="application/json")
+
     app.openapi = build  # type: ignore[method-assign]
+    app.add_route(OPENAPI_PATH, openapi, include_in_schema=False)
 
 
 def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:

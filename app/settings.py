@@ -19,6 +19,7 @@ from models.bundle import Precision
 
 PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -71,6 +72,13 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("*",), description="origins whose pages may call the service, separated by commas"
     )
+    cors_headers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("Authorization", "baggage", "sentry-trace", "traceparent", "tracestate"),
+        description="headers that those pages may send, beside `Content-Type`, `X-API-Key` and `X-Request-ID`",
+    )
+    cors_private_network: bool = Field(
+        default=False, description="let pages of the public network call a service in a private one"
+    )
     max_body_bytes: int = Field(
         default=16 * MEBIBYTE,
         ge=1024,
@@ -103,7 +111,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`")
     log_format: LogFormat = Field(default="text", description="`text`, or `json`: one object a line")
 
-    @field_validator("api_keys", "cors_origins", "trusted_proxies", mode="before")
+    @field_validator("api_keys", "cors_origins", "cors_headers", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -136,6 +144,14 @@ class Settings(BaseSettings):
         if rate is not None:
             parse_rate(rate)
         return rate
+
+    @field_validator("cors_headers")
+    @classmethod
+    def _refuse_odd_headers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a header.")
+        return names
 
     @field_validator("root_path")
     @classmethod

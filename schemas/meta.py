@@ -67,6 +67,56 @@ class Health(Part):
     tensorflow: bool = Field(description="Whether TensorFlow is installed, that is, training is possible here.")
 
 
+class ProblemType(Part):
+    """Answer of GET /problems/{kind}: what the `type` of an error means."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "type": "/problems/no-image",
+                    "title": "No image provided",
+                    "status": 400,
+                    "description": "Send the picture as a file in a multipart form, in the part named `image`.",
+                }
+            ]
+        }
+    )
+
+    success: Literal[True] = Field(default=True, description="Always true in an answer.")
+    type: str = Field(description="The `type` of the errors of this kind.")
+    title: str = Field(description="The kind in a few words, as `title` and `error` have it.")
+    status: int = Field(ge=400, le=599, description="The HTTP status.")
+    description: str = Field(description="What it means and what to do about it.")
+
+
+class ProblemTypeList(Part):
+    """Answer of GET /problems."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "problems": [
+                        {
+                            "success": True,
+                            "type": "/problems/not-found",
+                            "title": "Not found",
+                            "status": 404,
+                            "description": "There is nothing at this path. GET / lists every endpoint.",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    success: Literal[True] = Field(default=True, description="Always true in an answer.")
+    problems: tuple[ProblemType, ...] = Field(description="Every kind of error that the service answers.")
+
+
 class Liveness(Part):
     """Answer of GET /health/live."""
 

@@ -40,12 +40,11 @@ router = APIRouter(tags=["service"])
 async def describe_service(request: Request) -> ApiInfo:
     """What this is, and every endpoint."""
     app = request.app
-    endpoints = [f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods]
     return ApiInfo(
         name=app.title,
         version=app.version,
         description=app.description,
-        endpoints=tuple(endpoints),
+        endpoints=app.state.endpoints,
         disclaimer=knowledge.common().disclaimer.text,
     )
 

@@ -18,13 +18,22 @@ ASSETS = {
 
 
 async def test_the_page_shows_the_document_and_names_no_other_host(client: httpx.AsyncClient) -> None:
-    page = await client.get("/docs")
-    assert page.status_code == 200
+    page, script = await client.get("/docs"), await client.get("/docs/start.js")
     assert page.headers["content-type"].startswith("text/html")
-    assert "url: '/openapi.json'" in page.text
-    assert '"validatorUrl": null' in page.text
-    assert "//" not in re.sub(r"<!--.*?-->", "", page.text)
-    assert set(re.findall(r'(?:src|href)="([^"]+)"', page.text)) == set(ASSETS)
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert 'url: "openapi.json"' in script.text
+    assert "validatorUrl: null" in script.text
+    assert "//" not in page.text + script.text
+    named = set(re.findall(r'(?:src|href)="([^"]+)"', page.text))
+    assert {f"/{address}" for address in named} == {*ASSETS, "/docs/start.js"}
+
+
+async def test_the_page_holds_nothing_that_its_content_security_policy_would_block(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert re.findall(r"<script(?! src=)|<style|\son\w+=|\sstyle=|javascript:", page.text) == []
 
 
 @pytest.mark.parametrize("path", ASSETS)
@@ -33,6 +42,7 @@ async def test_its_assets_are_served_here_and_kept_by_the_browser(client: httpx.
     assert asset.status_code == 200
     assert ASSETS[path] in asset.headers["content-type"]
     assert len(asset.content) > 500
+    assert asset.headers["Cache-Control"] == "no-cache"
     again = await client.get(path, headers={"If-None-Match": asset.headers["etag"]})
     assert again.status_code == 304
 
@@ -45,7 +55,7 @@ async def test_the_style_sheet_loads_nothing_from_elsewhere(client: httpx.AsyncC
 
 async def test_it_opens_without_a_key_and_nothing_beside_it_does(bundles: Path) -> None:
     async with serving(bundles=bundles, api_keys="a-key-of-sixteen-characters") as client:
-        for path in ("/docs", *ASSETS):
+        for path in ("/docs", "/docs/start.js", *ASSETS):
             assert (await client.get(path)).status_code == 200
         for path in ("/docs/assets", "/docs/assets/__init__.py", "/docs/assets/../../models"):
             assert (await client.get(path)).status_code == 401

@@ -1,26 +1,33 @@
 """The OpenAPI document is valid, complete, and its examples are true to its schemas."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.openapi import utils
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
+from app import openapi
 from app.main import create_app
 from app.settings import Settings
-from tests.service import serving
+from tests.service import running, serving
 
 pytestmark = pytest.mark.anyio
 
 PICTURE_PATHS = ("/analyze/skin", "/analyze/heart", "/analyze/breast", "/analyze/xray")
+OPEN = ("health", "health/live", "health/ready", "problems", "problems/{kind}")
 OPERATIONS = {
     "GET /": "describe_service",
     "GET /health": "health",
     "GET /health/live": "live",
     "GET /health/ready": "ready",
+    "GET /problems": "list_problem_types",
+    "GET /problems/{kind}": "describe_problem_type",
     "GET /models": "list_models",
     "GET /models/{name}/card": "model_card",
     "GET /metrics": "metrics",
@@ -135,7 +142,7 @@ async def test_with_keys_the_closed_paths_ask_for_one(bundles: Path) -> None:
         document = (await client.get("/openapi.json")).json()
     validate(document)
     for name, operation in _operations(document):
-        is_open = name in ("GET /", "GET /health", "GET /health/live", "GET /health/ready")
+        is_open = name in ("GET /", *(f"GET /{path}" for path in OPEN))
         assert operation.get("security") == (None if is_open else [{"ApiKey": []}, {"ApiBearer": []}]), name
         assert ("401" in operation["responses"]) is not is_open, name
 
@@ -152,3 +159,33 @@ async def test_real_answers_are_true_to_the_document(
         if name in answers and _is_json(operation["responses"]["200"]):
             schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
             _validator(document, schema).validate(answers[name].json())
+
+
+async def test_it_is_built_off_the_event_loop_and_once(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def get_openapi(**settings: Any) -> dict[str, Any]:
+        threads.append(threading.current_thread())
+        return built(**settings)
+
+    built = utils.get_openapi
+    monkeypatch.setattr(openapi, "get_openapi", get_openapi)
+    async with serving(bundles=bundles) as client:
+        assert (await client.get("/")).status_code == 200
+        assert threads == []
+        answers = await asyncio.gather(*(client.get("/openapi.json") for _ in range(3)))
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+    assert answers[0].json() == answers[2].json()
+
+
+async def test_it_names_the_root_path(bundles: Path) -> None:
+    async with running(bundles=bundles) as app:
+        transport = httpx.ASGITransport(app, root_path="/medical")
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            document = (await client.get("/medical/openapi.json")).json()
+    assert document["servers"] == [{"url": "/medical"}]
+
+
+async def test_the_service_lists_the_operations_of_the_document(client: httpx.AsyncClient) -> None:
+    assert sorted((await client.get("/")).json()["endpoints"]) == sorted(OPERATIONS)
