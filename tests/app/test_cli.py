@@ -148,7 +148,6 @@ def test_behind_a_proxy_with_a_prefix_addresses_carry_it_and_paths_do_not(bundle
     assert document["servers"] == [{"url": "/diagnose"}]
     assert 'src="docs/start.js"' in html, "an address relative to /diagnose/docs"
     assert '="/' not in html
-    assert 'src="/diagnose/docs/assets/swagger-ui-bundle.js"' in html
 
 
 @pytest.mark.parametrize(("trusted", "status"), [({}, 429), ({"trusted_proxies": "127.0.0.0/8"}, 200)])
