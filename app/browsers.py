@@ -19,8 +19,8 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_SNIFF_NOTHING = (b"x-content-type-options", b"nosniff")
-_KEEP_NOTHING = (b"cache-control", b"no-store")
+SNIFF_NOTHING = (b"x-content-type-options", b"nosniff")
+KEEP_NOTHING = (b"cache-control", b"no-store")
 _OF_PAGES = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
@@ -48,7 +48,7 @@ class BrowserMiddleware:
             allow_headers=(*HEADERS, *headers),
             allow_private_network=private_network,
         )
-        self._without_origin: RawHeaders = (_VARY, _SNIFF_NOTHING)
+        self._without_origin: RawHeaders = (_VARY, SNIFF_NOTHING)
         self._with_origin: RawHeaders = (
             (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
             *self._without_origin,
@@ -69,7 +69,7 @@ class BrowserMiddleware:
         if origin is not None and scope["method"] == "OPTIONS":
             headers = Headers(scope=scope)
             if "access-control-request-method" in headers:
-                added = (_SNIFF_NOTHING,)
+                added = (SNIFF_NOTHING,)
                 await self._preflight(headers, scope["state"]["request_id"])(scope, receive, send_complete)
                 return
         await self._app(scope, receive, send_complete)
@@ -101,7 +101,7 @@ def _completed(headers: RawHeaders, added: RawHeaders) -> list[tuple[bytes, byte
             protected = True
     complete = [*headers, *added]
     if not kept:
-        complete.append(_KEEP_NOTHING)
+        complete.append(KEEP_NOTHING)
     if page and not protected:
         complete += _OF_PAGES
     return complete

@@ -3,17 +3,17 @@
 All are `async def`: FastAPI hands a plain function to a thread, which takes longer than the function.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from app.errors import InvalidRequestError, NoImageError, NoRecordError
+from app.errors import InvalidRequestError, ModelUnavailableError, NoImageError, NoRecordError
 from app.metrics import Metrics
 from app.readers import Reader
 from app.uploads import Form, RecordFiles, read_form
 from models.registry import ModelRegistry
-from schemas.common import FieldProblem
+from schemas.common import Diagnosis, FieldProblem
 
 _BOOL = TypeAdapter(bool)
 
@@ -60,11 +60,23 @@ async def _reader(request: Request, response: Response) -> Reader:
     return Reader(state.registry, state.metrics, state.settings, request, response)
 
 
-async def accept_explain(
-    explain: Annotated[bool, Query(description="Ask for a heat map, where the model can draw one.")] = False,
-) -> bool:
-    """Declares `?explain=`, which every picture route accepts; no model of today can draw a map."""
-    return explain
+def admit(name: Diagnosis) -> Any:
+    """The dependency of a route that sends a large body to that model: asks, before the body is read, whether there is
+    a model and room for the request.
+
+    It also declares `?explain=`, which every such route accepts; no model of today can draw a map.
+    """
+
+    async def check(
+        request: Request,
+        explain: Annotated[bool, Query(description="Ask for a heat map, where the model can draw one.")] = False,
+    ) -> None:
+        state = request.state
+        state.registry.check_room(name)
+        if not state.settings.demo_mode and state.registry.model(name).state == "absent":
+            raise ModelUnavailableError(f"The model {name} is not installed, and demo mode is off.")
+
+    return Depends(check)
 
 
 UploadedImage = Annotated[bytes, Depends(_uploaded_image)]

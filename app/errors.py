@@ -84,6 +84,11 @@ class PreflightRefusedError(ServiceError):
     advice = "The settings MEDIDIAGNOSE_CORS_* say which pages may call this service, and how."
 
 
+class MalformedRequestError(ServiceError):
+    status, title = HTTPStatus.BAD_REQUEST, "Malformed request"
+    advice = "This is not a request in HTTP/1.1, or its headers contradict each other."
+
+
 class InvalidApiKeyError(ServiceError):
     status, title = HTTPStatus.UNAUTHORIZED, "Invalid API key"
     advice = "Send a valid key in the header `X-API-Key`, or as `Authorization: Bearer <key>`."
@@ -107,6 +112,11 @@ class MethodNotAllowedError(ServiceError):
     advice = "The path exists, but not with this method. GET / lists every endpoint."
 
 
+class HeadTooSlowError(ServiceError):
+    status, title = HTTPStatus.REQUEST_TIMEOUT, "Request too slow"
+    advice = "The request did not arrive in time. Send it again."
+
+
 class BodyTooLargeError(ServiceError):
     status, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request too large"
     advice = "The request body is larger than the service accepts. Send a smaller file."
@@ -125,6 +135,11 @@ class RecordTooLargeError(ServiceError):
 class UnsupportedMediaTypeError(ServiceError):
     status, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"
     advice = "Send JSON, with the header `Content-Type: application/json`."
+
+
+class UriTooLongError(ServiceError):
+    status, title = HTTPStatus.REQUEST_URI_TOO_LONG, "Address too long"
+    advice = "The address of the request is longer than any of ours. GET / lists every endpoint."
 
 
 class InvalidRequestError(ServiceError):
@@ -158,6 +173,11 @@ class RateLimitedError(ServiceError):
     default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
+class HeadTooLargeError(ServiceError):
+    status, title = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large"
+    advice = "The headers of the request are longer than the service reads. Send fewer."
+
+
 class InternalError(ServiceError):
     status, title = HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error"
     advice = "A fault of ours. It was logged under the request id in `instance`."
@@ -167,6 +187,21 @@ class OverloadedError(ServiceError):
     status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests under way"
     advice = "As many requests as this model takes are under way. Try again shortly."
     default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
+class TooManyConnectionsError(OverloadedError):
+    title = "Too many connections"
+    advice = "As many connections as the service takes have requests under way. Try again shortly."
+
+
+class BodiesTooLargeError(OverloadedError):
+    title = "Too much sent at once"
+    advice = "The requests under way fill the memory that the service has for them. Send this one again shortly."
+
+
+class StoppingError(OverloadedError):
+    title = "Service stopping"
+    advice = "The service stopped before the answer was ready. Send the request again."
 
 
 class ModelUnavailableError(ServiceError):

@@ -23,6 +23,8 @@ class State(TypedDict):
     metrics: Metrics
     registry: ModelRegistry
     tracing: Tracing | None
+    stopping: bool
+    """Set by the server once it has been told to stop."""
 
 
 def make_lifespan(
@@ -39,7 +41,7 @@ def make_lifespan(
             check=check_classes,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
-        yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing)
+        yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing, stopping=False)
         loading.cancel()
         await asyncio.wait([loading])
         await registry.close()

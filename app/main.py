@@ -5,14 +5,13 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from app.access import Doors, KeyMiddleware, RateLimitMiddleware, doors_of
+from app.bodies import BodyMiddleware, BodyRoom
 from app.browsers import BrowserMiddleware
 from app.docs import DOCS_PATHS, show_docs
 from app.errors import InternalError, handle_errors, problem_kinds, problems
 from app.lifespan import make_lifespan
 from app.metrics import Metrics
 from app.middleware import (
-    BodyDeadlineMiddleware,
-    BodyLimitMiddleware,
     FaultMiddleware,
     HeadMiddleware,
     ObservationMiddleware,
@@ -81,6 +80,8 @@ def create_app(
 
 def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tracing | None) -> list[Middleware]:
     """Outermost first."""
+    room = BodyRoom(settings.max_bodies_bytes)
+    metrics.show("body_bytes", "Bytes of request bodies in memory.", lambda: room.held)
     return [
         Middleware(RequestIdMiddleware, current_trace_id=tracing.trace_id if tracing else None),
         Middleware(ObservationMiddleware, metrics=metrics),
@@ -93,8 +94,13 @@ def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tra
         Middleware(FaultMiddleware),
         *([Middleware(KeyMiddleware, doors=doors)] if doors.ask else []),
         *_rate_limit(settings),
-        Middleware(BodyDeadlineMiddleware, seconds=settings.deadline_seconds),
-        Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes),
+        Middleware(
+            BodyMiddleware,
+            room=room,
+            limit=settings.max_body_bytes,
+            seconds=settings.deadline_seconds,
+            idle_seconds=settings.idle_seconds,
+        ),
         Middleware(HeadMiddleware),
     ]
 

@@ -1,6 +1,5 @@
 """What happens to every request, as pure ASGI classes."""
 
-import asyncio
 import logging
 import re
 import time
@@ -11,20 +10,13 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import (
-    BodyTooLargeError,
-    DeadlineExceededError,
-    InternalError,
-    to_response,
-    to_service_error,
-)
+from app.errors import InternalError, to_response, to_service_error
 from app.metrics import Metrics
 
 _SAFE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CLIENT_CLOSED_REQUEST = 499
-_LONGEST_LENGTH = 20
 
 access_log = logging.getLogger("medidiagnose.access")
 fault_log = logging.getLogger("medidiagnose.fault")
@@ -162,67 +154,3 @@ class FaultMiddleware:
             await to_response(error, request_id)(scope, receive, send)
 
 
-class BodyLimitMiddleware:
-    """Refuses a body over `limit` bytes: by its Content-Length unread, else as soon as it has grown too long."""
-
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self._app = app
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "")[:_LONGEST_LENGTH]
-        if announced.isdecimal() and int(announced) > self._limit:
-            raise self._error()
-        received = 0
-
-        async def receive_counting() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit:
-                raise self._error()
-            return message
-
-        await self._app(scope, receive_counting, send)
-
-    def _error(self) -> BodyTooLargeError:
-        return BodyTooLargeError(f"A request may have at most {self._limit / 1024**2:g} MiB. Send a smaller file.")
-
-
-class BodyDeadlineMiddleware:
-    """Gives up a body that has not arrived in full after `seconds`, and asks the server to close its connection."""
-
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
-        self._app = app
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        deadline, complete = asyncio.get_running_loop().time() + self._seconds, False
-
-        async def receive_in_time() -> Message:
-            nonlocal complete
-            if complete:
-                return await receive()
-            timeout = asyncio.timeout_at(deadline)
-            try:
-                async with timeout:
-                    message = await receive()
-            except TimeoutError:
-                if not timeout.expired():
-                    raise
-                raise self._error() from None
-            complete = not message.get("more_body", False)
-            return message
-
-        await self._app(scope, receive_in_time, send)
-
-    def _error(self) -> DeadlineExceededError:
-        error = DeadlineExceededError(f"The request body did not arrive in full within {self._seconds:g} seconds.")
-        error.headers = {"Connection": "close"}
-        return error

@@ -87,6 +87,36 @@ class Settings(BaseSettings):
         json_schema_extra={"shown": "16 MiB"},
     )
     max_json_bytes: int = Field(default=100_000, ge=1024, le=MEBIBYTE, description="largest JSON body, in bytes")
+    max_bodies_bytes: int = Field(
+        default=192 * MEBIBYTE,
+        ge=1024,
+        le=64 * 1024 * MEBIBYTE,
+        description="all request bodies in memory; where they would be more the slowest gives way, else 503",
+        json_schema_extra={"shown": "192 MiB"},
+    )
+    max_header_bytes: int = Field(
+        default=16 * 1024,
+        ge=1024,
+        le=MEBIBYTE,
+        description="largest head of a request",
+        json_schema_extra={"shown": "16 KiB"},
+    )
+    max_connections: int = Field(
+        default=1000, ge=8, le=100_000, description="open connections; a further one takes the place of an idle one"
+    )
+    header_seconds: float = Field(default=10, gt=0, le=600, description="longest wait for the head of a request")
+    idle_seconds: float = Field(
+        default=10, gt=0, le=600, description="longest silence of a connection between requests, or within a body"
+    )
+    drain_seconds: float = Field(
+        default=1, ge=0, le=600, description="told to stop: time for which only `/health/ready` says so, with 503"
+    )
+    stop_seconds: float = Field(
+        default=8,
+        gt=0,
+        le=600,
+        description="then: longest wait for requests under way before the process ends, with status 0",
+    )
     max_pixels: int = Field(
         default=40_000_000,
         ge=1024,
@@ -191,6 +221,12 @@ class Settings(BaseSettings):
     def _refuse_open_metrics_with_a_key(self) -> Self:
         if self.metrics_open and self.metrics_key:
             raise ValueError("metrics are to be open and to have a key. Remove metrics_open or metrics_key.")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_room_for_no_body(self) -> Self:
+        if self.max_bodies_bytes < self.max_body_bytes:
+            raise ValueError(f"{PREFIX}MAX_BODIES_BYTES has no room for one body of {PREFIX}MAX_BODY_BYTES.")
         return self
 
     @model_validator(mode="after")

@@ -116,6 +116,12 @@ class ModelRegistry:
         """How many requests wait for that model or use it."""
         return self._admissions[name].under_way
 
+    def check_room(self, name: str) -> None:
+        """Raises what `predict` would, for want of a model or of room for one more request, before it is prepared."""
+        if (state := self._models[name].state) not in ("ready", "absent"):
+            raise ModelNotReadyError(f"The model {name} is {state}.")
+        self._admissions[name].check()
+
     async def load(self) -> None:
         """Put every model in service as soon as it is open. A bad bundle is logged and kept as its model's error."""
         await asyncio.gather(*(self._load(name, future) for name, future in self._opening.models.items()))

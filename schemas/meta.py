@@ -150,7 +150,9 @@ class Readiness(Part):
         }
     )
 
-    status: Literal["ready", "not ready"] = Field(description="Ready when every model that has a bundle is.")
+    status: Literal["ready", "not ready", "stopping"] = Field(
+        description="Ready when every model that has a bundle is, until the service is told to stop."
+    )
     models: dict[Diagnosis, ModelReadiness] = Field(description="State of each model.")
 
 

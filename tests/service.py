@@ -33,13 +33,19 @@ async def serving(
     """A client of a running application; its models are loaded, unless told not to wait for them."""
     async with running(bundles=bundles, make_network=make_network, **settings) as app, client_of(app) as client:
         if wait_until_ready:
-            await until(lambda: _is_ready(client))
+            await until_ready(app)
         yield client
 
 
 def client_of(app: ASGIApp) -> httpx.AsyncClient:
     """A client of an application."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
+
+
+async def until_ready(app: ASGIApp) -> None:
+    """Wait until the models of an application are loaded."""
+    async with client_of(app) as client:
+        await until(lambda: _is_ready(client))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

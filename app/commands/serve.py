@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
 
 
 def serve(settings: Settings) -> int:
-    """Serve until a stop signal; requests under way get their deadline to finish."""
+    """Serve until a stop signal."""
     from app.opening import open_models
 
     logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
@@ -29,23 +29,11 @@ def serve(settings: Settings) -> int:
     _warn_of_risks(settings)
     opening = open_models(settings)
 
-    import uvicorn
-
     from app.main import create_app
+    from app.server import serve as serve_app
     from app.tracing import open_tracing
 
-    uvicorn.run(
-        create_app(settings, opening=opening, tracing=open_tracing()),
-        host=settings.host,
-        port=settings.port,
-        root_path=settings.root_path,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.deadline_seconds) + 1,
-    )
+    serve_app(create_app(settings, opening=opening, tracing=open_tracing()), settings)
     return 0
 
 

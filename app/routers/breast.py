@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from app.dependencies import BiopsyProven, ReaderDep, UploadedImage, accept_explain
+from app.dependencies import BiopsyProven, ReaderDep, UploadedImage, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import BREAST_FORM
 from models.diagnoses import breast
 from schemas.breast import BreastAnswer
 
-router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
+router = APIRouter(tags=["pictures"], dependencies=[admit("breast")])
 
 
 @router.post("/analyze/breast", responses=PICTURE_RESPONSES, openapi_extra=BREAST_FORM)

@@ -1,16 +1,18 @@
 """POST /analyze/heart and POST /analyze/heart/record."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from app.dependencies import ReaderDep, UploadedImage, UploadedRecord, accept_explain
+from app.dependencies import ReaderDep, UploadedImage, UploadedRecord, admit
 from app.openapi import PICTURE_RESPONSES, RECORD_RESPONSES
 from app.uploads import PICTURE_FORM, RECORD_FORM
 from schemas.heart import HeartAnswer
 
-router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
+router = APIRouter(tags=["pictures"])
 
 
-@router.post("/analyze/heart", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM)
+@router.post(
+    "/analyze/heart", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM, dependencies=[admit("heart_image")]
+)
 async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
     """What the picture of a 12-lead ECG sheet shows, out of five classes that may occur together.
 
@@ -21,7 +23,12 @@ async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
     return HeartAnswer.compose(reading, context)
 
 
-@router.post("/analyze/heart/record", responses=RECORD_RESPONSES, openapi_extra=RECORD_FORM)
+@router.post(
+    "/analyze/heart/record",
+    responses=RECORD_RESPONSES,
+    openapi_extra=RECORD_FORM,
+    dependencies=[admit("heart_record")],
+)
 async def analyze_heart_record(record: UploadedRecord, reader: ReaderDep) -> HeartAnswer:
     """What a 12-lead ECG record in WFDB format shows: `header` is its .hea file, `signal` its .dat file.
 

@@ -63,11 +63,12 @@ async def live() -> Liveness:
 
 
 @router.get("/health/ready", responses={503: {"model": Readiness, "description": "Not ready."}})
-async def ready(registry: RegistryDep, response: Response) -> Readiness:
-    """200 when every model that has a bundle is loaded and warmed, else 503."""
-    response.status_code = 200 if registry.ready else 503
+async def ready(request: Request, registry: RegistryDep, response: Response) -> Readiness:
+    """200 when every model that has a bundle is loaded and warmed, else 503, as from when the service stops."""
+    stopping = request.state.stopping
+    response.status_code = 200 if registry.ready and not stopping else 503
     return Readiness(
-        status="ready" if registry.ready else "not ready",
+        status="stopping" if stopping else "ready" if registry.ready else "not ready",
         models={model.name: _readiness(model) for model in registry.models},
     )
 

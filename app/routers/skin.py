@@ -1,14 +1,14 @@
 """POST /analyze/skin."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from app.dependencies import ReaderDep, UploadedImage, accept_explain
+from app.dependencies import ReaderDep, UploadedImage, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import PICTURE_FORM
 from models.diagnoses import skin
 from schemas.skin import SkinAnswer
 
-router = APIRouter(tags=["pictures"], dependencies=[Depends(accept_explain)])
+router = APIRouter(tags=["pictures"], dependencies=[admit("skin")])
 
 
 @router.post("/analyze/skin", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM)

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from schemas.common import Problem
 from tests.pictures import encode, noise, plain
 from tests.records import record_files
-from tests.service import client_of, running, serving, upload
+from tests.service import client_of, running, serving, until_ready, upload
 
 pytestmark = pytest.mark.anyio
 
@@ -391,6 +391,7 @@ async def test_504_when_the_deadline_passes(bundles: Path, picture: bytes) -> No
 @pytest.mark.parametrize("pause", [0.01, 60])
 async def test_504_when_the_body_drips_or_stalls(bundles: Path, path: str, pause: float) -> None:
     async with running(bundles=bundles, deadline_seconds=0.1) as app:
+        await until_ready(app)
 
         async def drip() -> Message:
             await asyncio.sleep(pause)
