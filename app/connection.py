@@ -20,6 +20,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from app.browsers import KEEP_NOTHING, SNIFF_NOTHING
 from app.errors import (
     HeadTooLargeError,
     HeadTooSlowError,
@@ -297,8 +298,15 @@ class Connection(HttpToolsProtocol):
     def _answer(self, error: ServiceError) -> None:
         request_id = uuid4().hex
         response = to_response(error, request_id)
-        headers = [*response.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
-        lines = [name + b": " + value + b"\r\n" for name, value in (*self._all.default_headers, *headers)]
+        headers = [
+            *self._all.default_headers,
+            *response.raw_headers,
+            SNIFF_NOTHING,
+            KEEP_NOTHING,
+            (b"x-request-id", request_id.encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
         self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", bytes(response.body)]))
         if metrics := self.app_state.get("metrics"):
             metrics.answered("other", "other", error.status, 0.0, problem=error.kind)

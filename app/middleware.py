@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from secrets import token_hex
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -152,5 +151,3 @@ class FaultMiddleware:
             if started:
                 raise
             await to_response(error, request_id)(scope, receive, send)
-
-
