@@ -189,19 +189,22 @@ class OverloadedError(ServiceError):
     default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
-class TooManyConnectionsError(OverloadedError):
-    title = "Too many connections"
+class TooManyConnectionsError(ServiceError):
+    status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections"
     advice = "As many connections as the service takes have requests under way. Try again shortly."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
-class BodiesTooLargeError(OverloadedError):
-    title = "Too much sent at once"
+class BodiesTooLargeError(ServiceError):
+    status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Too much sent at once"
     advice = "The requests under way fill the memory that the service has for them. Send this one again shortly."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
-class StoppingError(OverloadedError):
-    title = "Service stopping"
+class StoppingError(ServiceError):
+    status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Service stopping"
     advice = "The service stopped before the answer was ready. Send the request again."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class ModelUnavailableError(ServiceError):
