@@ -24,7 +24,7 @@ from models.preprocessing.image import (
     UnsupportedFormatError,
 )
 from models.registry import ModelNotReadyError
-from models.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError
+from models.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError, StuckError
 from schemas.common import FieldProblem, Problem
 
 PROBLEM_JSON = "application/problem+json"
@@ -231,6 +231,7 @@ _OF_RECORDS: Mapping[type[wfdb.RecordError], type[ServiceError]] = {
 _OF_MODELS: Mapping[type[Exception], type[ServiceError]] = {
     QueueFullError: OverloadedError,
     DeadlineError: DeadlineExceededError,
+    StuckError: ModelUnavailableError,
     ShuttingDownError: ModelUnavailableError,
     ModelNotReadyError: ModelUnavailableError,
     NoKnownSymptomError: InvalidRequestError,

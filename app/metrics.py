@@ -72,6 +72,12 @@ class Metrics:
         self._ready = Gauge(
             "medidiagnose_model_ready", "1 where the model is loaded and warmed.", ["model"], registry=collectors
         )
+        self._stuck = Gauge(
+            "medidiagnose_stuck_work",
+            "Pieces of a model's work that have run past the deadline and have not ended.",
+            ["model"],
+            registry=collectors,
+        )
         self._model_info = Gauge(
             "medidiagnose_model_info",
             "The models in service; always 1.",
@@ -114,7 +120,8 @@ class Metrics:
         self._model_info.clear()
         for model in registry.models:
             self._under_way.labels(model.name).set(registry.under_way(model.name))
-            self._ready.labels(model.name).set(model.state == "ready")
+            self._ready.labels(model.name).set(model.state == "ready" and not registry.fault(model.name))
+            self._stuck.labels(model.name).set(registry.stuck(model.name))
             if model.bundle:
                 metadata = model.bundle.metadata
                 self._model_info.labels(model.name, metadata.version, metadata.precision).set(1)

@@ -92,10 +92,10 @@ class ModelRegistry:
     ) -> None:
         self._opening = opening
         self._check = check
-        self._cores = Cores(opening.threads)
+        self._cores = Cores(opening.threads, deadline=deadline)
         self._row_networks: dict[str, Network] = {}
         self._models = {name: Model(name, "loading" if name in opening.models else "absent") for name in opening.names}
-        self._lanes = {name: self._cores.lane() for name in self._models}
+        self._lanes = {name: self._cores.lane(name=name) for name in self._models}
         self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._models}
 
     @property
@@ -105,12 +105,20 @@ class ModelRegistry:
 
     @property
     def ready(self) -> bool:
-        """Whether every model that has a bundle is loaded and warmed."""
-        return all(model.state in ("ready", "absent") for model in self._models.values())
+        """Whether every model that has a bundle is loaded and warmed, and no work is stuck."""
+        return all(model.state in ("ready", "absent") and not self.fault(model.name) for model in self.models)
 
     def model(self, name: str) -> Model:
         """Raises `KeyError` where the registry was not given that name."""
         return self._models[name]
+
+    def fault(self, name: str) -> str | None:
+        """What is wrong with a model that is in service, a sentence; None where nothing is."""
+        return self._lanes[name].fault
+
+    def stuck(self, name: str) -> int:
+        """How many pieces of that model's work have run past the deadline and have not ended."""
+        return self._lanes[name].stuck
 
     def under_way(self, name: str) -> int:
         """How many requests wait for that model or use it."""

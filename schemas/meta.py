@@ -10,7 +10,7 @@ from schemas.common import Diagnosis, Part, Precision, Probability
 HealthName = Literal[
     "skin_cancer", "heart_image", "heart_record", "breast_cancer", "pneumonia", "disease", "heart_risk"
 ]
-ModelState = Literal["ready", "loading", "failed", "demo"]
+ModelState = Literal["ready", "loading", "failed", "demo", "stuck"]
 
 
 class ApiInfo(Part):
@@ -128,9 +128,12 @@ class Liveness(Part):
 class ModelReadiness(Part):
     """State of one model."""
 
-    state: ModelState = Field(description="`demo`: no bundle is installed, a fixed sample is answered.")
+    state: ModelState = Field(
+        description="`demo`: no bundle is installed, a fixed sample is answered. `stuck`: work of it has run past the "
+        "deadline and has not ended."
+    )
     version: str | None = Field(default=None, description="Version of the bundle, null without one.")
-    detail: str | None = Field(default=None, description="What is wrong, where the state is `failed`.")
+    detail: str | None = Field(default=None, description="What is wrong, where the state is `failed` or `stuck`.")
 
 
 class Readiness(Part):

@@ -19,6 +19,7 @@ from schemas.meta import (
     Liveness,
     ModelList,
     ModelReadiness,
+    ModelState,
     ModelSummary,
     Readiness,
 )
@@ -64,12 +65,12 @@ async def live() -> Liveness:
 
 @router.get("/health/ready", responses={503: {"model": Readiness, "description": "Not ready."}})
 async def ready(request: Request, registry: RegistryDep, response: Response) -> Readiness:
-    """200 when every model that has a bundle is loaded and warmed, else 503, as from when the service stops."""
+    """200 when every model that has a bundle is loaded, warmed and not stuck, else 503, as while the service stops."""
     stopping = request.state.stopping
     response.status_code = 200 if registry.ready and not stopping else 503
     return Readiness(
         status="stopping" if stopping else "ready" if registry.ready else "not ready",
-        models={model.name: _readiness(model) for model in registry.models},
+        models={model.name: _readiness(model, registry.fault(model.name)) for model in registry.models},
     )
 
 
@@ -111,9 +112,10 @@ def _has_tensorflow() -> bool:
     return find_spec("tensorflow") is not None
 
 
-def _readiness(model: Model) -> ModelReadiness:
+def _readiness(model: Model, fault: str | None) -> ModelReadiness:
+    state: ModelState = "demo" if model.state == "absent" else model.state
     return ModelReadiness(
-        state="demo" if model.state == "absent" else model.state,
+        state="stuck" if fault else state,
         version=model.bundle.metadata.version if model.bundle else None,
-        detail=model.error,
+        detail=fault or model.error,
     )

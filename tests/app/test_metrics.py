@@ -93,6 +93,12 @@ class Registry:
     def __init__(self, *models: Model) -> None:
         self.models = models
 
+    def fault(self, name: str) -> None:
+        return None
+
+    def stuck(self, name: str) -> int:
+        return 0
+
     def under_way(self, name: str) -> int:
         return 0
 

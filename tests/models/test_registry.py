@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from models.opening import Opening
 from models.preprocessing.image import UnreadablePictureError
 from models.preprocessing.tabular import TabularError
 from models.registry import ModelNotReadyError, ModelRegistry
-from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError
+from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError, StuckError
 from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +75,12 @@ def zeros(metadata: Metadata) -> NDArray[np.float32]:
 
 async def _outcomes(*tasks: asyncio.Task[Any]) -> list[Any]:
     return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - of what happens in threads
+            await asyncio.sleep(0.005)
 
 
 async def _until_started(network: SlowNetwork) -> None:
@@ -256,6 +262,26 @@ async def test_a_deadline_covers_preparation(bundles: Path) -> None:
         with pytest.raises(DeadlineError):
             await registry.predict("skin", stuck)
         gate.set()
+
+
+async def test_a_stuck_network_makes_its_model_unready_until_it_ends(bundles: Path) -> None:
+    network = SlowNetwork()
+    networks = {"skin": network, "xray": SlowNetwork(2)}
+    networks["xray"].gate.set()
+    async with loaded(bundles, make_network=lambda bundle: networks[bundle.metadata.name], deadline=0.1) as registry:
+        with pytest.raises(DeadlineError):
+            await registry.predict("skin", grey)
+        await until(lambda: not registry.ready)
+        fault = registry.fault("skin")
+        assert fault
+        assert fault.startswith("A run of its network has run past the deadline of 0.1 s and has not ended")
+        with pytest.raises(StuckError, match="the model skin"):
+            await registry.predict("skin", grey)
+        assert (await registry.predict("xray", grey)).probabilities.shape == (2,)
+        assert (registry.stuck("skin"), registry.stuck("xray"), registry.fault("xray")) == (1, 0, None)
+        network.gate.set()
+        await until(lambda: registry.ready)
+        assert (await registry.predict("skin", grey)).probabilities.shape == (7,)
 
 
 async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:

@@ -5,7 +5,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models import scheduling
 from models.scheduling import (
     AHEAD,
     LARGEST_BATCH,
@@ -22,6 +23,8 @@ from models.scheduling import (
     Lane,
     QueueFullError,
     ShuttingDownError,
+    StuckError,
+    WorkError,
 )
 
 pytestmark = pytest.mark.anyio
@@ -58,8 +61,8 @@ class GatedNetwork:
 
 
 @asynccontextmanager
-async def _cores(count: int, *networks: GatedNetwork) -> AsyncIterator[Cores]:
-    cores = Cores(count)
+async def _cores(count: int, *networks: GatedNetwork, deadline: float = PATIENCE) -> AsyncIterator[Cores]:
+    cores = Cores(count, deadline=deadline)
     try:
         yield cores
     finally:
@@ -340,7 +343,7 @@ async def test_free_cores_share_what_has_queued() -> None:
         waiting = [asyncio.create_task(_infer(lane, value)) for value in (1, 2)]
         await asyncio.sleep(0)
         network.gate.set()
-        for settle in lane.take(2, alone=False)():
+        for settle in lane.take(2, alone=False).work():
             settle()
         gate.set()
         assert await _in_time(*busy, *waiting) == [True, True, 1, 2]
@@ -459,3 +462,275 @@ async def test_a_lane_without_network_refuses_tensors() -> None:
     async with _cores(1) as cores:
         with pytest.raises(ShuttingDownError):
             await asyncio.wait_for(cores.lane().infer(_tensor(1)), PATIENCE)
+
+
+class Pixels(bytearray):
+    """Something large that work holds; bytearrays themselves take no weak reference."""
+
+
+class DamagedError(ValueError):
+    """Of an input; takes a weak reference."""
+
+
+class NoAnswerError(RuntimeError):
+    """Of a network; takes a weak reference."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Without the garbage collector only what nothing refers to any more goes back."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Failing:
+    """Fails while its frames hold pixels, in one of several ways; `held` refers weakly to what they hold."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+        self.held: list[weakref.ref[Pixels]] = []
+
+    def __call__(self, sent: Pixels) -> None:
+        pixels = Pixels(8)
+        self.held += [weakref.ref(pixels), weakref.ref(sent)]
+        match self.way:
+            case "plain":
+                raise DamagedError
+            case "caused":
+                try:
+                    self._fail_within(pixels)
+                except ZeroDivisionError as error:
+                    raise DamagedError from error
+            case "in a handler":
+                try:
+                    self._fail_within(pixels)
+                except ZeroDivisionError:
+                    raise DamagedError from None
+
+    def _fail_within(self, pixels: Pixels) -> None:
+        copied = Pixels(pixels)
+        self.held.append(weakref.ref(copied))
+        _ = 1 // 0
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("way", ["plain", "caused", "in a handler"])
+async def test_a_failed_call_keeps_nothing_of_what_it_worked_on(way: str) -> None:
+    failing = Failing(way)
+    async with _cores(1) as cores:
+        lane = cores.lane()
+        try:
+            await lane.run(failing, Pixels(8))
+        except DamagedError as error:
+            kept = weakref.ref(error)
+            pixels, sent, *copied = failing.held
+            assert [each() for each in (pixels, *copied)] == [None] * (1 + len(copied))  # with the error still at hand
+        await _until(lambda: sent() is None and kept() is None)
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_failed_call_whose_caller_has_gone_keeps_nothing() -> None:
+    gate, failing = threading.Event(), Failing("caused")
+
+    def fail_late(sent: Pixels) -> None:
+        gate.wait(PATIENCE)
+        failing(sent)
+
+    async with _cores(1) as cores:
+        lane = cores.lane()
+        late = asyncio.create_task(lane.run(fail_late, Pixels(8)))
+        await asyncio.sleep(0.01)
+        late.cancel()
+        await _in_time(late)
+        del late
+        gate.set()
+        await _until(lambda: len(failing.held) == 3 and all(each() is None for each in failing.held))
+
+
+class FailingNetwork:
+    """Fails on every batch."""
+
+    def __init__(self, failure: type[BaseException] = NoAnswerError) -> None:
+        self.failure = failure
+        self.held: list[weakref.ref[Any]] = []
+
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
+        self.held.append(weakref.ref(batch))
+        raise self.failure("no answer")
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_failed_run_keeps_no_tensor() -> None:
+    network = FailingNetwork()
+    kept: list[weakref.ref[Any]] = []
+
+    async def infer(lane: Lane, value: int) -> None:
+        try:
+            await lane.infer(_tensor(value))
+        except NoAnswerError as error:
+            kept.append(weakref.ref(error))
+
+    async with _cores(1) as cores:
+        lane, gate = cores.lane(network), threading.Event()
+        busy = asyncio.create_task(cores.lane().run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        batch = [asyncio.create_task(infer(lane, value)) for value in range(AHEAD + 3)]
+        await asyncio.sleep(0)
+        gate.set()
+        await _in_time(busy, *batch)
+        assert len(network.held) > len(kept) == AHEAD + 3  # first together, then each by itself
+        await _until(lambda: not any(each() is not None for each in (*network.held, *kept)))
+
+
+@pytest.mark.parametrize(
+    "ending", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, asyncio.CancelledError]
+)
+async def test_work_that_ends_its_thread_costs_neither_the_caller_nor_a_core(ending: type[BaseException]) -> None:
+    def end() -> None:
+        raise ending
+
+    async with _cores(1) as cores:
+        lane, computing = cores.lane(), cores.lane(FailingNetwork(ending))
+        for _ in range(3):
+            with pytest.raises(WorkError, match=ending.__name__):
+                await asyncio.wait_for(lane.run(end), PATIENCE)
+            with pytest.raises(WorkError, match=ending.__name__):
+                await asyncio.wait_for(computing.infer(_tensor(1)), PATIENCE)
+        assert await asyncio.wait_for(lane.run(int, 7), PATIENCE) == 7
+
+
+async def test_exhausted_memory_fails_its_caller_only() -> None:
+    def exhaust() -> None:
+        raise MemoryError
+
+    async with _cores(1) as cores:
+        lane = cores.lane()
+        with pytest.raises(MemoryError):
+            await asyncio.wait_for(lane.run(exhaust), PATIENCE)
+        assert await asyncio.wait_for(lane.run(int, 7), PATIENCE) == 7
+
+
+@pytest.fixture
+def soon_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work takes long after two hundredths of a second."""
+    monkeypatch.setattr(scheduling, "LONG_SECONDS", 0.02)
+
+
+@pytest.mark.usefixtures("soon_long")
+async def test_work_that_takes_long_holds_no_core_from_other_lanes() -> None:
+    gate = threading.Event()
+    async with _cores(2) as cores:
+        slow, other = cores.lane(), cores.lane()
+        held = [asyncio.create_task(slow.run(gate.wait, PATIENCE)) for _ in range(8)]
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(other.run(int, 1), PATIENCE) == 1
+        assert slow.long >= 2
+        assert slow.at_work == 2 + AHEAD  # one lane never has more cores than there are
+        assert not slow.stuck
+        gate.set()
+        assert await _in_time(*held) == [True] * 8
+        assert (slow.long, slow.at_work) == (0, 0)
+
+
+@pytest.mark.usefixtures("soon_long")
+async def test_threads_that_took_over_leave_again() -> None:
+    async with _cores(2) as cores:
+        lanes = [cores.lane() for _ in range(3)]
+        before = _core_threads()
+        for _ in range(3):
+            gate = threading.Event()
+            held = [asyncio.create_task(lane.run(gate.wait, PATIENCE)) for lane in lanes for _ in range(2)]
+            await _until(lambda: sum(lane.long for lane in lanes) == 6)
+            assert _core_threads() == before + 6
+            gate.set()
+            await _in_time(*held)
+            await _until(lambda: _core_threads() == before)
+    await _until(lambda: _core_threads() == before - 2)
+
+
+@pytest.mark.usefixtures("soon_long")
+async def test_where_no_thread_is_to_be_had_work_waits_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    gate = threading.Event()
+    async with _cores(1) as cores:
+        slow, other = cores.lane(), cores.lane()
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr(threading.Thread, "start", refuse)
+            held = asyncio.create_task(slow.run(gate.wait, PATIENCE))
+            await asyncio.sleep(0)
+            waiting = asyncio.create_task(other.run(int, 1))
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+        assert await _in_time(waiting) == [1]  # as soon as there is one
+        gate.set()
+        await _in_time(held)
+
+
+@pytest.mark.usefixtures("soon_long")
+async def test_a_stuck_run_stops_its_lane_until_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    network, quick = GatedNetwork(), GatedNetwork()
+    quick.gate.set()
+    async with _cores(2, network, deadline=0.1) as cores:
+        lane, other = cores.lane(network, name="skin"), cores.lane(quick)
+        stuck = await _busy(lane, network)
+        waiting = [asyncio.create_task(lane.run(network.gate.wait, PATIENCE)) for _ in range(3)]
+        await _until(lambda: lane.stopped)
+        assert [type(each) for each in await _in_time(waiting[-1])] == [StuckError]
+        with pytest.raises(StuckError, match=r"skin has run past the deadline of 0\.1 s"):
+            await lane.infer(_tensor(1))
+        assert await asyncio.wait_for(_infer(other, 2), PATIENCE) == 2
+        network.gate.set()
+        assert await _in_time(stuck) == [0]
+        await _until(lambda: not lane.stuck)
+        assert await asyncio.wait_for(_infer(lane, 3), PATIENCE) == 3
+    assert "Model skin: a run of its network has run past the deadline" in caplog.text
+
+
+@pytest.mark.usefixtures("soon_long")
+async def test_one_stuck_input_leaves_its_lane_the_other_cores() -> None:
+    gate = threading.Event()
+    async with _cores(2, deadline=0.1) as cores:
+        lane = cores.lane()
+        stuck = [asyncio.create_task(lane.run(gate.wait, PATIENCE))]
+        await _until(lambda: lane.stuck == 1)
+        assert not lane.stopped
+        assert await asyncio.wait_for(lane.run(int, 1), PATIENCE) == 1
+        stuck.append(asyncio.create_task(lane.run(gate.wait, PATIENCE)))
+        await _until(lambda: lane.stopped)
+        with pytest.raises(StuckError):
+            await lane.run(int, 1)
+        gate.set()
+        await _in_time(*stuck)
+        assert await asyncio.wait_for(lane.run(int, 1), PATIENCE) == 1
+
+
+async def test_a_retired_lane_is_forgotten_when_its_last_work_has_ended() -> None:
+    network = GatedNetwork()
+    forgotten = weakref.ref(network)
+    async with _cores(1, network) as cores:
+        lane = cores.lane(network)
+        busy = await _busy(lane, network)
+        lane.retire()
+        network.gate.set()
+        assert await _in_time(busy) == [0]
+        assert await asyncio.wait_for(_infer(lane, 1), PATIENCE) == 1  # who had begun with it ends with it
+        idle = cores.lane(network)
+        idle.retire()
+    del lane, idle, busy, network
+    gc.collect()
+    assert forgotten() is None
+    cores.dispatch()
+
+
+def _core_threads() -> int:
+    return sum(thread.name == "core" for thread in threading.enumerate())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - of what happens in threads
+            await asyncio.sleep(0.005)
