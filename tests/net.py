@@ -1,6 +1,8 @@
 """HTTP on bare sockets, for what a client library would not send."""
 
+import contextlib
 import json
+import secrets
 import select
 import socket
 from dataclasses import dataclass
@@ -72,8 +74,9 @@ class Client:
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on, below those that the system gives to connections: none takes it meanwhile."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
