@@ -23,8 +23,9 @@ from models.bundle import BundleError, Metadata
 from models.diagnoses import breast, disease, heart, heart_risk, skin, xray
 from models.engine import PROBABILITIES, Outputs
 from models.preprocessing import ecg, sheet
+from models.preprocessing import image as picture
 from models.preprocessing.ecg import EcgWindows, SignalPreprocessing
-from models.preprocessing.image import decode, preprocess
+from models.preprocessing.image import ReadPicture, decode
 from models.preprocessing.sheet import ReadSheet
 from models.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Diagnosis, ModelInfo, Reading, Reliability
@@ -95,14 +96,14 @@ class Reader:
         """
         if self.registry.model(name).state == "absent":
             return await self.sample_of_image(name, image, sample)
-        prediction = await while_connected(
+        prediction, read = await while_connected(
             self.request,
-            self.registry.predict(
+            self.registry.predict_windows(
                 name,
-                lambda metadata: preprocess(image, metadata.image_preprocessing, max_pixels=self.settings.max_pixels),
+                lambda metadata: picture.read(image, metadata.image_preprocessing, max_pixels=self.settings.max_pixels),
             ),
         )
-        context = self._judged(name, prediction, judge(prediction), UnreliableImageError)
+        context = self._judged(name, prediction, judge_picture(prediction, read), UnreliableImageError)
         return interpret(prediction.outputs, prediction.metadata), context
 
     async def sheet(self, image: bytes) -> tuple[HeartReading, AnswerContext]:
@@ -218,6 +219,13 @@ class Reader:
             request_id=self.request.state.request_id,
             disclaimer=knowledge.common().disclaimer.text,
         )
+
+
+def judge_picture(prediction: Prediction, read: ReadPicture) -> Reliability:
+    """As `judge`; a picture that was damaged on its way is not accepted, however usual it looks."""
+    if read.damage is None:
+        return judge(prediction)
+    return Reliability(accepted=False, reason=f"{read.damage} Don't rely on the answer.")
 
 
 def judge_sheet(read: ReadSheet) -> Reliability:

@@ -1,29 +1,70 @@
 """Picture bytes to the uint8 tensor a network reads; one code path for training and service.
 
-The order is fixed: recognise the format by content, check the size before decoding, decode (a large JPEG at a half, a
-quarter or an eighth of its size), turn upright (EXIF), bring every colour mode to 8-bit RGB, frame (middle square,
-squash or letterbox), resize with antialiasing. Every step is deterministic. A bundle stores its `ImagePreprocessing`,
-so a change of any step here must raise `REVISION`; reduced decoding did not, as it stays within `TOLERANCE`.
+The order is fixed: recognise the format by content, walk its structure and check what decoding will cost, decode (a
+large JPEG at a half, a quarter or an eighth of its size), bring every colour mode to 8-bit RGB, turn upright (EXIF),
+frame (middle square, squash or letterbox), resize with antialiasing. Every step is deterministic. A bundle stores its
+`ImagePreprocessing`, so a change of any step here must raise `REVISION`; reduced decoding did not, as it stays within
+`TOLERANCE`.
+
+JPEGs are decoded by simplejpeg, which tells of damage and gives the same pixels as Pillow at every size.
 """
 
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
+
+from models.preprocessing import picture_structure
+from models.preprocessing.picture_format import (
+    FORMATS,
+    PictureError,
+    PictureFormat,
+    PictureTooLargeError,
+    Structure,
+    UnreadablePictureError,
+    UnsupportedFormatError,
+    damaged,
+    sniff_format,
+    unsupported,
+)
+
+__all__ = (
+    "FORMATS",
+    "REVISION",
+    "TOLERANCE",
+    "Framing",
+    "ImagePreprocessing",
+    "PictureError",
+    "PictureFormat",
+    "PictureTooLargeError",
+    "ReadPicture",
+    "UInt8Array",
+    "UnreadablePictureError",
+    "UnsupportedFormatError",
+    "decode",
+    "decode_and_judge",
+    "preprocess",
+    "read",
+    "sniff_format",
+    "to_tensor",
+)
 
 REVISION = 1
 
-PictureFormat = Literal["JPEG", "PNG", "WEBP", "BMP", "TIFF"]
+MAX_BYTES = 250_000_000
+"""The most memory that decoding may take, the picture and its copies together. 40 megapixels of RGB take 160 MB, of
+which 300 MB for a request and what it sent leaves room for a copy at half the size."""
+
 Framing = Literal["middle_square", "squash", "letterbox"]
 UInt8Array = NDArray[np.uint8]
-
-FORMATS: Sequence[PictureFormat] = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 _DECODER_FAULTS = (
     OSError,
@@ -40,22 +81,31 @@ TOLERANCE = 2.0
 """The mean difference, in grey levels, that decoding a JPEG at a reduced size may make to a tensor."""
 
 _WHITE = (255, 255, 255, 255)
+_RGB_BYTES = 4
+"""Of a pixel in Pillow's memory, where it has any colour."""
+_MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_REDUCTIONS = (1, 2, 4, 8)
+_STRIP_PIXELS = 1 << 20
 
+_JPEG_MODES = {1: ("L", "GRAY"), 3: ("RGB", "RGB"), 4: ("CMYK", "CMYK")}
+_HARMLESS = ("Warning: unknown JFIF revision", "Unknown Adobe color transform", "Invalid SOS parameters for sequential")
+_DAMAGE = ("Corrupt JPEG data", "Inconsistent progression sequence")
+"""How the warnings of libjpeg begin (jerror.h): those that say nothing about pixels, and those that do."""
+_DAMAGED = (
+    "The JPEG is damaged: some of its data was lost or changed on the way, so parts of the picture may be wrong. "
+    "Export it from where it was taken and send it again."
+)
 
-class PictureError(ValueError):
-    """A picture that can't be turned into a tensor; the message says what to do."""
-
-
-class UnsupportedFormatError(PictureError):
-    """The content is none of `FORMATS`, whatever the file name says."""
-
-
-class UnreadablePictureError(PictureError):
-    """The content is empty, truncated or damaged."""
-
-
-class PictureTooLargeError(PictureError):
-    """The header announces more pixels than allowed; nothing was decoded."""
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation (TIFF 6.0, tag 274)."""
 
 
 class ImagePreprocessing(BaseModel):
@@ -79,67 +129,199 @@ class ImagePreprocessing(BaseModel):
         return self.size, self.size, 3
 
 
-def sniff_format(data: bytes) -> PictureFormat | None:
-    """Name the picture format from its first bytes, or None where it is none of `FORMATS`."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith((b"II*\x00", b"MM\x00*")):
-        return "TIFF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    return None
+@dataclass(frozen=True, slots=True)
+class ReadPicture:
+    """The one tensor (1, size, size, 3) uint8 of a picture, and what is wrong with its file though it was decoded."""
+
+    tensors: UInt8Array
+    damage: str | None
 
 
 def decode(data: bytes, *, max_pixels: int, for_input: ImagePreprocessing | None = None) -> Image.Image:
     """Decode picture bytes to an upright 8-bit RGB picture (its first frame).
 
     `max_pixels` bounds width x height and is checked from the header, before any pixel is decoded. With `for_input` a
-    JPEG is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is still no smaller than that input.
+    JPEG is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is still no smaller than that input. A
+    picture whose pixels and their copies would take more than `MAX_BYTES` is reduced likewise.
 
     Raises `UnsupportedFormatError`, `PictureTooLargeError` or `UnreadablePictureError`.
     """
+    return decode_and_judge(data, max_pixels=max_pixels, for_input=for_input)[0]
+
+
+def decode_and_judge(
+    data: bytes, *, max_pixels: int, for_input: ImagePreprocessing | None = None
+) -> tuple[Image.Image, str | None]:
+    """As `decode`, and a sentence about what is damaged, where the decoder got over it."""
     if not data:
         raise UnreadablePictureError("The picture is empty. Send the bytes of a JPEG, PNG, WebP, BMP or TIFF file.")
     picture_format = sniff_format(data)
     if picture_format is None:
-        raise UnsupportedFormatError("The content is not a JPEG, PNG, WebP, BMP or TIFF picture.")
+        raise unsupported(data)
+    structure = picture_structure.walk(data, picture_format, max_pixels=max_pixels)
+    if picture_format == "JPEG":
+        return _decode_jpeg(structure, for_input)
+    return _decode_by_pillow(structure, picture_format), None
+
+
+def _decode_jpeg(structure: Structure, for_input: ImagePreprocessing | None) -> tuple[Image.Image, str | None]:
+    width, height = structure.size
+    if structure.components not in _JPEG_MODES:
+        raise _unusual_colours()
+    mode, colours = _JPEG_MODES[structure.components]
+    wanted = _reduction(structure.size, for_input)
+    for reduction in _REDUCTIONS[_REDUCTIONS.index(wanted) :]:
+        size = -(-width // reduction), -(-height // reduction)
+        pixels = size[0] * size[1]
+        turned = structure.orientation in _UPRIGHT or mode != "RGB"
+        if structure.working_bytes + pixels * (2 * _RGB_BYTES if turned else 3 + _RGB_BYTES) <= MAX_BYTES:
+            break
+    else:
+        raise _too_large(structure)
+    values = np.empty((size[1], size[0], {"L": 1, "RGB": 3, "CMYK": 4}[mode]), np.uint8)
+    damage = None
     try:
-        with Image.open(io.BytesIO(data), formats=[picture_format]) as picture:
-            width, height = picture.size
-            if width * height > max_pixels:
-                raise PictureTooLargeError(
-                    f"The picture has {width} x {height} pixels; at most {max_pixels / 1e6:g} megapixels are read. "
-                    "Send it smaller."
-                )
-            if for_input and picture_format == "JPEG":
-                picture.draft("", _least_size(picture.size, for_input))
+        simplejpeg.decode_jpeg(
+            structure.data, colours, min_width=size[0], min_height=size[1], min_factor=reduction, buffer=values
+        )
+    except ValueError as error:
+        damage = _judge(str(error))
+    if mode == "CMYK":
+        np.subtract(255, values, out=values)  # as Adobe's programs write it
+    picture = Image.fromarray(values[..., 0] if mode == "L" else values, mode)
+    del values
+    return _upright(picture if mode == "RGB" else picture.convert("RGB"), structure.orientation), damage
+
+
+def _judge(message: str) -> str | None:
+    """What a message of libjpeg says about the picture. Raises `PictureError` where there is none."""
+    if message.startswith(_HARMLESS):
+        return None
+    if message.startswith(_DAMAGE):
+        return _DAMAGED
+    if "subsampling" in message:
+        raise _unusual_colours()
+    raise damaged("JPEG")
+
+
+def _unusual_colours() -> UnsupportedFormatError:
+    return UnsupportedFormatError(
+        "The JPEG stores its colours in a way that no camera does. Save it again as a JPEG or PNG and send that."
+    )
+
+
+def _reduction(size: tuple[int, int], for_input: ImagePreprocessing | None) -> int:
+    """How many times smaller a JPEG may be decoded for an input."""
+    if for_input is None:
+        return 1
+    least = _least_size(size, for_input)
+    scale = min(size[0] // least[0], size[1] // least[1])
+    return next((reduction for reduction in _REDUCTIONS[::-1] if reduction <= scale), 1)
+
+
+def _decode_by_pillow(structure: Structure, picture_format: PictureFormat) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(structure.data), formats=[picture_format]) as picture:
+            if picture.size != structure.size:
+                raise damaged(picture_format)
+            reduction = _affordable_reduction(structure, picture.mode)
             picture.load()
-            return to_rgb(ImageOps.exif_transpose(picture))
+            return _upright(to_rgb(picture, reduction=reduction, inverted=structure.inverted), structure.orientation)
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
         raise PictureTooLargeError("The picture announces far more pixels than are read. Send it smaller.") from error
     except _DECODER_FAULTS as error:
-        raise UnreadablePictureError(
-            f"The {picture_format} picture is truncated or damaged. Save it again and resend it."
-        ) from error
+        raise damaged(picture_format) from error
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def _affordable_reduction(structure: Structure, mode: str) -> int:
+    """The least reduction at which decoding stays within `MAX_BYTES`. Raises `PictureTooLargeError`."""
+    pixels = structure.size[0] * structure.size[1]
+    decoded = pixels * _MODE_BYTES.get(mode, _RGB_BYTES)
+    for reduction in _REDUCTIONS:
+        copies = int(mode != "RGB" or reduction > 1) + int(structure.orientation in _UPRIGHT)
+        converted = copies * _RGB_BYTES * pixels // reduction**2
+        if decoded + max(structure.working_bytes, converted) <= MAX_BYTES:
+            return reduction
+    raise _too_large(structure)
+
+
+def _too_large(structure: Structure) -> PictureTooLargeError:
+    return PictureTooLargeError(
+        f"Decoding the picture of {structure.size[0]} x {structure.size[1]} pixels in this format takes more memory "
+        "than one request is given. Send it smaller, or as an ordinary (not progressive) JPEG."
+    )
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    method = _UPRIGHT.get(orientation)
+    return picture if method is None else picture.transpose(method)
+
+
+def to_rgb(picture: Image.Image, *, reduction: int = 1, inverted: bool = False) -> Image.Image:
     """Bring any Pillow mode to 8-bit RGB: transparency over white, deep greyscale stretched from its own darkest to
-    its own brightest value (12-bit pictures in 16-bit files would be almost black otherwise)."""
+    its own brightest value (12-bit pictures in 16-bit files would be almost black otherwise).
+
+    `reduction` divides both edges; `inverted` says that 0 is white in deep greyscale. Large pictures are converted in
+    strips, so that there are no whole copies in between.
+    """
+    convert = _conversion(picture, inverted=inverted)
+    width, height = picture.size
+    if convert is None and reduction == 1:
+        return picture
+    if width * height <= _STRIP_PIXELS and reduction == 1 and convert:
+        return convert(picture)
+    rows = max(1, _STRIP_PIXELS // (width * reduction)) * reduction
+    whole = Image.new("RGB", (-(-width // reduction), -(-height // reduction)))
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height)))
+        strip = convert(strip) if convert else strip
+        whole.paste(strip.reduce(reduction) if reduction > 1 else strip, (0, top // reduction))
+    return whole
+
+
+def _conversion(picture: Image.Image, *, inverted: bool) -> Callable[[Image.Image], Image.Image] | None:
+    """What makes 8-bit RGB of a piece of a picture; None where it is that already."""
     see_through = "transparency" in picture.info
     if picture.mode == "RGB" and not see_through:
-        return picture
+        return None
     if picture.mode.startswith("I") or picture.mode == "F":
-        return _stretch_to_8_bit(picture).convert("RGB")
+        return _stretching(picture, inverted=inverted)
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or see_through:
-        return Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture.convert("RGBA")).convert("RGB")
-    return picture.convert("RGB")
+        return _over_white
+    return _plainly
+
+
+def _plainly(piece: Image.Image) -> Image.Image:
+    return piece.convert("RGB")
+
+
+def _over_white(piece: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", piece.size, _WHITE), piece.convert("RGBA")).convert("RGB")
+
+
+def _stretching(picture: Image.Image, *, inverted: bool) -> Callable[[Image.Image], Image.Image]:
+    """A linear map of the picture's own darkest value to 0 and its brightest to 255, or the other way round."""
+    width, height = picture.size
+    rows = max(1, _STRIP_PIXELS // width)
+    extremes = []
+    for top in range(0, height, rows):
+        values = _values(picture.crop((0, top, width, min(top + rows, height))) if rows < height else picture)
+        extremes.append((float(values.min()), float(values.max())))
+    darkest, brightest = min(low for low, _ in extremes), max(high for _, high in extremes)
+
+    def stretch(piece: Image.Image) -> Image.Image:
+        if brightest == darkest:
+            return Image.new("RGB", piece.size, 0)
+        grey = np.rint((_values(piece) - darkest) * (255.0 / (brightest - darkest))).astype(np.uint8)
+        return Image.fromarray(255 - grey if inverted else grey).convert("RGB")
+
+    return stretch
+
+
+def _values(piece: Image.Image) -> NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(piece, dtype=np.float64))
 
 
 def to_tensor(picture: Image.Image, spec: ImagePreprocessing) -> UInt8Array:
@@ -165,6 +347,12 @@ def preprocess(data: bytes, spec: ImagePreprocessing, *, max_pixels: int) -> UIn
     return to_tensor(decode(data, max_pixels=max_pixels, for_input=spec), spec)
 
 
+def read(data: bytes, spec: ImagePreprocessing, *, max_pixels: int) -> ReadPicture:
+    """As `preprocess`, and what is damaged. Raises a `PictureError`."""
+    picture, damage = decode_and_judge(data, max_pixels=max_pixels, for_input=spec)
+    return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
+
+
 def _least_size(size: tuple[int, int], spec: ImagePreprocessing) -> tuple[int, int]:
     """The width and height below which a picture of that size would have to be enlarged."""
     return _inside_square(size, spec.size) if spec.framing == "letterbox" else (spec.size, spec.size)
@@ -174,11 +362,3 @@ def _inside_square(size: tuple[int, int], edge: int) -> tuple[int, int]:
     """The largest width and height of the same proportions inside a square."""
     scale = edge / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _stretch_to_8_bit(picture: Image.Image) -> Image.Image:
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-    darkest, brightest = float(values.min()), float(values.max())
-    if brightest == darkest:
-        return Image.new("L", picture.size, 0)
-    return Image.fromarray(np.rint((values - darkest) * (255.0 / (brightest - darkest))).astype(np.uint8))

@@ -4,17 +4,18 @@ The traces are read off the sheet (`ecg_sheet`) and laid on ten seconds at 100 H
 stores its `SheetPreprocessing`, so a change of any step here must raise `REVISION`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.preprocessing.ecg import LEADS, MAX_FLAT_LEADS
 from models.preprocessing.ecg_sheet import SheetError, SheetReading, read_sheet
 from models.preprocessing.ecg_sheet.reading import SAMPLES
-from models.preprocessing.image import UInt8Array, decode
+from models.preprocessing.image import UInt8Array, decode_and_judge
 
 REVISION = 1
 LEAST_SHOWN = 2.0
@@ -55,11 +56,13 @@ class ReadSheet:
 
 def preprocess(data: bytes, spec: SheetPreprocessing, *, max_pixels: int) -> ReadSheet:
     """Picture bytes to a read sheet; one without an ECG has an empty tensor and a fault. Raises a `PictureError`."""
-    return read(np.asarray(decode(data, max_pixels=max_pixels)), spec)
+    picture, damage = decode_and_judge(data, max_pixels=max_pixels)
+    sheet = read(picture, spec)
+    return replace(sheet, fault=damage) if damage else sheet
 
 
-def read(picture: UInt8Array, spec: SheetPreprocessing) -> ReadSheet:
-    """A picture (height, width, 3) to a read sheet."""
+def read(picture: UInt8Array | Image.Image, spec: SheetPreprocessing) -> ReadSheet:
+    """A picture, RGB or an array (height, width, 3), to a read sheet."""
     try:
         reading = read_sheet(picture)
     except SheetError as error:

@@ -63,8 +63,8 @@ class _Straight(NamedTuple):
     rows: Rows
 
 
-def read_sheet(picture: UInt8Array) -> SheetReading:
-    """Read a picture (height, width, 3) uint8 of a 12-lead sheet, turned, tilted or bent a little.
+def read_sheet(picture: UInt8Array | Image.Image) -> SheetReading:
+    """Read a picture, RGB or uint8 (height, width, 3), of a 12-lead sheet, turned, tilted or bent a little.
 
     Raises `SheetError` where there are no rows of traces.
     """
@@ -73,9 +73,10 @@ def read_sheet(picture: UInt8Array) -> SheetReading:
     return _measure(sheet, traces)
 
 
-def _straight(picture: UInt8Array) -> _Straight:
-    image = Image.fromarray(picture)
+def _straight(picture: UInt8Array | Image.Image) -> _Straight:
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     if max(image.size) > LONG_SIDE:
+        image = image.copy() if isinstance(picture, Image.Image) else image
         image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     density = densities(image, _PEN)
     plane = find_plane(density.lines)
