@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from starlette._utils import get_route_path
@@ -98,8 +99,11 @@ def client_address(scope: Scope) -> str:
     """Whom a request without a key counts for: its IPv4 address, or the /64 of its IPv6 address, since that is what
     one subscriber has. Requests without an address, as through a Unix socket, count together."""
     address = str(scope["client"][0])[:_LONGEST_ADDRESS] if scope.get("client") else ""
-    if ":" not in address:
-        return address
+    return _subscriber(address) if ":" in address else address
+
+
+@lru_cache(maxsize=4096)
+def _subscriber(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST_CLIENTS = 50_000
-"""Clients remembered at once, some 10 MB; beyond them whoever was quiet for longest is forgotten."""
+"""Clients remembered at once, some 12 MB; beyond them whoever was quiet for longest is forgotten."""
 
 _MOST = 1_000_000
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
