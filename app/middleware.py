@@ -100,6 +100,7 @@ class ObservationMiddleware:
                 "request_id": state["request_id"],
                 "trace_id": state["trace_id"],
                 "problem": state.get("problem"),
+                "key": state.get("key"),
             }
             access_log.info("%(method)s %(route)s %(status)d %(ms).1f ms %(request_id)s", fields)
 

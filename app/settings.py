@@ -151,6 +151,16 @@ class Settings(BaseSettings):
             raise ValueError("it is set but empty. Give it a value or remove it.")
         return items
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _name_kubernetes(cls, port: object) -> object:
+        if isinstance(port, str) and port.startswith("tcp://"):
+            raise ValueError(
+                "Kubernetes sets this for a Service of that name. Give the pod `enableServiceLinks: false`, or set the "
+                "variable in its `env`."
+            )
+        return port
+
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:

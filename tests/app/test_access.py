@@ -204,6 +204,17 @@ def test_requests_without_an_address_count_together() -> None:
     assert client_address({"client": None}) == client_address({}) == ""
 
 
+async def test_the_log_names_the_key_that_was_used(bundles: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(bundles=bundles, api_keys=f"{KEY},{hashed(OTHER, 'ward3')}") as client:
+        for key in (KEY, OTHER, "wrong"):
+            caplog.clear()
+            with caplog.at_level(logging.INFO, "medidiagnose.access"):
+                await client.get("/models", headers=_bearer(key))
+            (record,) = [record for record in caplog.records if record.name == "medidiagnose.access"]
+            assert isinstance(record.args, dict)
+            assert record.args["key"] == {KEY: "Api/key-1", OTHER: "Api/ward3"}.get(key)
+
+
 async def test_no_log_line_and_no_answer_shows_a_key(bundles: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         async with serving(bundles=bundles, api_keys=f"{KEY},{hashed(OTHER)}") as client:

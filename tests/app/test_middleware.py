@@ -202,4 +202,5 @@ async def test_the_log_line_has_fields(client: httpx.AsyncClient, caplog: pytest
         "request_id": answer.headers["X-Request-ID"],
         "trace_id": TRACE,
         "problem": "no-image",
+        "key": None,
     }

@@ -147,6 +147,16 @@ def test_an_admin_key_is_checked_like_any_other_and_is_none_of_the_clients(monke
         load_settings(api_keys=KEY)
 
 
+def test_the_variable_that_kubernetes_sets_is_told_from_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIDIAGNOSE_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("MEDIDIAGNOSE_SERVICE_PORT", "5000")
+    monkeypatch.setenv("MEDIDIAGNOSE_PORT_5000_TCP_ADDR", "10.0.0.1")
+    load_settings()
+    monkeypatch.setenv("MEDIDIAGNOSE_PORT", "tcp://10.0.0.1:5000")
+    with pytest.raises(SettingsError, match=r"^MEDIDIAGNOSE_PORT: Kubernetes sets this"):
+        load_settings()
+
+
 def test_metrics_can_not_be_open_and_closed() -> None:
     with pytest.raises(SettingsError, match="Remove metrics_open or metrics_key"):
         load_settings(metrics_open=True, metrics_key=KEY)
