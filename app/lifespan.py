@@ -39,6 +39,7 @@ def make_lifespan(
             queue_size=settings.queue_size,
             deadline=settings.deadline_seconds,
             check=check_classes,
+            observe=metrics.worked,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
         yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing, stopping=False)

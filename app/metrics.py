@@ -7,11 +7,13 @@ are, since dashboards and alerts read them: those in deploy/ and those of operat
 import platform
 from collections.abc import Callable
 from functools import cache
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from app.version import installed_version
-from models.registry import ModelRegistry, Prediction
+from models.registry import ModelRegistry, Prediction, State
+from models.scheduling import LARGEST_BATCH, Piece
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -51,6 +53,34 @@ class Metrics:
             buckets=_SECONDS,
             registry=collectors,
         )
+        queue_wait = Histogram(
+            "medidiagnose_queue_wait_seconds",
+            "Time that an input waits for a core, to be decoded and again to be computed.",
+            ["model"],
+            buckets=_SECONDS,
+            registry=collectors,
+        )
+        decode = Histogram(
+            "medidiagnose_decode_seconds",
+            "Time that a core takes to make an input of what was sent.",
+            ["model"],
+            buckets=_SECONDS,
+            registry=collectors,
+        )
+        inference = Histogram(
+            "medidiagnose_inference_seconds",
+            "Time that the network takes for a batch.",
+            ["model"],
+            buckets=_SECONDS,
+            registry=collectors,
+        )
+        batch_size = Histogram(
+            "medidiagnose_batch_size",
+            "Inputs that the network computes together.",
+            ["model"],
+            buckets=range(1, LARGEST_BATCH + 1),
+            registry=collectors,
+        )
         readings = Counter(
             "medidiagnose_readings",
             "Readings made, by whether the input resembled the training data.",
@@ -78,6 +108,9 @@ class Metrics:
             ["model"],
             registry=collectors,
         )
+        self._state = Gauge(
+            "medidiagnose_model_state", "1 for the state that the model is in.", ["model", "state"], registry=collectors
+        )
         self._model_info = Gauge(
             "medidiagnose_model_info",
             "The models in service; always 1.",
@@ -88,6 +121,10 @@ class Metrics:
         self._request_seconds = cache(request_seconds.labels)
         self._problems = cache(problems.labels)
         self._stage_seconds = cache(stage_seconds.labels)
+        self._queue_wait = cache(queue_wait.labels)
+        self._decode = cache(decode.labels)
+        self._inference = cache(inference.labels)
+        self._batch_size = cache(batch_size.labels)
         self._readings = cache(readings.labels)
         self._predictions = cache(predictions.labels)
 
@@ -107,6 +144,17 @@ class Metrics:
         for stage, duration in prediction.seconds.items():
             self._stage_seconds(model, stage).observe(duration)
 
+    def worked(self, piece: Piece, inputs: int) -> None:
+        """Time work that was done on the cores, and the waits before it."""
+        model = piece.lane.name
+        for queued in piece.queued:
+            self._queue_wait(model).observe(piece.began - queued)
+        if piece.computes:
+            self._inference(model).observe(piece.seconds)
+            self._batch_size(model).observe(inputs)
+        else:
+            self._decode(model).observe(piece.seconds)
+
     def sampled(self, model: str) -> None:
         """Count a demo reading."""
         self._demo_readings.labels(model).inc()
@@ -122,6 +170,8 @@ class Metrics:
             self._under_way.labels(model.name).set(registry.under_way(model.name))
             self._ready.labels(model.name).set(model.state == "ready" and not registry.fault(model.name))
             self._stuck.labels(model.name).set(registry.stuck(model.name))
+            for state in get_args(State):
+                self._state.labels(model.name, state).set(model.state == state)
             if model.bundle:
                 metadata = model.bundle.metadata
                 self._model_info.labels(model.name, metadata.version, metadata.precision).set(1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle, BundleError, Metadata
 from models.engine import NOVELTY, PROBABILITIES, Network, Outputs, Tensor
 from models.opening import Opened, Opening
-from models.scheduling import Admission, Cores
+from models.scheduling import Admission, Cores, Observe
 
 
 class Windows(Protocol):
@@ -79,7 +79,8 @@ class ModelRegistry:
     """Serves the models that `opening` opens. To be made inside a running event loop.
 
     `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `check`
-    refuses, with a `BundleError`, a bundle whose answers can't be interpreted.
+    refuses, with a `BundleError`, a bundle whose answers can't be interpreted;
+    `observe` is told of the work that was done (`Cores`).
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class ModelRegistry:
         queue_size: int,
         deadline: float,
         check: Callable[[Metadata], None] = lambda _: None,
+        observe: Observe = lambda *_: None,
     ) -> None:
         self._opening = opening
         self._check = check
-        self._cores = Cores(opening.threads, deadline=deadline)
+        self._cores = Cores(opening.threads, deadline=deadline, observe=observe)
         self._row_networks: dict[str, Network] = {}
         self._models = {name: Model(name, "loading" if name in opening.models else "absent") for name in opening.names}
         self._lanes = {name: self._cores.lane(name=name) for name in self._models}

@@ -120,6 +120,8 @@ class _Task:
 
     work: Any
     outcome: asyncio.Future[Any] | None
+    queued: float
+    """When it began to wait, by the monotonic clock."""
 
     @property
     def settled(self) -> bool:
@@ -147,14 +149,17 @@ Work = Callable[[], Sequence[Settle]]
 class Piece:
     """Work of a lane that was handed to the threads. `computes` tells a run of the network from a call.
 
-    `began` is when it started, by the monotonic clock, 0 until then. `long` says that another thread has taken its core
-    over, `stuck` that it has run past the deadline.
+    `queued` is when each of its inputs began to wait, by the monotonic clock, `began` when it started, 0 until then,
+    and `seconds` what it took once it has ended. `long` says that another thread has taken its core over, `stuck` that
+    it has run past the deadline.
     """
 
     lane: "Lane"
     work: Work
     computes: bool
+    queued: Sequence[float]
     began: float = 0.0
+    seconds: float = 0.0
     long: bool = False
     stuck: bool = False
 
@@ -162,6 +167,9 @@ class Piece:
     def running(self) -> float:
         """For how long it has run, seconds; 0 where it has not started."""
         return time.monotonic() - self.began if self.began else 0.0
+
+
+Observe = Callable[[Piece, int], None]
 
 
 class Cores:
@@ -175,10 +183,13 @@ class Cores:
     The core of a piece that runs longer than `LONG_SECONDS` goes to a further thread, which one thread leaves again
     when that piece ends. Until then its lane gets no more cores than there are, which bounds the threads too. A piece
     that has run for `deadline` seconds is stuck. The threads end with the process, whatever they do.
+
+    `observe` is told of every piece that has ended, and of how many inputs it was: those whose callers had not gone.
     """
 
-    def __init__(self, count: int, *, deadline: float) -> None:
+    def __init__(self, count: int, *, deadline: float, observe: Observe = lambda *_: None) -> None:
         self.count = count
+        self._observe = observe
         self.deadline = deadline
         self._free = count
         self._lanes: list[Lane] = []
@@ -258,6 +269,7 @@ class Cores:
         began = time.thread_time()
         settles = piece.work()
         seconds = time.thread_time() - began
+        piece.seconds = time.monotonic() - piece.began
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             self._loop.call_soon_threadsafe(self._end, piece, seconds, settles)
         del settles  # see `_failure`
@@ -274,6 +286,8 @@ class Cores:
         for settle in settles:
             settle()
         self.dispatch()
+        if settles:
+            self._observe(piece, len(settles))
 
     def _look(self) -> None:
         """Note the pieces that have run for long, or are stuck; come back as soon as another may be."""
@@ -409,14 +423,16 @@ class Lane:
         Tensors come before calls, so that what has begun ends before more begins, and are shared among the free cores.
         """
         if not self._tensors:
-            return Piece(self, partial(_call, self._calls.popleft()), computes=False)
+            task = self._calls.popleft()
+            return Piece(self, partial(_call, task), computes=False, queued=[task.queued])
         share = min(self.largest_batch, -(-len(self._tensors) // free))
         batch: list[_Task] = []
         while self._tensors and len(batch) < share:
             task = self._tensors.popleft()
             if not task.settled:
                 batch.append(task)
-        return Piece(self, partial(self._start, batch, cores=free if alone else 1), computes=True)
+        work = partial(self._start, batch, cores=free if alone else 1)
+        return Piece(self, work, computes=True, queued=[task.queued for task in batch])
 
     async def _enqueue(self, tasks: deque[_Task], work: Any) -> Any:
         if self._closed:
@@ -426,7 +442,7 @@ class Lane:
         if not self.busy:
             self._cores.enter(self)
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        task = _Task(work, outcome)
+        task = _Task(work, outcome, time.monotonic())
         self._outcomes.add(outcome)
         outcome.add_done_callback(partial(self._forget, task))
         tasks.append(task)

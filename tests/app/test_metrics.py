@@ -55,6 +55,15 @@ async def test_what_runs_and_which_models(bundles: Path) -> None:
     ]
 
 
+async def test_a_model_is_in_one_state(bundles: Path) -> None:
+    async with serving(bundles=bundles) as client:
+        found = await samples(client)
+    states = {labels["model"]: labels["state"] for labels, value in found["medidiagnose_model_state"] if value}
+    assert states["skin"] == "ready"
+    assert states["breast"] == "absent"
+    assert sum(value for _, value in found["medidiagnose_model_state"]) == len(states)
+
+
 async def test_predictions_are_counted_by_class_and_by_whether_they_were_accepted(
     bundles: Path, picture: bytes
 ) -> None:
@@ -63,6 +72,24 @@ async def test_predictions_are_counted_by_class_and_by_whether_they_were_accepte
         found = await samples(client)
     leading = max(answer["probabilities"], key=lambda each: each["probability"])["code"]
     assert found["medidiagnose_predictions_total"] == [({"model": "skin", "class": leading, "accepted": "true"}, 1)]
+
+
+async def test_work_is_timed_where_it_is_done_and_where_it_waits(bundles: Path, picture: bytes) -> None:
+    async with serving(bundles=bundles) as client:
+        for _ in range(3):
+            await client.post("/analyze/skin", files=upload(picture))
+        found = await samples(client)
+    for metric, count in {
+        "queue_wait_seconds": 6,
+        "decode_seconds": 3,
+        "inference_seconds": 3,
+        "batch_size": 3,
+    }.items():
+        assert found[f"medidiagnose_{metric}_count"] == [({"model": "skin"}, count)]
+    ((_, inputs),) = found["medidiagnose_batch_size_sum"]
+    assert inputs == 3
+    ((_, decoding),) = found["medidiagnose_decode_seconds_sum"]
+    assert 0 < decoding < 30
 
 
 async def test_errors_are_counted_by_their_type(client: httpx.AsyncClient, picture: bytes) -> None:

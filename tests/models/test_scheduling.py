@@ -21,6 +21,8 @@ from models.scheduling import (
     Cores,
     DeadlineError,
     Lane,
+    Observe,
+    Piece,
     QueueFullError,
     ShuttingDownError,
     StuckError,
@@ -61,8 +63,10 @@ class GatedNetwork:
 
 
 @asynccontextmanager
-async def _cores(count: int, *networks: GatedNetwork, deadline: float = PATIENCE) -> AsyncIterator[Cores]:
-    cores = Cores(count, deadline=deadline)
+async def _cores(
+    count: int, *networks: GatedNetwork, deadline: float = PATIENCE, observe: Observe = lambda *_: None
+) -> AsyncIterator[Cores]:
+    cores = Cores(count, deadline=deadline, observe=observe)
     try:
         yield cores
     finally:
@@ -734,3 +738,31 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - of what happens in threads
             await asyncio.sleep(0.005)
+
+
+async def test_work_that_was_done_is_told_and_none_that_was_not() -> None:
+    told: list[tuple[bool, int]] = []
+
+    def observe(piece: Piece, inputs: int) -> None:
+        assert all(0 < queued <= piece.began for queued in piece.queued)
+        assert 0 < piece.seconds < PATIENCE
+        told.append((piece.computes, inputs))
+
+    network = GatedNetwork()
+    async with _cores(1, network, observe=observe) as cores:
+        lane = cores.lane(network)
+        first = await _busy(lane, network)
+        ahead = asyncio.create_task(_infer(lane, 1))
+        await asyncio.sleep(0)
+        gone = [asyncio.create_task(_infer(lane, value)) for value in range(2, 2 + LARGEST_BATCH)]
+        await asyncio.sleep(0)
+        kept = [asyncio.create_task(_infer(lane, 7)), asyncio.create_task(_infer(lane, 8))]
+        await asyncio.sleep(0)
+        for task in (ahead, *gone):
+            task.cancel()
+        await asyncio.sleep(0)
+        network.gate.set()
+        await _in_time(first, ahead, *gone, *kept)
+        await lane.run(int, 5)
+        await asyncio.sleep(0)
+    assert told == [(True, 1), (True, 2), (False, 1)]
