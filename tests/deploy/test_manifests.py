@@ -120,9 +120,15 @@ def test_the_container_of_compose_has_no_rights() -> None:
 
 
 def test_a_stop_leaves_requests_their_deadline() -> None:
-    deadline = Settings.model_fields["deadline_seconds"].default
-    assert manifest("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > deadline
-    assert int(compose()["stop_grace_period"].removesuffix("s")) > deadline
+    of_pods = {each["name"]: each.get("value") for each in container()["env"]}
+    pod, alone = manifest("Deployment")["spec"]["template"]["spec"], compose()
+    for environment, grace in (
+        (of_pods, pod["terminationGracePeriodSeconds"]),
+        (alone["environment"], int(alone["stop_grace_period"].removesuffix("s"))),
+    ):
+        drain, stop = (float(environment[f"{PREFIX}{name}_SECONDS"]) for name in ("DRAIN", "STOP"))
+        assert stop > Settings.model_fields["deadline_seconds"].default
+        assert grace > drain + stop
 
 
 def test_the_manifests_name_settings_that_exist() -> None:
