@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from app.errors import InvalidRequestError, ModelUnavailableError, NoImageError, NoRecordError
+from app.errors import InvalidRequestError, ModelUnavailableError
 from app.metrics import Metrics
 from app.readers import Reader
-from app.uploads import Form, RecordFiles, read_form
+from app.uploads import BREAST_FORM, PICTURE_FORM, RECORD_FORM, Form, FormParts, RecordFiles
 from models.registry import ModelRegistry
 from schemas.common import Diagnosis, FieldProblem
 
@@ -30,22 +30,20 @@ async def _metrics(request: Request) -> Metrics:
 
 RegistryDep = Annotated[ModelRegistry, Depends(_registry)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
-FormDep = Annotated[Form, Depends(read_form)]
 
 
-async def _uploaded_image(form: FormDep) -> bytes:
-    if "image" not in form.files:
-        raise NoImageError
-    return form.files["image"]
+def _image_of(parts: FormParts) -> Any:
+    async def image(form: Annotated[Form, Depends(parts)]) -> bytes:
+        return form.files["image"]
+
+    return Depends(image)
 
 
-async def _uploaded_record(form: FormDep) -> RecordFiles:
-    if missing := {"header", "signal"} - form.files.keys():
-        raise NoRecordError(f"{NoRecordError.advice} Missing: {', '.join(sorted(missing))}.")
+async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> RecordFiles:
     return RecordFiles(form.files["header"], form.files["signal"])
 
 
-async def _biopsy_proven(form: FormDep) -> bool:
+async def _biopsy_proven(form: Annotated[Form, Depends(BREAST_FORM)]) -> bool:
     try:
         return _BOOL.validate_python(form.fields.get("biopsy_proven", "false"))
     except ValidationError:
@@ -79,7 +77,8 @@ def admit(name: Diagnosis) -> Any:
     return Depends(check)
 
 
-UploadedImage = Annotated[bytes, Depends(_uploaded_image)]
+UploadedImage = Annotated[bytes, _image_of(PICTURE_FORM)]
+UploadedBreastImage = Annotated[bytes, _image_of(BREAST_FORM)]
 UploadedRecord = Annotated[RecordFiles, Depends(_uploaded_record)]
 BiopsyProven = Annotated[bool, Depends(_biopsy_proven)]
 ReaderDep = Annotated[Reader, Depends(_reader)]

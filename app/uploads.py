@@ -1,19 +1,34 @@
 """Multipart forms, read in memory: no upload ever reaches a disk. The body limit bounds what one may hold."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from app.errors import MalformedFormError, refuse_encoded
+from app.errors import (
+    InvalidRequestError,
+    MalformedFormError,
+    NoImageError,
+    NoRecordError,
+    ServiceError,
+    refuse_encoded,
+    shown,
+)
 from models.preprocessing.image import FORMATS
+from schemas.common import FieldProblem
 
 MAX_PARTS = 16
 _MULTIPART = "multipart/form-data"
+_LONGEST_NAME = 64
+
+Parts = Sequence[tuple[str, bytes | str]]
+"""The parts of a form by name, in the order they were sent: bytes of a file, or a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +70,94 @@ class _InMemoryParser(MultiPartParser):
         return form
 
 
-async def read_form(request: Request) -> Form:
-    """The form of a request; an empty one where the body is something else.
+@dataclass(frozen=True, eq=False)
+class FormParts:
+    """The parts of a route's form: the one place that says what it takes, for reading as for the OpenAPI document.
 
-    Raises `MalformedFormError` or `UnsupportedMediaTypeError`.
-
-    Of parts with the same name the first counts.
+    `files` are required and have their media types, `fields` are optional texts and have their JSON schemas with a
+    default. It is the dependency that reads the form.
     """
-    refuse_encoded(request.headers)
-    if not request.headers.get("content-type", "").lower().startswith(_MULTIPART):
-        return Form()
+
+    missing: type[ServiceError]
+    files: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    async def __call__(self, request: Request) -> Form:
+        """The form of a request. Raises `MalformedFormError`, `UnsupportedMediaTypeError`, the error of a `missing`
+        file, or an `InvalidRequestError` that names the parts which are not those of this form."""
+        refuse_encoded(request.headers)
+        content_type = request.headers.get("content-type", "")
+        if not content_type.lower().startswith(_MULTIPART):
+            told = f"{self.missing.advice} What arrived is no multipart form." if content_type else None
+            raise self.missing(told)
+        parts = await _parts_of(request, content_type)
+        self._refuse_missing(parts)
+        self._refuse_others(parts)
+        return Form(
+            {name: part for name, part in parts if isinstance(part, bytes)},
+            {name: part for name, part in parts if isinstance(part, str)},
+        )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The request body in the OpenAPI document."""
+        properties = {name: {"type": "string", "format": "binary"} for name in self.files} | dict(self.fields)
+        form = {
+            "schema": {
+                "type": "object",
+                "required": list(self.files),
+                "properties": properties,
+                "additionalProperties": False,
+            },
+            "example": {name: f"(the bytes of the {name} file)" for name in self.files}
+            | {name: schema["default"] for name, schema in self.fields.items()},
+            "encoding": {name: {"contentType": media_types} for name, media_types in self.files.items()},
+        }
+        return {"requestBody": {"required": True, "content": {_MULTIPART: form}}}
+
+    def _refuse_missing(self, parts: Parts) -> None:
+        files = {name for name, part in parts if isinstance(part, bytes)}
+        if missing := [name for name in self.files if name not in files]:
+            texts = [name for name in missing if any(name == sent for sent, _ in parts)]
+            what = (
+                f"Sent as text, without a file name: {', '.join(texts)}."
+                if texts
+                else f"Missing: {', '.join(missing)}."
+            )
+            others = dict.fromkeys(
+                shown(name) for name, _ in parts if name not in self.files and name not in self.fields
+            )
+            arrived = f" Not known: {', '.join(others)}." if others else ""
+            raise self.missing(f"{self.missing.advice} {what}{arrived}")
+
+    def _refuse_others(self, parts: Parts) -> None:
+        """A part that is unknown, of the wrong kind or there twice was meant to say something: it isn't passed over."""
+        counts = Counter(name for name, _ in parts)
+        wrong = [
+            FieldProblem(field=shown(name), message=message)
+            for name, part in dict(parts).items()
+            if (message := self._fault(name, part, counts[name]))
+        ]
+        if wrong:
+            raise InvalidRequestError(" ".join(problem.message for problem in wrong), fields=wrong)
+
+    def _fault(self, name: str, part: bytes | str, count: int) -> str | None:
+        if name not in self.files and name not in self.fields:
+            near = get_close_matches(name[:_LONGEST_NAME], [*self.files, *self.fields], n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join([*self.files, *self.fields])}."
+            return f"This form has no part `{shown(name)}`. {hint}"
+        if count > 1:
+            return f"`{name}` was sent {count} times. Send it once."
+        if name in self.fields and isinstance(part, bytes):
+            return f"`{name}` was sent as a file. Send it as text, without a file name."
+        return None
+
+
+async def _parts_of(request: Request, content_type: str) -> Parts:
+    if "boundary=" not in content_type.lower():
+        raise MalformedFormError(
+            "The header Content-Type names no boundary. Leave Content-Type to the HTTP client, which adds the boundary."
+        )
     try:
         async with aclosing(request.stream()) as stream:
             parsed = await _InMemoryParser(request.headers, stream).parse()
@@ -72,34 +165,21 @@ async def read_form(request: Request) -> Form:
         raise MalformedFormError(f"{error.message.rstrip('.')}. Send the form again.") from error
     except ValueError as error:  # a charset that is none, such as `undefined`
         raise MalformedFormError from error
-    files: dict[str, bytes] = {}
-    fields: dict[str, str] = {}
+    parts: list[tuple[str, bytes | str]] = []
     for name, part in parsed.multi_items():
+        parts.append((name, await part.read() if isinstance(part, UploadFile) else part))
         if isinstance(part, UploadFile):
-            files.setdefault(name, await part.read())
-        else:
-            fields.setdefault(name, part)
-    await parsed.close()
-    return Form(files, fields)
-
-
-def _form_body(files: Mapping[str, str], **fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The OpenAPI request body of a form: each file that it needs and its media types, and optional text parts."""
-    properties = {name: {"type": "string", "format": "binary"} for name in files} | fields
-    form = {
-        "schema": {"type": "object", "required": list(files), "properties": properties},
-        "example": {name: f"(the bytes of the {name} file)" for name in files}
-        | {name: schema["default"] for name, schema in fields.items()},
-        "encoding": {name: {"contentType": media_types} for name, media_types in files.items()},
-    }
-    return {"requestBody": {"required": True, "content": {_MULTIPART: form}}}
+            await part.close()
+    return parts
 
 
 _PICTURE = {"image": ", ".join(f"image/{picture_format.lower()}" for picture_format in FORMATS)}
 _BINARY = "application/octet-stream"
 
-PICTURE_FORM = _form_body(_PICTURE)
-BREAST_FORM = _form_body(
-    _PICTURE, biopsy_proven={"type": "boolean", "default": False, "description": "A biopsy has proven cancer."}
+PICTURE_FORM = FormParts(NoImageError, _PICTURE)
+BREAST_FORM = FormParts(
+    NoImageError,
+    _PICTURE,
+    {"biopsy_proven": {"type": "boolean", "default": False, "description": "A biopsy has proven cancer."}},
 )
-RECORD_FORM = _form_body({"header": "text/plain, " + _BINARY, "signal": _BINARY})
+RECORD_FORM = FormParts(NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY})

@@ -11,7 +11,7 @@ router = APIRouter(tags=["pictures"])
 
 
 @router.post(
-    "/analyze/heart", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM, dependencies=[admit("heart_image")]
+    "/analyze/heart", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM.body, dependencies=[admit("heart_image")]
 )
 async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
     """What the picture of a 12-lead ECG sheet shows, out of five classes that may occur together.
@@ -26,7 +26,7 @@ async def analyze_heart(image: UploadedImage, reader: ReaderDep) -> HeartAnswer:
 @router.post(
     "/analyze/heart/record",
     responses=RECORD_RESPONSES,
-    openapi_extra=RECORD_FORM,
+    openapi_extra=RECORD_FORM.body,
     dependencies=[admit("heart_record")],
 )
 async def analyze_heart_record(record: UploadedRecord, reader: ReaderDep) -> HeartAnswer:

@@ -11,7 +11,7 @@ from schemas.skin import SkinAnswer
 router = APIRouter(tags=["pictures"], dependencies=[admit("skin")])
 
 
-@router.post("/analyze/skin", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM)
+@router.post("/analyze/skin", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM.body)
 async def analyze_skin(image: UploadedImage, reader: ReaderDep) -> SkinAnswer:
     """What a dermoscopy picture of a skin lesion shows, out of seven classes."""
     reading, context = await reader.image("skin", image, skin.interpret, skin.sample)

@@ -11,7 +11,7 @@ from schemas.xray import XrayAnswer
 router = APIRouter(tags=["pictures"], dependencies=[admit("xray")])
 
 
-@router.post("/analyze/xray", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM)
+@router.post("/analyze/xray", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM.body)
 async def analyze_xray(image: UploadedImage, reader: ReaderDep) -> XrayAnswer:
     """Whether a frontal chest X-ray shows signs of pneumonia."""
     reading, context = await reader.image("xray", image, xray.interpret, xray.sample)
