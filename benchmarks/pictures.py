@@ -1,11 +1,19 @@
 """Pictures and records to measure with, made on the spot and the same each time."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from models.preprocessing.ecg import LEADS
+
+
+def encode(picture: Image.Image, picture_format: str, **options: Any) -> bytes:
+    """The bytes of a picture file."""
+    file = io.BytesIO()
+    picture.save(file, picture_format, **options)
+    return file.getvalue()
 
 
 def made_up_jpeg(width: int = 600, height: int = 450) -> bytes:
@@ -14,9 +22,7 @@ def made_up_jpeg(width: int = 600, height: int = 450) -> bytes:
     blot = 90 * np.exp(-6 * (rows**2 + columns**2))[..., np.newaxis]
     grain = np.random.default_rng(0).normal(0, 6, (height, width, 3))
     pixels = np.array([205, 160, 145]) - blot + grain
-    file = io.BytesIO()
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
-    return file.getvalue()
+    return encode(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), "JPEG", quality=90)
 
 
 def made_up_record() -> tuple[bytes, bytes]:
@@ -57,6 +63,4 @@ def made_up_sheet() -> bytes:
             samples = np.arange(column * length, (column + 1) * length)
             across, down = 75 + samples * 1.25, 140 + row * 140 - leads[lead][samples] * 50
             draw.line(list(zip(across.tolist(), down.tolist(), strict=True)), (20, 20, 30), width=2)
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+    return encode(picture, "PNG")

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,3 +61,38 @@ def save(benchmark: str, content: Mapping[str, Any]) -> Path:
     }
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A measured value that must not be over (`most`) or under (`least`) a figure."""
+
+    name: str
+    value: float
+    unit: str = ""
+    most: float | None = None
+    least: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is within its bounds; what was not measured is not."""
+        above = self.most is None or self.value <= self.most
+        below = self.least is None or self.value >= self.least
+        return above and below
+
+    @property
+    def bound(self) -> str:
+        """Its bounds in words, empty where there is none."""
+        words = [f"at most {self.most:g}"] if self.most is not None else []
+        return ", ".join([*words, *([f"at least {self.least:g}"] if self.least is not None else [])])
+
+
+def judge(benchmark: str, bars: Sequence[Bar]) -> int:
+    """Print the bars, write them to build/benchmarks/<benchmark>.json; exit status 1 where one doesn't hold."""
+    rows = [
+        [bar.name, f"{bar.value:,.2f}".rstrip("0").rstrip("."), bar.unit, bar.bound, "" if bar.holds else "MISSED"]
+        for bar in bars
+    ]
+    print(f"\n{benchmark}", table(["", "measured", "", "bar", ""], rows), sep="\n")
+    save(benchmark, {"bars": {bar.name: {**asdict(bar), "holds": bar.holds} for bar in bars}})
+    return int(not all(bar.holds for bar in bars))
