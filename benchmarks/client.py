@@ -71,8 +71,8 @@ class Client:
         """Whether the last answer left the connection open."""
         return self._streams is not None
 
-    async def send(self, request: bytes, *, patience: float = PATIENCE) -> Answer:
-        """Send a request and read its answer.
+    async def send(self, request: bytes, *, patience: float = PATIENCE, again: bool = True) -> Answer:
+        """Send a request and read its answer; `again` where a kept connection turns out to be closed.
 
         Raises `NoAnswerError`, or `OSError` where no connection is to be had.
         """
@@ -86,7 +86,7 @@ class Client:
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, TimeoutError) as error:
                 self.close()
                 silent = isinstance(error, asyncio.IncompleteReadError) and not error.partial
-                if attempt == 1 and reused and (silent or isinstance(error, ConnectionError)):
+                if again and attempt == 1 and reused and (silent or isinstance(error, ConnectionError)):
                     continue  # an idle connection may be closed at any time; RFC 9112, 9.3.1
                 raise NoAnswerError(str(error) or type(error).__name__) from error
             if answer[1].get("connection", "").lower() == "close":

@@ -65,18 +65,21 @@ class Server:
 
 
 @contextmanager
-def running_server(environment: Mapping[str, str] | None = None, *, patience: float = 60.0) -> Iterator[Server]:
-    """Start `medidiagnose serve` on a free port and stop it afterwards.
+def running_server(
+    environment: Mapping[str, str] | None = None, *, port: int | None = None, patience: float = 60.0
+) -> Iterator[Server]:
+    """Start `medidiagnose serve` on a free port, or on `port`, and stop it afterwards.
 
     `environment` is added to this process's own. Raises `TimeoutError` where the service is not ready within
     `patience` seconds and `RuntimeError` where it ends before.
     """
-    port = free_port()
+    port = port or free_port()
     started = time.perf_counter()
     command = [str(Path(sys.executable).with_name("medidiagnose")), "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
         command,
         env={**os.environ, **KEEPS_BYTECODE, **(environment or {})},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
