@@ -48,7 +48,7 @@ LISTED = 40
 _UNHEARD = 0.3
 """Seconds after which a connection that sent no proper HTTP is dropped."""
 _CANARY_SECONDS = 0.1
-_USUAL_ROUNDS = 40
+_USUAL_ROUNDS = 20
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
     python -m benchmarks.watch http://127.0.0.1:5000
 
 asks /health/live every 10 ms over one connection, in a process of its own that the load generator can't hold up, until
-its standard input closes, and prints the milliseconds of every answer as JSON.
+its standard input closes. It prints a line when it begins, and the milliseconds of every answer as JSON.
 """
 
 import contextlib
@@ -47,6 +47,8 @@ def liveness(server: Server) -> Iterator[Liveness]:
     seen = Liveness()
     command = [sys.executable, "-m", "benchmarks.watch", server.url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as probe:
+        if probe.stdout:
+            probe.stdout.readline()
         try:
             yield seen
         finally:
@@ -124,6 +126,7 @@ def main() -> None:
     address = urlsplit(sys.argv[1])
     seen = Liveness()
     connection = HTTPConnection(str(address.hostname), int(address.port or 80), timeout=30)
+    print("begun", flush=True)
     while not select.select([sys.stdin], [], [], EVERY_SECONDS)[0]:
         began = time.perf_counter()
         try:
