@@ -49,6 +49,8 @@ _UNHEARD = 0.3
 """Seconds after which a connection that sent no proper HTTP is dropped."""
 _CANARY_SECONDS = 0.1
 _USUAL_ROUNDS = 20
+_MOST_WARM_UPS = 8
+_STEADY = 1.01
 
 
 @dataclass(slots=True)
@@ -85,8 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 async def _attack(server: Server, count: int, seed: int, connections: int, short: bool, only: str | None) -> int:
     memory, seen = Memory(server), Seen()
     usual = [raw(request) for request in requests()]
-    answers = await _usual_traffic(server, usual, connections)
-    baseline = memory.settled()
+    answers, baseline = await _warmed_up(server, memory, usual, connections)
     costly = [
         make
         for name, make in catalogue(PICTURE_ROUTES[:1] if short else PICTURE_ROUTES[:2]).items()
@@ -182,8 +183,22 @@ def _json(rng: np.random.Generator) -> Input:
     return _input(f"JSON {kind}", request)
 
 
+async def _warmed_up(
+    server: Server, memory: Memory, usual: list[bytes], connections: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Usual traffic until it takes no more memory; the answers, and the bytes that are then resident."""
+    answers, resident = await _usual_traffic(server, usual, connections), memory.settled()
+    for _ in range(_MOST_WARM_UPS):
+        before = resident
+        await _usual_traffic(server, usual, connections)
+        resident = memory.settled()
+        if resident < _STEADY * before:
+            break
+    return answers, resident
+
+
 async def _usual_traffic(server: Server, usual: list[bytes], connections: int) -> list[dict[str, Any]]:
-    """Valid requests of every kind for a while, so that buffers have their usual size; the answer to each."""
+    """Valid requests of every kind for a while; the answer to each."""
 
     async def one(requests_left: Iterator[bytes]) -> None:
         client = Client(server.url)
