@@ -28,6 +28,8 @@ from benchmarks.inputs.bombs import bomb
 from benchmarks.pictures import made_up_jpeg
 from benchmarks.report import Bar, judge
 from benchmarks.server import Server, running_server
+from benchmarks.traffic import requests
+from benchmarks.usual import usual_traffic, warmed_up
 from benchmarks.watch import Liveness, Memory, liveness
 from benchmarks.wrk import upload
 
@@ -37,6 +39,7 @@ BOMBERS = 3
 MOST_TIMES = 2.0
 MOST_EXTRA_MB = 300.0
 _FILES = 16_384
+_WARM_UP_CONNECTIONS = 4
 _AT_ONCE = 100
 """Connections opened together, well under the backlog of a listening socket."""
 
@@ -88,8 +91,9 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _measure(server: Server, seconds: float, share: float) -> list[Bar]:
     memory = Memory(server)
-    await _pictures(server, 5.0)
-    usual, baseline = await _pictures(server, 5.0), memory.settled()
+    kinds = [raw(request) for request in requests()]
+    baseline = await warmed_up(server, memory, kinds, _WARM_UP_CONNECTIONS)
+    usual = await _pictures(server, 5.0)
     bars = [Bar("a picture, usual median", usual.median_ms, "ms"), Bar("resident before", baseline / 1e6, "MB")]
     crowd = [(_slow_head, SLOW_HEADS), (_idle, IDLE), (_slow_body, SLOW_BODIES)]
     attacks: Sequence[tuple[str, Sequence[tuple[Attacker, int]]]] = (
@@ -105,6 +109,7 @@ async def _measure(server: Server, seconds: float, share: float) -> list[Bar]:
         bars += _bars(name, usual, met, live, (peak[0] - baseline) / 1e6, tally)
         await asyncio.sleep(2)
     after = await _pictures(server, 5.0)
+    await usual_traffic(server, kinds, _WARM_UP_CONNECTIONS)
     bars.append(Bar("a picture afterwards, median", after.median_ms, "ms", most=MOST_TIMES * usual.median_ms))
     bars.append(Bar("growth of memory at the end", 100 * (memory.settled() / baseline - 1), "%", most=5))
     return bars

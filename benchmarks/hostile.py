@@ -34,6 +34,7 @@ from benchmarks.inputs.http import HTTP
 from benchmarks.report import Bar, judge, table
 from benchmarks.server import Server, running_server
 from benchmarks.traffic import requests
+from benchmarks.usual import usual_answers, usual_traffic, warmed_up
 from benchmarks.watch import Liveness, Memory, liveness
 from benchmarks.wrk import Request, form, upload
 
@@ -48,9 +49,6 @@ LISTED = 40
 _UNHEARD = 0.3
 """Seconds after which a connection that sent no proper HTTP is dropped."""
 _CANARY_SECONDS = 0.1
-_USUAL_ROUNDS = 20
-_MOST_WARM_UPS = 8
-_STEADY = 1.01
 
 
 @dataclass(slots=True)
@@ -87,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 async def _attack(server: Server, count: int, seed: int, connections: int, short: bool, only: str | None) -> int:
     memory, seen = Memory(server), Seen()
     usual = [raw(request) for request in requests()]
-    answers, baseline = await _warmed_up(server, memory, usual, connections)
+    baseline = await warmed_up(server, memory, usual, connections)
+    answers = await usual_answers(server, usual)
     costly = [
         make
         for name, make in catalogue(PICTURE_ROUTES[:1] if short else PICTURE_ROUTES[:2]).items()
@@ -106,7 +105,7 @@ async def _attack(server: Server, count: int, seed: int, connections: int, short
             print(f"{count - len(costly)} at once in {time.perf_counter() - began:.0f} s", flush=True)
         canary.cancel()
         await asyncio.gather(canary, return_exceptions=True)
-    await _usual_traffic(server, usual, connections)
+    await usual_traffic(server, usual, connections)
     growth = 100 * (memory.settled() / baseline - 1)
     _show(seen)
     return judge("hostile", _bars(seen, live, baseline, growth))
@@ -181,39 +180,6 @@ def _form(rng: np.random.Generator) -> Input:
 def _json(rng: np.random.Generator) -> Input:
     kind, request = bodies.damaged(rng)
     return _input(f"JSON {kind}", request)
-
-
-async def _warmed_up(
-    server: Server, memory: Memory, usual: list[bytes], connections: int
-) -> tuple[list[dict[str, Any]], int]:
-    """Usual traffic until it takes no more memory; the answers, and the bytes that are then resident."""
-    answers, resident = await _usual_traffic(server, usual, connections), memory.settled()
-    for _ in range(_MOST_WARM_UPS):
-        before = resident
-        await _usual_traffic(server, usual, connections)
-        resident = memory.settled()
-        if resident < _STEADY * before:
-            break
-    return answers, resident
-
-
-async def _usual_traffic(server: Server, usual: list[bytes], connections: int) -> list[dict[str, Any]]:
-    """Valid requests of every kind for a while; the answer to each."""
-
-    async def one(requests_left: Iterator[bytes]) -> None:
-        client = Client(server.url)
-        for request in requests_left:
-            (await client.send(request)).content  # noqa: B018 -- raises where it is no JSON
-        client.close()
-
-    left = itertools.chain.from_iterable([usual] * _USUAL_ROUNDS)
-    await asyncio.gather(*(one(left) for _ in range(connections)))
-    client = Client(server.url)
-    answers = [await client.send(request) for request in usual]
-    client.close()
-    if wrong := [answer.status for answer in answers if answer.status != HTTPStatus.OK]:
-        raise RuntimeError(f"valid requests got {wrong}")
-    return [answer.content for answer in answers]
 
 
 async def _canary(server: Server, usual: list[bytes], answers: list[dict[str, Any]], seen: Seen) -> None:

@@ -34,6 +34,7 @@ from benchmarks.client import Client, NoAnswerError, raw
 from benchmarks.report import Bar, judge
 from benchmarks.server import Server, free_port, running_server
 from benchmarks.traffic import requests
+from benchmarks.usual import usual_answers, warmed_up
 from benchmarks.watch import Memory
 
 STAYING, LEAVING = 1000, 5000
@@ -239,9 +240,8 @@ async def _reload(server: Server, memory: Memory, older: Path, newer: Path, time
     sent = [raw(request) for request in requests()]
     expected = await _answers(server, sent)
     tally, switched, installed = Tally(), 0, older.with_name(newer.name)
+    before = await warmed_up(server, memory, sent, RELOAD_CLIENTS)
     async with _loaded(server, sent, expected, tally):
-        await asyncio.sleep(5)
-        before = memory.now
         for _ in range(times):
             _move(newer, installed)
             switched += await _switched(server, sent[0], installed.name)
@@ -288,10 +288,7 @@ async def _switched(server: Server, request: bytes, version: str) -> bool:
 
 
 async def _answers(server: Server, sent: list[bytes]) -> list[dict[str, Any]]:
-    client = Client(server.url)
-    answers = [(await client.send(request)).content for request in sent]
-    client.close()
-    return [_without_version(answer) for answer in answers]
+    return [_without_version(answer) for answer in await usual_answers(server, sent)]
 
 
 async def _ask(client: Client, request: bytes, tally: Tally, expected: dict[str, Any], *, again: bool = True) -> None:
