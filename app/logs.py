@@ -70,7 +70,7 @@ class JsonFormatter(_Formatter):
             "message": record.getMessage(),
         }
         if isinstance(record.args, Mapping):
-            line = {**record.args, **line}
+            line = {**line, **record.args, **line}
         if trace := self.format_fault(record):
             line["exception"] = trace
         return _encode(line)

@@ -30,7 +30,7 @@ ALLOWED = frozenset(
         "url.scheme",
     }
 )
-LONGEST_FLUSH = 2.0
+LONGEST_FLUSH = 1.0
 """Seconds that the last spans have to get away when the service stops, whether the collector answers or not."""
 NOT_TRACED: "TelemetryConfig" = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's telemetry switched off. By itself it would record paths, queries and the words of exceptions for any

@@ -126,7 +126,7 @@ async def test_a_picture_that_fails_leaves_nothing_behind(bundles: Path, monkeyp
     async def is_gone() -> bool:
         return all(each() is None for each in kept)
 
-    monkeypatch.setattr(readers, "preprocess", fail)
+    monkeypatch.setattr(readers.picture, "read", fail)
     async with serving(bundles=bundles) as client:
         gc.collect()
         gc.disable()
