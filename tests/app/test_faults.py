@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app import readers
 from models.bundle import Bundle
 from models.engine import Engine, EngineError, Network
 from models.preprocessing.image import UnreadablePictureError
@@ -126,7 +125,7 @@ async def test_a_picture_that_fails_leaves_nothing_behind(bundles: Path, monkeyp
     async def is_gone() -> bool:
         return all(each() is None for each in kept)
 
-    monkeypatch.setattr(readers.picture, "read", fail)
+    monkeypatch.setattr("models.preprocessing.image.read", fail)
     async with serving(bundles=bundles) as client:
         gc.collect()
         gc.disable()
