@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -135,6 +136,20 @@ def test_serve_answers_and_stops_cleanly(bundles: Path) -> None:
     log = server.stderr.read()
     assert "Traceback" not in log
     assert "Model skin 1.0.0 loaded" in log
+
+
+def test_every_line_of_the_log_is_json(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIDIAGNOSE_LOG_FORMAT", "json")
+    with _served("--bundles", str(bundles)) as (url, server):
+        _first_answer(f"{url}/health/live", server)
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5) as client:
+            client.sendall(b"jane\r\ndoe\r\n\r\n")
+            client.recv(1024)
+    assert server.stderr is not None
+    log = server.stderr.read()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert {"medidiagnose.access", "medidiagnose.models", "uvicorn.error"} <= {line["logger"] for line in lines}
+    assert "jane" not in log
 
 
 def test_behind_a_proxy_with_a_prefix_addresses_carry_it_and_paths_do_not(bundles: Path) -> None:
