@@ -88,11 +88,11 @@ class Settings(BaseSettings):
     )
     max_json_bytes: int = Field(default=100_000, ge=1024, le=MEBIBYTE, description="largest JSON body, in bytes")
     max_bodies_bytes: int = Field(
-        default=192 * MEBIBYTE,
+        default=128 * MEBIBYTE,
         ge=1024,
         le=64 * 1024 * MEBIBYTE,
         description="all request bodies in memory; where they would be more the slowest gives way, else 503",
-        json_schema_extra={"shown": "192 MiB"},
+        json_schema_extra={"shown": "128 MiB"},
     )
     max_header_bytes: int = Field(
         default=16 * 1024,
