@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-training lint format bench bench-smoke train-skin train-xray train-heart-risk train-disease train-smoke lock audit sbom clean
+.PHONY: help serve test test-training lint format bench bench-smoke hostile hostile-smoke conformance train-skin train-xray train-heart-risk train-disease train-smoke lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,17 @@ bench-smoke: $(VENV)/.dev ## Run a short form of the benchmarks, without other s
 		$(BIN)/python -m benchmarks.liveness --seconds 1 && \
 		$(BIN)/python -m benchmarks.compare --rounds 1 --seconds 1 --servers; \
 	else echo "wrk is not installed: liveness and compare are left out"; fi
+
+hostile: $(VENV)/.dev ## Send what means harm, hold connections, kill and stop under load: half an hour; fails where a bar is missed
+	@status=0; for part in hostile connections storms; do $(BIN)/python -m benchmarks.$$part || status=1; done; exit $$status
+
+hostile-smoke: $(VENV)/.dev ## The same in a minute and a half
+	$(BIN)/python -m benchmarks.hostile --short
+	$(BIN)/python -m benchmarks.connections --short
+	$(BIN)/python -m benchmarks.storms --short
+
+conformance: $(VENV)/.dev .venv-schemathesis/.installed ## Compare the service with its OpenAPI document (ARGS=--short)
+	PYTHONPATH=. $(BIN)/python .ci/conformance.py $(ARGS)
 
 train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
 	$(BIN)/medidiagnose-train skin $(if $(DATA),--data $(DATA)) $(ARGS)
@@ -99,6 +110,12 @@ clean: ## Remove the environments, caches and build output
 # A stamp says what .venv holds, so that a second start installs nothing.
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+# In an environment of its own, as nothing else needs its dependencies; read as a test, not shipped.
+.venv-schemathesis/.installed:
+	$(PYTHON) -m venv .venv-schemathesis
+	.venv-schemathesis/bin/python -m pip --disable-pip-version-check --quiet install schemathesis==4.32.5
+	@touch $@
 
 $(VENV)/.service: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --requirement requirements.lock

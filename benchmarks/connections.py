@@ -78,14 +78,16 @@ def main() -> None:
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     with running_server() as server:
-        bars = asyncio.run(_measure(server, options.seconds, options.share))
+        seconds, share = (4.0, 0.1) if options.short else (options.seconds, options.share)
+        bars = asyncio.run(_measure(server, seconds, share))
     sys.exit(judge("connections", bars))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Hold connections open, and see who else is answered.")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each attack; more than the server's deadlines")
-    parser.add_argument("--share", type=float, default=1.0, help="of the connections, for a quick look")
+    parser.add_argument("--share", type=float, default=1.0, help="of the connections")
+    parser.add_argument("--short", action="store_true", help="4 s of each attack, a tenth of the connections")
     return parser
 
 
