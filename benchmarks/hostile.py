@@ -56,12 +56,18 @@ class Seen:
     """What came back so far."""
 
     statuses: Counter[str] = field(default_factory=Counter)
-    faults: list[tuple[str, str]] = field(default_factory=list)
+    faults: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: list[tuple[float, str]] = field(default_factory=list)
     megabytes: list[tuple[float, str]] = field(default_factory=list)
     canaries: int = 0
     changed: int = 0
     slowest_canary: float = 0.0
+
+    def fault(self, family: str, what: str) -> None:
+        """Note a fault, and say so the first times."""
+        self.faults[family, what] += 1
+        if len(self.faults) <= LISTED and self.faults[family, what] == 1:
+            print(f"  {family}: {what}", flush=True)
 
 
 def main() -> None:
@@ -191,10 +197,10 @@ async def _canary(server: Server, usual: list[bytes], answers: list[dict[str, An
             seen.slowest_canary = max(seen.slowest_canary, answer.seconds)
             same = answer.status == HTTPStatus.OK and answer.content == answers[number]
             if not same:
-                seen.faults.append(("canary", _difference(answer, answers[number])))
+                seen.fault("canary", _difference(answer, answers[number]))
         except OSError as error:
             same = False
-            seen.faults.append(("canary", repr(error)))
+            seen.fault("canary", repr(error))
         seen.canaries += 1
         seen.changed += not same
         await asyncio.sleep(_CANARY_SECONDS)
@@ -213,6 +219,8 @@ async def _alone(server: Server, sent: Input, memory: Memory, baseline: int, see
     with memory.peak() as peak:
         await _exchange(client, sent, seen)
     seen.megabytes.append(((peak[0] - least) / 1e6, sent.family))
+    if seen.megabytes[-1][0] > MOST_EXTRA_MB:
+        print(f"  {sent.family}: {seen.megabytes[-1][0]:,.0f} MB", flush=True)
     client.close()
 
 
@@ -231,14 +239,15 @@ async def _exchange(client: Client, sent: Input, seen: Seen) -> None:
     except NoAnswerError as error:
         seen.statuses["none"] += 1
         if sent.well_formed:
-            seen.faults.append((sent.family, f"no answer: {error}"))
+            seen.fault(sent.family, f"no answer: {error}")
     except OSError as error:
         seen.statuses["no connection"] += 1
-        seen.faults.append((sent.family, f"no connection: {error!r}"))
+        seen.fault(sent.family, f"no connection: {error!r}")
     else:
         seen.statuses[str(answer.status)] += 1
         seen.seconds.append((answer.seconds, sent.family))
-        seen.faults += [(sent.family, fault) for fault in _faults(sent, answer)]
+        for fault in _faults(sent, answer):
+            seen.fault(sent.family, fault)
     if sent.fresh:
         client.close()
 
@@ -264,11 +273,6 @@ def _show(seen: Seen) -> None:
     for title, unit, values in (("slowest", "s", seen.seconds), ("most memory", "MB", seen.megabytes)):
         rows = [[name, f"{value:.2f} {unit}"] for value, name in sorted(values, reverse=True)[:8]]
         print("\n" + table([title, ""], rows))
-    faults = Counter(seen.faults)
-    if faults:
-        print(f"\n{len(seen.faults)} faults:")
-        for (family, fault), number in list(faults.items())[:LISTED]:
-            print(f"  {family}: {fault}" + (f" ({number} times)" if number > 1 else ""))
 
 
 def _bars(seen: Seen, live: Liveness, baseline: int, growth: float) -> list[Bar]:
@@ -276,7 +280,7 @@ def _bars(seen: Seen, live: Liveness, baseline: int, growth: float) -> list[Bar]
         return float(sum(number for status, number in seen.statuses.items() if status in wanted))
 
     late = [seconds for seconds, _ in seen.seconds if seconds > LATEST_SECONDS]
-    other = [fault for _, fault in seen.faults if not fault.startswith("answered after")]
+    other = sum(number for (_, fault), number in seen.faults.items() if not fault.startswith("answered after"))
     return [
         Bar("inputs", float(sum(seen.statuses.values()))),
         Bar("answers that were a fault of ours (500)", count("500"), most=0),
@@ -300,7 +304,7 @@ def _bars(seen: Seen, live: Liveness, baseline: int, growth: float) -> list[Bar]
         Bar("valid requests meanwhile", float(seen.canaries), least=1),
         Bar("slowest of them", seen.slowest_canary, "s"),
         Bar("of them answered otherwise than before", float(seen.changed), most=0),
-        Bar("other faults", float(len(other)), most=0),
+        Bar("other faults", float(other), most=0),
     ]
 
 
