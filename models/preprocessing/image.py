@@ -220,19 +220,29 @@ def _reduction(size: tuple[int, int], for_input: ImagePreprocessing | None) -> i
 
 
 def _decode_by_pillow(structure: Structure, picture_format: PictureFormat) -> Image.Image:
+    picture = _opened(structure, picture_format)
+    if picture is None:
+        raise damaged(picture_format)
+    return _upright(picture, structure.orientation)
+
+
+def _opened(structure: Structure, picture_format: PictureFormat) -> Image.Image | None:
+    """The picture as stored, in RGB; None where Pillow can't decode it. Then its exception ends here: whoever keeps the
+    service's own would keep, by the frames of its cause, all that had been decoded.
+
+    Raises `PictureTooLargeError`.
+    """
     try:
         with Image.open(io.BytesIO(structure.data), formats=[picture_format]) as picture:
             if picture.size != structure.size:
-                raise damaged(picture_format)
+                return None
             reduction = _affordable_reduction(structure, picture.mode)
             picture.load()
-            return _upright(to_rgb(picture, reduction=reduction, inverted=structure.inverted), structure.orientation)
+            return to_rgb(picture, reduction=reduction, inverted=structure.inverted)
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise PictureTooLargeError("The picture announces far more pixels than are read. Send it smaller.") from error
-    except _DECODER_FAULTS as error:
-        raise damaged(picture_format) from error
+    except (*_DECODER_FAULTS, Image.DecompressionBombError):
+        return None
 
 
 def _affordable_reduction(structure: Structure, mode: str) -> int:
@@ -321,7 +331,8 @@ def _stretching(picture: Image.Image, *, inverted: bool) -> Callable[[Image.Imag
 
 
 def _values(piece: Image.Image) -> NDArray[np.float64]:
-    return np.nan_to_num(np.asarray(piece, dtype=np.float64))
+    values = np.asarray(piece, dtype=np.float64)
+    return np.nan_to_num(values) if piece.mode == "F" else values
 
 
 def to_tensor(picture: Image.Image, spec: ImagePreprocessing) -> UInt8Array:

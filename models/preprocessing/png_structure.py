@@ -10,9 +10,9 @@ from models.preprocessing.tiff_directory import orientation
 
 MAX_CHUNKS = 10_000
 """Encoders that write small chunks write 8 KB each: 2,000 chunks of the largest file that is accepted."""
-MAX_INFLATED = 250_000_000
-"""The most bytes that the pixels may inflate to, which takes a second of one core; 40 megapixels of 8-bit RGBA have
-160 million, of 16-bit RGB 240 million."""
+MAX_INFLATED = 165_000_000
+"""The most bytes that the pixels may inflate to, which takes most of a second: 40 megapixels of 8-bit RGBA. With more
+bits a sample, no picture of that size fits into a file of 16 MB."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")

@@ -66,8 +66,17 @@ def read(picture: UInt8Array | Image.Image, spec: SheetPreprocessing) -> ReadShe
     try:
         reading = read_sheet(picture)
     except SheetError as error:
-        return ReadSheet(np.zeros((1, *spec.tensor_shape), np.float32), None, str(error))
-    return ReadSheet(tensor_of(reading)[np.newaxis], reading, _fault(reading, spec))
+        return ReadSheet(np.zeros((1, *spec.tensor_shape), np.float32), None, _advise(str(error), picture))
+    fault = _fault(reading, spec)
+    return ReadSheet(tensor_of(reading)[np.newaxis], reading, _advise(fault, picture) if fault else None)
+
+
+def _advise(fault: str, picture: UInt8Array | Image.Image) -> str:
+    """What to do about a fault; of a picture that is taller than wide, to turn it first."""
+    width, height = picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
+    if height <= width:
+        return fault
+    return f"{fault} The picture is taller than wide: if the sheet lies on its side, turn it by 90 degrees first."
 
 
 def tensor_of(reading: SheetReading) -> NDArray[np.float32]:
@@ -92,7 +101,10 @@ def _flat_leads(reading: SheetReading) -> tuple[str, ...]:
 
 def _fault(reading: SheetReading, spec: SheetPreprocessing) -> str | None:
     if reading.fit < spec.least_fit:
-        return "Hardly any rows of traces stand out in the picture. Send a picture of a 12-lead ECG sheet, in focus."
+        return (
+            "Hardly any rows of traces stand out in the picture. Send a picture of a 12-lead ECG sheet, upright and "
+            "in focus."
+        )
     flat = _flat_leads(reading)
     if len(flat) > MAX_FLAT_LEADS:
         return f"The lines of {', '.join(flat)} are flat. Send a picture of a 12-lead ECG sheet."

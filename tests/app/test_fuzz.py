@@ -59,6 +59,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def _seeds() -> list[bytes]:
     picture, grey16 = noise(24, 16), Image.fromarray(np.arange(384, dtype=np.uint16).reshape(16, 24) * 100)
+    turned = Image.Exif()
+    turned[274] = 6
     return [
         *(encode(picture, picture_format) for picture_format in ("PNG", "JPEG", "WEBP", "BMP", "TIFF")),
         encode(picture.convert("P"), "PNG"),
@@ -74,6 +76,11 @@ def _seeds() -> list[bytes]:
         encode(Image.fromarray(np.linspace(-1, 1, 384, dtype=np.float32).reshape(16, 24)), "TIFF"),
         encode(picture.convert("P"), "BMP"),
         encode(picture, "JPEG", progressive=True),
+        encode(picture.convert("L"), "TIFF", compression="tiff_adobe_deflate"),
+        encode(picture, "TIFF", compression="packbits", exif=turned),
+        encode(picture, "JPEG", exif=turned),
+        encode(picture, "PNG", exif=turned),
+        encode(picture, "WEBP", save_all=True, append_images=[picture.rotate(180)]),
     ]
 
 

@@ -65,6 +65,7 @@ class _Straight(NamedTuple):
 
 def read_sheet(picture: UInt8Array | Image.Image) -> SheetReading:
     """Read a picture, RGB or uint8 (height, width, 3), of a 12-lead sheet, turned, tilted or bent a little.
+    A large `Image` is reduced in place: a copy of it might take 160 MB.
 
     Raises `SheetError` where there are no rows of traces.
     """
@@ -76,7 +77,6 @@ def read_sheet(picture: UInt8Array | Image.Image) -> SheetReading:
 def _straight(picture: UInt8Array | Image.Image) -> _Straight:
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     if max(image.size) > LONG_SIDE:
-        image = image.copy() if isinstance(picture, Image.Image) else image
         image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     density = densities(image, _PEN)
     plane = find_plane(density.lines)

@@ -1,6 +1,7 @@
 """Files whose structure would make a decoder take more memory or time than a picture may, made on the spot."""
 
 import struct
+import traceback
 import zlib
 from collections.abc import Mapping
 
@@ -57,7 +58,7 @@ def test_scans_are_counted() -> None:
 
 
 def test_scans_of_a_large_picture_count_by_its_blocks() -> None:
-    jpeg_structure.walk(_scans(50, 6320, 6320))
+    jpeg_structure.walk(_scans(40, 6320, 6320))
     with pytest.raises(UnreadablePictureError, match="scans"):
         decode(_scans(99, 6320, 6320), max_pixels=LARGE)
 
@@ -307,3 +308,14 @@ def test_an_unknown_jfif_revision_is_no_damage() -> None:
 def test_what_arrived_is_named_with_what_to_do(data: bytes, name: str) -> None:
     with pytest.raises(UnsupportedFormatError, match=f"The content is {name}.*, not a JPEG, PNG.*[Ss]end"):
         decode(data, max_pixels=LARGE)
+
+
+@pytest.mark.parametrize("picture_format", ["PNG", "TIFF", "BMP", "WEBP"])
+def test_the_error_of_a_failed_decode_keeps_nothing_of_it(picture_format: str) -> None:
+    file = encode(noise(), picture_format)
+    with pytest.raises(UnreadablePictureError) as caught:
+        decode(file[: len(file) // 2], max_pixels=LARGE)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert not [value for frame in frames for value in frame.f_locals.values() if isinstance(value, Image.Image)]

@@ -114,3 +114,15 @@ def test_ruled_paper_is_no_ecg(rows: int) -> None:
         y = 80 + row * 800 // rows
         paper[y : y + 2, 60:1140] = 0
     assert "flat" in str(read(paper, SPEC).fault)
+
+
+def test_a_sheet_on_its_side_is_told_to_be_turned() -> None:
+    strict = SheetPreprocessing(least_fit=0.65, least_consistency=0.115)
+    assert read(sheet(), strict).fault is None
+    for side in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270):
+        fault = read(sheet().transpose(side), strict).fault
+        assert fault is not None
+        assert fault.endswith("turn it by 90 degrees first.")
+    lying = read(noise(600, 400), strict).fault
+    assert lying is not None
+    assert "90 degrees" not in lying
