@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.memory import give_back_large_blocks
 from app.metrics import Metrics
 from app.opening import open_models
 from app.readers import check_classes
@@ -34,6 +35,7 @@ def make_lifespan(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
+        give_back_large_blocks()
         registry = ModelRegistry(
             opening or open_models(settings),
             queue_size=settings.queue_size,

@@ -13,7 +13,7 @@ def give_back_large_blocks() -> None:
     """Have the C library return each block of `LARGE` bytes to the system as soon as it is freed.
 
     Left to itself, glibc raises that threshold to 32 MB once such blocks are used (mallopt(3)), and keeps them in the
-    heap of each thread: ten pictures of 40 megapixels left 420 MB behind, and with this 20 MB. Elsewhere nothing is done.
+    heap of each thread: ten pictures of 40 megapixels left 420 MB behind, with this 20 MB. Elsewhere nothing is done.
     """
     if not sys.platform.startswith("linux"):
         return
