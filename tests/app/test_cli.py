@@ -1,7 +1,9 @@
 """The command line: what it lists, what it refuses, and that it serves until it is told to stop."""
 
+import gc
 import io
 import json
+import logging
 import os
 import signal
 import socket
@@ -187,6 +189,21 @@ def test_keys_that_can_be_read_in_the_settings_are_warned_of_without_being_shown
     log = server.stderr.read()
     assert "2 of the keys in the settings can be read" in log
     assert key not in log
+
+
+def test_what_is_there_before_the_first_request_is_not_searched_for_garbage_again(
+    bundles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen: list[int] = []
+    monkeypatch.setattr("sys.setswitchinterval", lambda seconds: None)
+    monkeypatch.setattr("app.server.serve", lambda app, settings: frozen.append(gc.get_freeze_count()))
+    monkeypatch.setattr("logging.config.dictConfig", lambda config: None)
+    try:
+        assert main(["serve", "--bundles", str(bundles)]) == 0
+    finally:
+        gc.unfreeze()
+        logging.captureWarnings(capture=False)
+    assert frozen[0] > 10_000
 
 
 def _status(url: str, headers: dict[str, str] | None = None) -> int:
