@@ -2,7 +2,7 @@
 
 `write_bundle` is what training calls last; `read_bundle` is what the registry calls first. The checksum and the
 preprocessing revision are verified before the network is loaded, so a half-copied or outdated bundle is named, not
-served.
+served. What is wrong is said in plain words, since /health/ready shows it.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from models.preprocessing import ecg, image, sheet, tabular
 from models.preprocessing.ecg import SignalPreprocessing
@@ -25,6 +26,9 @@ MODEL_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
+
+LONGEST_TEXT = 1024**2
+"""Bytes of metadata.json or card.md at most; those that ship have some 10,000."""
 
 Precision = Literal["fp32", "int8"]
 
@@ -157,20 +161,20 @@ class Metadata(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle on disk; `metadata.precision` is that of the network that is used."""
+    """A verified bundle on disk; `metadata.precision` is that of the network that is used.
+
+    `card` is the model card, Markdown. Bundles with the same `fingerprint` are the same in every file.
+    """
 
     folder: Path
     metadata: Metadata
+    card: str = ""
+    fingerprint: str = ""
 
     @property
     def model_path(self) -> Path:
         quantised = self.metadata.int8 and self.metadata.precision == "int8"
         return self.folder / (INT8_FILE if quantised else MODEL_FILE)
-
-    @property
-    def card(self) -> str:
-        """The model card, Markdown."""
-        return (self.folder / CARD_FILE).read_text(encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:
@@ -184,13 +188,27 @@ def read_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
 
     Raises `BundleError`, which names the folder.
     """
+    try:
+        return _read_bundle(folder, precision)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def unreadable(folder: Path, error: OSError) -> BundleError:
+    """What to say of a bundle whose folder or file can't be read."""
+    return BundleError(f"Bundle {folder}: it can't be read ({error.strerror or 'the system says no more'}).")
+
+
+def _read_bundle(folder: Path, precision: Precision) -> Bundle:
     missing = [name for name in (MODEL_FILE, METADATA_FILE, CARD_FILE) if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"Bundle {folder}: {', '.join(missing)} missing.")
+    document = _read_text(folder / METADATA_FILE)
+    card = _read_text(folder / CARD_FILE)
     try:
-        metadata = Metadata.model_validate_json((folder / METADATA_FILE).read_bytes())
+        metadata = Metadata.model_validate_json(document)
     except ValidationError as error:
-        raise BundleError(f"Bundle {folder}: {METADATA_FILE} is not valid: {error}") from error
+        raise BundleError(f"Bundle {folder}: {METADATA_FILE} is not valid: {_sentences(error)}") from error
     trained, installed = metadata.preprocessing.revision, _REVISIONS[metadata.preprocessing.kind]
     if trained != installed:
         raise BundleError(
@@ -200,9 +218,46 @@ def read_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
     if precision == "int8" and metadata.int8:
         own = {"precision": "int8", "sha256": metadata.int8.sha256, "novelty": metadata.int8.novelty}
         metadata = metadata.model_copy(update=own)
-    bundle = Bundle(folder, metadata)
+    fingerprint = hashlib.sha256(document + b"\0" + card).hexdigest()
+    bundle = Bundle(folder, metadata, card.decode(), fingerprint)
     _verify_checksum(bundle.model_path, metadata.sha256)
     return bundle
+
+
+def _read_text(file: Path) -> bytes:
+    """A file of UTF-8 text of a sane length."""
+    with file.open("rb") as opened:
+        content = opened.read(LONGEST_TEXT + 1)
+    if len(content) > LONGEST_TEXT:
+        raise BundleError(f"Bundle {file.parent}: {file.name} is longer than {LONGEST_TEXT:,} bytes.")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        reason = "it is not UTF-8 text. Copy the bundle again, or save the file as UTF-8."
+        raise BundleError(f"Bundle {file.parent}: {file.name} is not valid: {reason}") from error
+    return content
+
+
+def _sentences(error: ValidationError, most: int = 3) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    said = " ".join(_sentence(problem) for problem in problems[:most])
+    return said if len(problems) <= most else f"{said} {len(problems) - most} more fields are wrong."
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    field = ".".join(str(step) for step in problem["loc"])
+    match problem["type"]:
+        case "json_invalid":
+            return "it is not JSON. Copy the bundle again."
+        case "missing":
+            return f"`{field}` is missing."
+        case "extra_forbidden":
+            return f"`{field}` is not known to this version of the service."
+    if not field:
+        return "it is not a JSON object."
+    message = problem["msg"]
+    expected = message.removeprefix("Input ") if message.startswith("Input should be") else "has a value that is wrong"
+    return f"`{field}` {expected}."
 
 
 def _verify_checksum(file: Path, expected: str) -> None:

@@ -1,14 +1,14 @@
 """One network in ONNX Runtime on the CPU: the graph is checked against its bundle's metadata, then warmed and run."""
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, BundleError, TensorSpec
+from models.bundle import Bundle, BundleError, Metadata, TensorSpec
 
 Tensor = NDArray[Any]
 Outputs = Mapping[str, NDArray[np.float32]]
@@ -74,8 +74,9 @@ class Engine:
         self._bundle = bundle
         shared = threads > 1 and bundle.metadata.preprocessing.kind != "tabular"
         try:
-            self._session = _open(bundle.model_path, threads=1)
-            self._lone_session = _open(bundle.model_path, threads=threads) if shared else self._session
+            graph = bundle.model_path.read_bytes()
+            self._session = _open(graph, threads=1)
+            self._lone_session = _open(graph, threads=threads) if shared else self._session
         except Exception as error:
             raise BundleError(f"Bundle {bundle.folder}: ONNX Runtime can't load the graph: {error}") from error
         self._input = bundle.metadata.input.name
@@ -141,10 +142,8 @@ class Engine:
         On one core: where bundles open on every core, threads that spin would hold up the others for longer than a
         first run on every core takes more than a second one.
         """
-        preprocessing = self._bundle.metadata.preprocessing
-        batch = np.zeros((1, *preprocessing.tensor_shape), _ELEMENTS[preprocessing.kind][1])
         try:
-            probabilities = self.run(batch)[PROBABILITIES]
+            probabilities = self.run(blank(self._bundle.metadata)[np.newaxis])[PROBABILITIES]
         except EngineError as error:
             raise BundleError(f"{error} This was its first run.") from error
         in_range = bool(np.all((probabilities >= 0) & (probabilities <= 1)))
@@ -153,20 +152,30 @@ class Engine:
             raise BundleError(f"Bundle {self._bundle.folder}: the outputs {PROBABILITIES} are not probabilities.")
 
 
-def _open(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(path), _session_options(threads), providers=["CPUExecutionProvider"])
+def blank(metadata: Metadata) -> Tensor:
+    """The input of zeros, without batch axis, that every network of this metadata computes."""
+    preprocessing = metadata.preprocessing
+    return np.zeros(preprocessing.tensor_shape, _ELEMENTS[preprocessing.kind][1])
+
+
+def _open(graph: bytes, *, threads: int) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(graph, _session_options(threads), providers=["CPUExecutionProvider"])
 
 
 def _session_options(threads: int) -> onnxruntime.SessionOptions:
     """The threads of a run on every core spin while they wait for one another: a picture takes 11.4 ms, with sleeping
     ones 14.7, hardly less than on one core. Only a request that finds the service idle is computed so. They stop when
-    the run ends: spinning on, they would take a core from the next request."""
+    the run ends: spinning on, they would take a core from the next request.
+
+    Weights in files beside the graph, which the checksum does not cover and whose paths may lead anywhere, are looked
+    for where there is no file."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ONLY_ERRORS
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     return options
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.bundle import INT8_FILE, Bundle, BundleError, NoveltySpec, file_sha256, read_bundle
+from models.bundle import INT8_FILE, LONGEST_TEXT, Bundle, BundleError, NoveltySpec, file_sha256, read_bundle
 from models.preprocessing import ecg, image, tabular
 from models.preprocessing.ecg import SignalPreprocessing
 from tests.fake_bundle import make_bundle
@@ -141,3 +141,60 @@ def test_a_missing_or_changed_int8_network_is_refused(bundle: Bundle) -> None:
     with pytest.raises(BundleError, match=r"model\.int8\.onnx missing"):
         read_bundle(bundle.folder, "int8")
     assert read_bundle(bundle.folder).metadata.int8
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"classes": 3}', '{"preprocessing": {"kind": "sound"}}', "[" * 100_000]
+)
+def test_what_is_wrong_with_metadata_is_said_in_plain_words(bundle: Bundle, content: str) -> None:
+    (bundle.folder / "metadata.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BundleError) as refusal:
+        read_bundle(bundle.folder)
+    said = str(refusal.value)
+    assert len(said) < 400
+    for internal in ("pydantic", "Metadata", "type=", "input_value", "http", "\n"):
+        assert internal not in said
+
+
+def test_a_field_that_is_wrong_is_named_with_what_it_should_be(bundle: Bundle) -> None:
+    _edit(bundle, lambda metadata: metadata.update(temperature=-1, precision="fp8"))
+    with pytest.raises(BundleError, match=r"`precision` should be 'fp32' or 'int8'\. `temperature` should be greater"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("name", ["card.md", "metadata.json"])
+def test_text_that_is_not_utf_8_is_refused(bundle: Bundle, name: str) -> None:
+    with (bundle.folder / name).open("ab") as file:
+        file.write(b"M\xfcller")
+    with pytest.raises(BundleError, match=f"{name} is not valid: it is not UTF-8 text"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("name", ["card.md", "metadata.json"])
+def test_text_without_end_is_refused(bundle: Bundle, name: str) -> None:
+    with (bundle.folder / name).open("ab") as file:
+        file.write(b" " * LONGEST_TEXT)
+    with pytest.raises(BundleError, match=f"{name} is longer than 1,048,576 bytes"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("name", ["card.md", "metadata.json", "model.onnx"])
+def test_a_file_that_cannot_be_read_is_a_bundle_error(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.name == name:
+            raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, *arguments, **options)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BundleError, match=rf"{bundle.folder}: it can't be read \(Permission denied\)"):
+        read_bundle(bundle.folder)
+
+
+def test_bundles_are_told_apart_by_every_file(bundle: Bundle) -> None:
+    assert read_bundle(bundle.folder).fingerprint == bundle.fingerprint
+    (bundle.folder / "card.md").write_text("# Another card", encoding="utf-8")
+    assert read_bundle(bundle.folder).fingerprint != bundle.fingerprint
+    assert read_bundle(bundle.folder).card == "# Another card"

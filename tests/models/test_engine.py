@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from models.bundle import BundleError
+from models.bundle import BundleError, write_bundle
 from models.engine import Engine, EngineError
 from tests.fake_bundle import FEATURES, SIZE, make_bundle, make_graph, make_metadata
 
@@ -163,3 +163,21 @@ def test_a_failing_run_is_an_engine_error_that_names_the_bundle(tmp_path: Path) 
     with pytest.raises(EngineError, match=f"{bundle.folder}: the network failed"):
         engine.run(np.zeros((1, 7, 7, 3), np.uint8))
     assert engine.run(_batch(1))["probabilities"].shape == (1, 7)
+
+
+@pytest.mark.parametrize("place", ["beside.bin", "../outside.bin", "/etc/hostname"])
+def test_weights_in_another_file_are_never_read(tmp_path: Path, place: str) -> None:
+    graph = make_graph(7)
+    weights = next(each for each in graph.graph.initializer if each.name == "weights")
+    for outside in (tmp_path / "skin" / "outside.bin", tmp_path / "skin" / "1.0.0" / "beside.bin"):
+        outside.parent.mkdir(parents=True, exist_ok=True)
+        outside.write_bytes(weights.raw_data)
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"location": place, "length": str(3 * 7 * 4)}.items():
+        weights.external_data.add(key=key, value=value)
+    folder = tmp_path / "skin" / "1.0.0"
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    card, metadata = "# A card", make_metadata("skin")
+    with pytest.raises(BundleError, match="ONNX Runtime can't load the graph"):
+        Engine(write_bundle(folder, model=folder / "model.onnx", card=card, metadata=metadata))
