@@ -23,7 +23,7 @@ from models.preprocessing.image import (
     UnreadablePictureError,
     UnsupportedFormatError,
 )
-from models.registry import ModelNotReadyError
+from models.registry import LoadUnderWayError, ModelNotReadyError
 from models.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError, StuckError
 from schemas.common import FieldProblem, Problem
 
@@ -115,6 +115,12 @@ class MethodNotAllowedError(ServiceError):
 class HeadTooSlowError(ServiceError):
     status, title = HTTPStatus.REQUEST_TIMEOUT, "Request too slow"
     advice = "The request did not arrive in time. Send it again."
+
+
+class ReloadUnderWayError(ServiceError):
+    status, title = HTTPStatus.CONFLICT, "Reload under way"
+    advice = "The models are being loaded already. Try again when that has ended."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
 class BodyTooLargeError(ServiceError):
@@ -234,6 +240,7 @@ _OF_MODELS: Mapping[type[Exception], type[ServiceError]] = {
     StuckError: ModelUnavailableError,
     ShuttingDownError: ModelUnavailableError,
     ModelNotReadyError: ModelUnavailableError,
+    LoadUnderWayError: ReloadUnderWayError,
     NoKnownSymptomError: InvalidRequestError,
 }
 _OF_THE_FRAMEWORK: Mapping[int, type[ServiceError]] = {
@@ -258,7 +265,7 @@ def to_service_error(error: Exception) -> ServiceError:
             return _OF_PICTURES.get(type(error), UnreadableImageError)(str(error))
         case wfdb.RecordError():
             return _OF_RECORDS.get(type(error), UnreadableRecordError)(str(error))
-        case SchedulingError() | ModelNotReadyError() | NoKnownSymptomError():
+        case SchedulingError() | ModelNotReadyError() | NoKnownSymptomError() | LoadUnderWayError():
             return _OF_MODELS.get(type(error), ModelUnavailableError)(str(error))
         case RequestValidationError():
             return _invalid(error.errors())

@@ -11,6 +11,7 @@ from app.memory import give_back_large_blocks
 from app.metrics import Metrics
 from app.opening import open_models
 from app.readers import check_classes
+from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
 from models.opening import Opening
@@ -44,7 +45,8 @@ def make_lifespan(
             observe=metrics.worked,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
-        yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing, stopping=False)
+        with reloading_on_hangup(registry):
+            yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing, stopping=False)
         loading.cancel()
         await asyncio.wait([loading])
         await registry.close()

@@ -19,7 +19,7 @@ from app.middleware import (
 )
 from app.openapi import OPENAPI_PATH, document
 from app.rates import parse_rate
-from app.routers import breast, disease, heart, heart_risk, meta, problem_types, skin, xray
+from app.routers import admin, breast, disease, heart, heart_risk, meta, problem_types, skin, xray
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
@@ -63,7 +63,8 @@ def create_app(
         telemetry=tracing.telemetry if tracing else NOT_TRACED,
     )
     handle_errors(app)
-    routers = [module.router for module in (*DIAGNOSES, meta, problem_types)]
+    service = (meta, problem_types, admin) if settings.admin_key else (meta, problem_types)
+    routers = [module.router for module in (*DIAGNOSES, *service)]
     for router in routers:
         app.include_router(router)
     app.state.endpoints = [

@@ -1,18 +1,44 @@
 """The models that the settings ask for. Without the web framework, which is imported while they open."""
 
+import logging
 from typing import get_args
 
-from app.settings import Settings
-from models.opening import MakeNetwork, Opening
+from app.settings import PREFIX, Settings, SettingsError
+from models.opening import MakeNetwork, Opening, why_unreadable
 from schemas.common import Diagnosis
+
+logger = logging.getLogger("medidiagnose.models")
 
 
 def open_models(settings: Settings, *, make_network: MakeNetwork | None = None) -> Opening:
-    """Start to open the bundles of these settings. Tests may put in their own networks."""
-    return Opening(
+    """Start to open the bundles of these settings. Tests may put in their own networks.
+
+    Raises `SettingsError` where the folder of the models is not there, can't be read or holds none, although it was
+    asked for or demo mode is off, unless demo mode was asked for: nobody who meant to serve a model may find samples
+    answered in its place.
+    """
+    names = get_args(Diagnosis)
+    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, names)):
+        raise SettingsError(
+            f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
+            f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
+        )
+    opening = Opening(
         settings.bundles,
-        get_args(Diagnosis),
+        names,
         threads=settings.threads,
         precision=settings.precision,
+        active=settings.active_models,
         make_network=make_network,
     )
+    for name in opening.names:
+        if name not in opening.models:
+            what = "a fixed sample in demo mode" if settings.demo_mode else "503"
+            logger.warning("Model %s has no bundle: its requests are answered with %s.", name, what)
+    return opening
+
+
+def _needs_models(settings: Settings) -> bool:
+    if not settings.demo_mode:
+        return True
+    return "bundles" in settings.model_fields_set and "demo_mode" not in settings.model_fields_set

@@ -47,6 +47,12 @@ class Settings(BaseSettings):
         description="folder of the trained models",
         json_schema_extra={"shown": "the ones installed"},
     )
+    active_models: Path | None = Field(
+        default=None,
+        description="file that says which version of a model is active, where it isn't the newest; "
+        "`medidiagnose models activate` writes it",
+        json_schema_extra={"shown": "`active.json` beside the models"},
+    )
     demo_mode: bool = Field(
         default=True, description="without a model: answer a fixed sample (`true`) or 503 (`false`)"
     )
@@ -237,12 +243,6 @@ class Settings(BaseSettings):
     def _refuse_room_for_no_body(self) -> Self:
         if self.max_bodies_bytes < self.max_body_bytes:
             raise ValueError(f"{PREFIX}MAX_BODIES_BYTES has no room for one body of {PREFIX}MAX_BODY_BYTES.")
-        return self
-
-    @model_validator(mode="after")
-    def _refuse_missing_bundles(self) -> Self:
-        if not self.demo_mode and not self.bundles.is_dir():
-            raise ValueError(f"demo mode is off, but there is no folder {self.bundles} with trained models.")
         return self
 
 

@@ -81,11 +81,6 @@ class Bar:
         return above and below
 
     @property
-    def text(self) -> str:
-        """The value, with two decimals at most."""
-        return f"{self.value:,.2f}".rstrip("0").rstrip(".")
-
-    @property
     def bound(self) -> str:
         """Its bounds in words, empty where there is none."""
         words = [f"at most {self.most:g}"] if self.most is not None else []
@@ -94,7 +89,10 @@ class Bar:
 
 def judge(benchmark: str, bars: Sequence[Bar]) -> int:
     """Print the bars, write them to build/benchmarks/<benchmark>.json; exit status 1 where one doesn't hold."""
-    rows = [[bar.name, bar.text, bar.unit, bar.bound, "" if bar.holds else "MISSED"] for bar in bars]
+    rows = [
+        [bar.name, f"{bar.value:,.2f}".rstrip("0").rstrip("."), bar.unit, bar.bound, "" if bar.holds else "MISSED"]
+        for bar in bars
+    ]
     print(f"\n{benchmark}", table(["", "measured", "", "bar", ""], rows), sep="\n")
     save(benchmark, {"bars": {bar.name: {**asdict(bar), "holds": bar.holds} for bar in bars}})
     return int(not all(bar.holds for bar in bars))

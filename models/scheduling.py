@@ -391,6 +391,13 @@ class Lane:
             if not outcome.done():
                 outcome.set_exception(ShuttingDownError("The model was put out of service."))
 
+    def check(self) -> None:
+        """Raises `StuckError` or `ShuttingDownError` where it takes no work."""
+        if self._closed:
+            raise ShuttingDownError("The model was put out of service.")
+        if self.stuck and self.stopped:
+            raise self._stuck_error()
+
     def retire(self) -> None:
         """Let those who hold it finish; then the cores forget it, and with it its network."""
         self._retired = True
@@ -435,10 +442,7 @@ class Lane:
         return Piece(self, work, computes=True, queued=[task.queued for task in batch])
 
     async def _enqueue(self, tasks: deque[_Task], work: Any) -> Any:
-        if self._closed:
-            raise ShuttingDownError("The model was put out of service.")
-        if self.stuck and self.stopped:
-            raise self._stuck_error()
+        self.check()
         if not self.busy:
             self._cores.enter(self)
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -10,7 +10,7 @@ from schemas.common import Diagnosis, Part, Precision, Probability
 HealthName = Literal[
     "skin_cancer", "heart_image", "heart_record", "breast_cancer", "pneumonia", "disease", "heart_risk"
 ]
-ModelState = Literal["ready", "loading", "failed", "demo", "stuck"]
+ModelState = Literal["ready", "loading", "failed", "demo", "absent", "stuck", "failing"]
 
 
 class ApiInfo(Part):
@@ -129,11 +129,15 @@ class ModelReadiness(Part):
     """State of one model."""
 
     state: ModelState = Field(
-        description="`demo`: no bundle is installed, a fixed sample is answered. `stuck`: work of it has run past the "
-        "deadline and has not ended."
+        description="`demo`: no bundle is installed, a fixed sample is answered. `absent`: no bundle is installed, and "
+        "demo mode is off. `failed`: its bundle must not be served. `stuck`: work of it has run past the deadline and "
+        "has not ended. `failing`: its network fails on every input."
     )
     version: str | None = Field(default=None, description="Version of the bundle, null without one.")
-    detail: str | None = Field(default=None, description="What is wrong, where the state is `failed` or `stuck`.")
+    detail: str | None = Field(
+        default=None, description="What is wrong, where the state is `failed`, `stuck` or `failing`."
+    )
+    demo: bool = Field(default=False, description="Whether a fixed sample is answered for want of a bundle.")
 
 
 class Readiness(Part):
@@ -145,8 +149,8 @@ class Readiness(Part):
                 {
                     "status": "ready",
                     "models": {
-                        "skin": {"state": "ready", "version": "1.0.0", "detail": None},
-                        "breast": {"state": "demo", "version": None, "detail": None},
+                        "skin": {"state": "ready", "version": "1.0.0", "detail": None, "demo": False},
+                        "breast": {"state": "demo", "version": None, "detail": None, "demo": True},
                     },
                 }
             ]
@@ -157,6 +161,39 @@ class Readiness(Part):
         description="Ready when every model that has a bundle is, until the service is told to stop."
     )
     models: dict[Diagnosis, ModelReadiness] = Field(description="State of each model.")
+
+
+class ModelReload(Part):
+    """What became of one model."""
+
+    outcome: Literal["loaded", "unchanged", "refused", "kept", "absent"] = Field(
+        description="`loaded`: `version` serves from now on. `unchanged`: what served goes on. `refused`: the active "
+        "bundle must not be served; what served goes on. `kept`: the bundle is no longer there; what was loaded goes "
+        "on. `absent`: there is no bundle and was none."
+    )
+    old_version: str | None = Field(description="Version that served before, null where none did.")
+    version: str | None = Field(description="Version that serves now, null where none does.")
+    reason: str | None = Field(description="Why, where the outcome is `refused` or `kept`.")
+
+
+class ReloadReport(Part):
+    """Answer of POST /admin/reload."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "models": {
+                        "skin": {"outcome": "loaded", "old_version": "1.0.0", "version": "1.1.0", "reason": None}
+                    },
+                }
+            ]
+        }
+    )
+
+    success: bool = Field(description="Whether every bundle that is active serves: none was refused or kept.")
+    models: dict[Diagnosis, ModelReload] = Field(description="What became of each model.")
 
 
 class SymptomList(Part):

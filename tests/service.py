@@ -20,7 +20,7 @@ URL = "http://service"
 @asynccontextmanager
 async def running(*, bundles: Path, make_network: MakeNetwork | None = None, **settings: Any) -> AsyncIterator[ASGIApp]:
     """An application between its start and its end, as a server sees it."""
-    chosen = Settings(bundles=bundles, **settings)
+    chosen = Settings(**{"bundles": bundles, "demo_mode": True, **settings})
     app = create_app(chosen, opening=open_models(chosen, make_network=make_network))
     async with app.router.lifespan_context(app) as state:
         yield with_state(app, dict(state or {}))

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app.dependencies import MetricsDep, RegistryDep
 from app.errors import InvalidRequestError, ModelNotFoundError, problems
 from models import knowledge
-from models.registry import Model
+from models.registry import Fault, Model
 from schemas.common import Diagnosis
 from schemas.meta import (
     ApiInfo,
@@ -70,7 +70,10 @@ async def ready(request: Request, registry: RegistryDep, response: Response) -> 
     response.status_code = 200 if registry.ready and not stopping else 503
     return Readiness(
         status="stopping" if stopping else "ready" if registry.ready else "not ready",
-        models={model.name: _readiness(model, registry.fault(model.name)) for model in registry.models},
+        models={
+            model.name: _readiness(model, registry.fault(model.name), demo_mode=request.state.settings.demo_mode)
+            for model in registry.models
+        },
     )
 
 
@@ -112,10 +115,12 @@ def _has_tensorflow() -> bool:
     return find_spec("tensorflow") is not None
 
 
-def _readiness(model: Model, fault: str | None) -> ModelReadiness:
-    state: ModelState = "demo" if model.state == "absent" else model.state
+def _readiness(model: Model, fault: Fault | None, *, demo_mode: bool) -> ModelReadiness:
+    demo = model.state == "absent" and demo_mode
+    state: ModelState = "demo" if demo else model.state
     return ModelReadiness(
-        state="stuck" if fault else state,
+        state=fault.state if fault else state,
         version=model.bundle.metadata.version if model.bundle else None,
-        detail=fault or model.error,
+        detail=fault.reason if fault else model.error,
+        demo=demo,
     )

@@ -23,31 +23,8 @@ import pytest
 from app.cli import main
 from app.keys import hashed, parse_key
 from app.version import installed_version
-from tests.fake_bundle import make_bundle
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_models_lists_each_with_its_version(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "--bundles", str(bundles)]) == 0
-    skin, xray = capsys.readouterr().out.splitlines()
-    assert skin.split() == ["skin", "1.0.0", "fp32", "7", "classes"]
-    assert xray.split() == ["xray", "1.0.0", "fp32", "2", "classes"]
-
-
-def test_models_names_a_bad_bundle_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_bundle(tmp_path, "xray")
-    make_bundle(tmp_path, "skin").model_path.unlink()
-    assert main(["models", "--bundles", str(tmp_path)]) == 1
-    output = capsys.readouterr().out
-    assert "skin          must not be served." in output
-    assert "model.onnx missing" in output
-    assert "xray          1.0.0" in output
-
-
-def test_models_says_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "--bundles", str(tmp_path)]) == 0
-    assert "demo mode" in capsys.readouterr().out
 
 
 def test_a_refused_setting_is_a_sentence_not_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,11 +117,6 @@ def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch, nam
     assert load_settings() == Settings()
 
 
-def test_without_demo_mode_there_must_be_bundles(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="demo mode is off, but there is no folder"):
-        load_settings(demo_mode=False, bundles=tmp_path / "none")
-
-
 def test_a_refusal_never_shows_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIDIAGNOSE_API_KEYS", f"{KEY},tooshort")
     with pytest.raises(SettingsError) as refusal:

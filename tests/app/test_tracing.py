@@ -115,7 +115,7 @@ async def test_without_a_parent_the_log_names_the_trace_that_was_begun(
     async with traced(bundles, exporter) as client:
         with caplog.at_level(logging.INFO, "medidiagnose.access"):
             answer = await client.get("/health", headers={"X-Request-ID": "mine"})
-    (record,) = caplog.records
+    (record,) = [record for record in caplog.records if record.name == "medidiagnose.access"]
     (span,) = [span for span in exporter.get_finished_spans() if span.name == "GET /health"]
     assert isinstance(record.args, dict)
     assert record.args["trace_id"] == trace_of(span)

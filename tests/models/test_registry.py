@@ -1,8 +1,11 @@
 """The registry: bundles are found, checked and kept apart; requests are bounded, timed and drained."""
 
 import asyncio
+import gc
 import logging
+import shutil
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,12 +16,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle import BundleError, Metadata
-from models.engine import Engine
+from models.bundle import Bundle, BundleError, Metadata
+from models.engine import Engine, EngineError
 from models.opening import Opening
 from models.preprocessing.image import UnreadablePictureError
 from models.preprocessing.tabular import TabularError
-from models.registry import ModelNotReadyError, ModelRegistry
+from models.registry import FAILURES, LoadUnderWayError, ModelNotReadyError, ModelRegistry, Reload
 from models.scheduling import DeadlineError, QueueFullError, ShuttingDownError, StuckError
 from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
 
@@ -274,7 +277,8 @@ async def test_a_stuck_network_makes_its_model_unready_until_it_ends(bundles: Pa
         await until(lambda: not registry.ready)
         fault = registry.fault("skin")
         assert fault
-        assert fault.startswith("A run of its network has run past the deadline of 0.1 s and has not ended")
+        assert fault.state == "stuck"
+        assert fault.reason.startswith("A run of its network has run past the deadline of 0.1 s and has not ended")
         with pytest.raises(StuckError, match="the model skin"):
             await registry.predict("skin", grey)
         assert (await registry.predict("xray", grey)).probabilities.shape == (2,)
@@ -409,3 +413,202 @@ async def test_a_storm_of_cancellations_leaves_nothing_behind(bundles: Path) -> 
         assert all(outcome.probabilities.shape == (7,) for outcome in outcomes[::2])
         assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[1::2])
         assert registry.under_way("skin") == 0
+
+
+async def test_a_newer_version_takes_over_and_the_old_one_goes(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    networks: list[weakref.ref[Engine]] = []
+
+    def make(bundle: Bundle) -> Engine:
+        engine = Engine(bundle)
+        networks.append(weakref.ref(engine))
+        return engine
+
+    async with loaded(tmp_path, make_network=make) as registry:
+        assert await registry.reload() == [
+            Reload("breast", "absent", None, None),
+            Reload("skin", "unchanged", "1.0.0", "1.0.0"),
+            Reload("xray", "absent", None, None),
+        ]
+        make_bundle(tmp_path, "skin", "1.1.0")
+        make_bundle(tmp_path, "xray")
+        _, skin, xray = await registry.reload()
+        assert skin == Reload("skin", "loaded", "1.0.0", "1.1.0")
+        assert xray == Reload("xray", "loaded", None, "1.0.0")
+        assert (await registry.predict("skin", grey)).metadata.version == "1.1.0"
+        assert (await registry.predict("xray", grey)).metadata.version == "1.0.0"
+        gc.collect()
+        assert [network() is None for network in networks] == [True, False, False]
+
+
+async def test_requests_under_way_finish_with_the_bundle_they_began_with(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    computed: list[str] = []
+
+    class Noting(SlowNetwork):
+        def __init__(self, version: str) -> None:
+            super().__init__()
+            self.gate.set()
+            self.version = version
+
+        def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
+            computed.append(self.version)
+            return super().run(batch, cores=cores)
+
+    gate = threading.Event()
+
+    def prepare_late(metadata: Metadata) -> NDArray[np.uint8]:
+        assert gate.wait(PATIENCE)
+        return grey(metadata)
+
+    async with loaded(tmp_path, make_network=lambda bundle: Noting(bundle.metadata.version)) as registry:
+        before = asyncio.create_task(registry.predict("skin", prepare_late))
+        await asyncio.sleep(0.01)
+        make_bundle(tmp_path, "skin", "2.0.0")
+        await registry.reload()
+        assert (await registry.predict("skin", grey)).metadata.version == "2.0.0"
+        gate.set()
+        assert (await before).metadata.version == "1.0.0"
+        assert computed == ["2.0.0", "1.0.0"]
+
+
+async def test_a_bad_bundle_leaves_the_old_one_serving_and_says_why(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    async with loaded(tmp_path, names=["skin"]) as registry:
+        bad = make_bundle(tmp_path, "skin", "1.1.0")
+        bad.model_path.write_bytes(b"damaged")
+        [skin] = await registry.reload()
+        assert (skin.outcome, skin.old_version, skin.version) == ("refused", "1.0.0", "1.0.0")
+        assert (skin.reason or "").startswith("Bundle skin/1.1.0: model.onnx has checksum")
+        assert registry.ready
+        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+        shutil.rmtree(bad.folder)
+        (tmp_path / "skin" / "1.0.0" / "model.onnx").write_bytes(b"damaged meanwhile")
+        [skin] = await registry.reload()
+        assert skin.outcome == "refused"
+        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+        shutil.rmtree(tmp_path / "skin")
+        [skin] = await registry.reload()
+        assert (skin.outcome, skin.version) == ("kept", "1.0.0")
+        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+
+
+async def test_a_model_that_failed_serves_once_its_bundle_is_mended(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "skin")
+    content = bundle.model_path.read_bytes()
+    bundle.model_path.write_bytes(b"damaged")
+    async with loaded(tmp_path, names=["skin"]) as registry:
+        assert registry.model("skin").state == "failed"
+        bundle.model_path.write_bytes(content)
+        assert await registry.reload() == [Reload("skin", "loaded", None, "1.0.0")]
+        assert registry.ready
+        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+
+
+async def test_a_reload_replaces_a_stuck_network(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    networks = [SlowNetwork(), SlowNetwork()]
+    networks[1].gate.set()
+    made = iter(networks)
+    async with loaded(tmp_path, names=["skin"], make_network=lambda _: next(made), deadline=0.1) as registry:
+        with pytest.raises(DeadlineError):
+            await registry.predict("skin", grey)
+        await until(lambda: not registry.ready)
+        assert await registry.reload() == [Reload("skin", "loaded", "1.0.0", "1.0.0")]
+        assert registry.ready
+        assert (await registry.predict("skin", grey)).probabilities.shape == (7,)
+        networks[0].gate.set()
+
+
+async def test_a_model_of_rows_is_reloaded_too(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk")
+    async with loaded(tmp_path, names=["heart_risk"]) as registry:
+        make_bundle(tmp_path, "heart_risk", "1.1.0")
+        assert await registry.reload() == [Reload("heart_risk", "loaded", "1.0.0", "1.1.0")]
+        assert (await registry.predict_row("heart_risk", form)).metadata.version == "1.1.0"
+
+
+async def test_two_reloads_at_once_are_refused(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    async with loaded(tmp_path) as registry:
+        first = asyncio.create_task(registry.reload())
+        await asyncio.sleep(0)
+        with pytest.raises(LoadUnderWayError):
+            await registry.reload()
+        assert len(await first) == 3
+
+
+async def test_reloads_under_load_lose_nothing(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    async with loaded(tmp_path, names=["skin"], queue_size=64) as registry:
+        done, seen = asyncio.Event(), set[str]()
+
+        async def client() -> int:
+            answers = 0
+            while not done.is_set():
+                prediction = await registry.predict("skin", grey)
+                seen.add(prediction.metadata.version)
+                answers += 1
+            return answers
+
+        clients = [asyncio.create_task(client()) for _ in range(16)]
+        for minor in range(1, 6):
+            make_bundle(tmp_path, "skin", f"1.{minor}.0")
+            assert [each.outcome for each in await registry.reload()] == ["loaded"]
+            await asyncio.sleep(0.02)
+        done.set()
+        assert all(await asyncio.gather(*clients))
+        assert "1.5.0" in seen
+
+
+class FailingNetwork(SlowNetwork):
+    """Fails while it is told to: on every batch, or on those of other inputs than zeros."""
+
+    def __init__(self, classes: int = 7) -> None:
+        super().__init__(classes)
+        self.gate.set()
+        self.fails_on: Callable[[NDArray[Any]], bool] = lambda _: False
+
+    def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
+        if self.fails_on(batch):
+            raise EngineError("no answer")
+        return super().run(batch, cores=cores)
+
+
+@pytest.mark.parametrize("name", ["skin", "heart_risk"])
+async def test_a_network_that_fails_on_every_input_is_named_until_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("models.registry.TEST_SECONDS", 0.01)
+    make_bundle(tmp_path, name)
+    network = FailingNetwork()
+
+    async def predict(registry: ModelRegistry) -> None:
+        await (registry.predict("skin", grey) if name == "skin" else registry.predict_row("heart_risk", form))
+
+    async with loaded(tmp_path, names=[name], make_network=lambda _: network) as registry:
+        network.fails_on = lambda _: True
+        for _ in range(FAILURES):
+            assert registry.ready
+            with pytest.raises(EngineError):
+                await predict(registry)
+        await until(lambda: not registry.ready)
+        fault = registry.fault(name)
+        assert fault
+        assert fault.state == "failing"
+        network.fails_on = lambda _: False
+        await until(lambda: registry.ready)
+        await predict(registry)
+
+
+async def test_inputs_that_fail_do_not_make_the_model_unready(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin")
+    network = FailingNetwork()
+    network.fails_on = lambda batch: bool(batch.any())
+    async with loaded(tmp_path, names=["skin"], make_network=lambda _: network) as registry:
+        for _ in range(3 * FAILURES):
+            with pytest.raises(EngineError):
+                await registry.predict("skin", grey)
+            await asyncio.sleep(0)
+        await until(lambda: network.runs > 0)  # the input of zeros
+        assert registry.ready
