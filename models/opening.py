@@ -82,23 +82,24 @@ class Opening:
     def reopen(self, name: str, serving: Bundle | None) -> Opened | None:
         """Open the active bundle of a model again; None where it is the one that is `serving`. To be called in a
         thread. Raises `BundleError`."""
+        began = time.perf_counter()
         bundle = self._read(name)
         if serving and serving.fingerprint == bundle.fingerprint:
             return None
-        return self._opened(bundle)
+        return self._opened(bundle, began)
 
     def close(self) -> None:
         """Open nothing more; a bundle that is being opened ends by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _open(self, name: str) -> Opened:
-        return self._opened(self._read(name))
+        began = time.perf_counter()
+        return self._opened(self._read(name), began)
 
     def _read(self, name: str) -> Bundle:
         return read_version(active_version(self.folder / name, read_pins(self._active)), self._precision)
 
-    def _opened(self, bundle: Bundle) -> Opened:
-        began = time.perf_counter()
+    def _opened(self, bundle: Bundle, began: float) -> Opened:
         network = self._make_network(bundle)
         return Opened(bundle, network, time.perf_counter() - began)
 
