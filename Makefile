@@ -14,10 +14,10 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-training lint format bench bench-smoke hostile hostile-smoke conformance train-skin train-xray train-heart-risk train-disease train-smoke lock audit sbom clean
+.PHONY: help serve test test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(VENV)/.service ## Start the service on HOST:PORT (127.0.0.1:5000)
 	@exec $(BIN)/medidiagnose serve --host $(HOST) --port $(PORT)
@@ -64,17 +64,8 @@ hostile-smoke: $(VENV)/.dev ## The same in a minute and a half
 conformance: $(VENV)/.dev .venv-schemathesis/.installed ## Compare the service with its OpenAPI document (ARGS=--short)
 	PYTHONPATH=. $(BIN)/python .ci/conformance.py $(ARGS)
 
-train-skin: $(VENV)/.training ## Train the skin model on DATA/HAM10000
-	$(BIN)/medidiagnose-train skin $(if $(DATA),--data $(DATA)) $(ARGS)
-
-train-xray: $(VENV)/.training ## Train the chest model on DATA/chest_xray and DATA/chest_nih
-	$(BIN)/medidiagnose-train xray $(if $(DATA),--data $(DATA)) $(ARGS)
-
-train-disease: $(VENV)/.training ## Make the symptom model from DATA/symptoms
-	$(BIN)/medidiagnose-train disease $(if $(DATA),--data $(DATA)) $(ARGS)
-
-train-heart-risk: $(VENV)/.training ## Fit the heart-risk model on DATA/heart_risk
-	$(BIN)/medidiagnose-train heart-risk $(if $(DATA),--data $(DATA)) $(ARGS)
+train-%: $(VENV)/.training ## Make a model from DATA: skin, xray, breast, heart-record, heart-image, heart-risk, disease, pictures
+	$(BIN)/medidiagnose-train $* $(if $(DATA),--data $(DATA)) $(ARGS)
 
 train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a minute
 	$(BIN)/medidiagnose-train skin --smoke $(ARGS)

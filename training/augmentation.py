@@ -1,12 +1,20 @@
-"""Random changes of a batch of pictures, inside the training graph and reproducible from a seed.
+"""Random changes of a batch of pictures, inside the training graph, on any backend.
 
-Pictures are (n, size, size, 3) float32, 0-255, before and after.
+Pictures are (n, size, size, 3) float32, 0-255, before and after. Keras' own layers resample the batch for each of flip,
+rotation, zoom and shift, and pass over it again for each change of colour; here geometry is one transform and colour
+one linear map, so that all of it takes no longer than two of those layers. `MixUp` and `CutMix` are Keras'.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-import tensorflow as tf
+import keras
+from keras import layers, ops
+
+from training.recipe import AugmentationName
+
+_DEGRADED_OF, _DEGRADED_SIZES = 224, 6
 
 
 @dataclass(frozen=True)
@@ -17,9 +25,10 @@ class Augmentation:
     `border` (a black or grey frame over markers and collimation) as shares of the edge; `brightness` on the 0-255
     scale; `contrast`, `saturation`, `white_balance` and `gamma` as shares either way; `tone` as the share that gets an
     S-shaped curve of random steepness, as another machine would; `noise` as the highest standard deviation;
-    `degrade_share` of the pictures are shrunk to `degrade_to` pixels and enlarged again; `erase_share` get a grey box;
-    `corner_share` get their corners covered; `context_share` keep their middle and get the surroundings of another
-    picture of the batch, so that only the middle goes with the label (Xiao et al. 2021, arXiv:2006.09994).
+    `degrade_share` of the pictures are shrunk to between the two sizes of `degrade_to`, in pixels of a picture of 224,
+    and enlarged again; `erase_share` get a grey box; `corner_share` get their corners covered; `context_share` keep
+    their middle and get the surroundings of another picture of the batch, so that only the middle goes with the label
+    (Xiao et al. 2021, arXiv:2006.09994).
     """
 
     grey: bool = False
@@ -102,163 +111,222 @@ ULTRASOUND = Augmentation(
     border_share=0.3,
 )
 
-RECIPES = {
+PHOTOGRAPH = Augmentation(
+    flip_horizontal=True,
+    rotation=15.0,
+    zoom=1.3,
+    stretch=1.2,
+    shift=0.1,
+    brightness=25.0,
+    contrast=0.25,
+    saturation=0.25,
+    white_balance=0.06,
+    gamma=0.2,
+    noise=5.0,
+    degrade_share=0.3,
+    erase_share=0.25,
+)
+
+AUGMENTATIONS: dict[AugmentationName, Augmentation] = {
     "dermoscopy": DERMOSCOPY,
     "chest_xray": CHEST_XRAY,
     "chest_xray_plain": CHEST_XRAY_PLAIN,
     "ultrasound": ULTRASOUND,
+    "photograph": PHOTOGRAPH,
+    "none": Augmentation(),
 }
 
 
-def augment(pictures: Any, recipe: Augmentation, seed: Any) -> Any:
-    """Change each picture of the batch by its own random draw; `seed` is an int32 tensor of shape (2,)."""
-    draw = _Draw(seed, tf.shape(pictures)[0])
-    if recipe.grey:
-        pictures = pictures[..., :1]
-    pictures = _geometry(pictures, recipe, draw)
-    if recipe.degrade_share:
-        pictures = _degrade(pictures, recipe, draw)
-    pictures = _colour(pictures, recipe, draw)
-    if recipe.context_share:
-        pictures = _swap_context(pictures, recipe, draw)
-    if recipe.border_share:
-        pictures = _frame(pictures, recipe, draw)
-    if recipe.corner_share:
-        pictures = _cover_corners(pictures, recipe, draw)
-    if recipe.erase_share:
-        pictures = _erase(pictures, recipe, draw)
-    pictures = tf.clip_by_value(pictures, 0.0, 255.0)
-    return tf.repeat(pictures, 3, axis=3) if recipe.grey else pictures
+class PictureChanges(layers.Layer):
+    """Changes pictures by an `Augmentation`, then blends pairs of them, with their targets, by the shares of Keras'
+    `MixUp` (Zhang et al. 2018, arXiv:1710.09412) or `CutMix` (Yun et al. 2019, arXiv:1905.04899), 0 for neither.
+
+    Takes a batch of `pictures`, `targets` (n, k) and `weights` (n,); gives them as `Learner` wants them.
+    """
+
+    def __init__(self, augmentation: Augmentation, *, mixup: float = 0.0, cutmix: float = 0.0, seed: int = 0) -> None:
+        super().__init__(name="changes", dtype="float32")
+        self._augment = Augment(augmentation, seed)
+        self._blends = []
+        if mixup:
+            self._blends.append(layers.MixUp(alpha=mixup, seed=seed + 1, data_format="channels_last"))
+        if cutmix:
+            self._blends.append(layers.CutMix(factor=cutmix, seed=seed + 2, data_format="channels_last"))
+
+    def call(self, batch: Any) -> tuple[Any, Any, Any]:
+        pictures = self._augment(ops.cast(batch["pictures"], "float32"))
+        targets, weights = batch["targets"], batch["weights"]
+        if not self._blends:
+            return pictures, targets, weights
+        blended = {"images": pictures, "labels": ops.concatenate([targets, weights[:, None]], axis=1)}
+        for blend in self._blends:
+            blended = blend(blended, training=True)
+        return blended["images"], blended["labels"][:, :-1], blended["labels"][:, -1]
+
+
+class Augment(layers.Layer):
+    """Changes each picture of a batch by its own random draw."""
+
+    def __init__(self, augmentation: Augmentation, seed: int = 0) -> None:
+        super().__init__(name="augment", dtype="float32")
+        self._augmentation = augmentation
+        self._seed = keras.random.SeedGenerator(seed)
+
+    def call(self, pictures: Any) -> Any:
+        how, draw = self._augmentation, _Draw(self._seed, ops.shape(pictures)[0])
+        if how.grey:
+            pictures = pictures[..., :1]
+        pictures = _geometry(pictures, how, draw)
+        for wanted, change in (
+            (how.degrade_share, _degrade),
+            (True, _colour),
+            (how.context_share, _swap_context),
+            (how.border_share, _frame),
+            (how.corner_share, _cover_corners),
+            (how.erase_share, _erase),
+        ):
+            if wanted:
+                pictures = change(pictures, how, draw)
+        pictures = ops.clip(pictures, 0.0, 255.0)
+        return ops.repeat(pictures, 3, axis=3) if how.grey else pictures
 
 
 class _Draw:
-    """Independent random numbers for each use, one for each picture."""
+    """Random numbers, one for each picture."""
 
     def __init__(self, seed: Any, count: Any) -> None:
-        self._seed, self._uses, self.count = seed, 0, count
+        self.seed, self.count = seed, count
 
     def uniform(self, low: float, high: float, *shape: int) -> Any:
-        return tf.random.stateless_uniform((self.count, *shape), self.seed(), low, high)
+        return keras.random.uniform((self.count, *shape), low, high, seed=self.seed)
 
     def factor(self, limit: float) -> Any:
         """Log-uniform between 1 / limit and limit."""
-        return tf.exp(self.uniform(-1.0, 1.0) * tf.math.log(tf.constant(limit, tf.float32)))
+        return ops.exp(self.uniform(-1.0, 1.0) * math.log(limit))
 
     def happens(self, share: float) -> Any:
         return self.uniform(0.0, 1.0) < share
 
-    def seed(self) -> Any:
-        self._uses += 1
-        return tf.random.fold_in(self._seed, self._uses)
 
-
-def _geometry(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    size = tf.cast(tf.shape(pictures)[1], tf.float32)
-    angle = draw.uniform(-recipe.rotation, recipe.rotation) * (3.141592653589793 / 180.0)
-    zoom, stretch = draw.factor(recipe.zoom), tf.sqrt(draw.factor(recipe.stretch))
+def _geometry(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    size = ops.cast(ops.shape(pictures)[1], "float32")
+    angle = draw.uniform(-how.rotation, how.rotation) * (math.pi / 180.0)
+    zoom, stretch = draw.factor(how.zoom), ops.sqrt(draw.factor(how.stretch))
     scale_x, scale_y = zoom * stretch, zoom / stretch
-    if recipe.flip_horizontal:
-        scale_x *= tf.where(draw.happens(0.5), -1.0, 1.0)
-    if recipe.flip_vertical:
-        scale_y *= tf.where(draw.happens(0.5), -1.0, 1.0)
-    shift_x = draw.uniform(-recipe.shift, recipe.shift) * size
-    shift_y = draw.uniform(-recipe.shift, recipe.shift) * size
-    a, b = tf.cos(angle) * scale_x, -tf.sin(angle) * scale_y
-    c, d = tf.sin(angle) * scale_x, tf.cos(angle) * scale_y
+    if how.flip_horizontal:
+        scale_x *= ops.where(draw.happens(0.5), -1.0, 1.0)
+    if how.flip_vertical:
+        scale_y *= ops.where(draw.happens(0.5), -1.0, 1.0)
+    shift_x = draw.uniform(-how.shift, how.shift) * size
+    shift_y = draw.uniform(-how.shift, how.shift) * size
+    a, b = ops.cos(angle) * scale_x, -ops.sin(angle) * scale_y
+    c, d = ops.sin(angle) * scale_x, ops.cos(angle) * scale_y
     centre = (size - 1.0) / 2.0
-    nothing = tf.zeros_like(angle)
+    nothing = ops.zeros_like(angle)
     offset_x = centre - a * centre - b * centre + shift_x
     offset_y = centre - c * centre - d * centre + shift_y
-    matrix = tf.stack([a, b, offset_x, c, d, offset_y, nothing, nothing], axis=1)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
-        transforms=matrix,
-        output_shape=tf.shape(pictures)[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
+    matrix = ops.stack([a, b, offset_x, c, d, offset_y, nothing, nothing], axis=1)
+    return ops.image.affine_transform(
+        pictures, matrix, interpolation="bilinear", fill_mode="reflect", data_format="channels_last"
     )
 
 
-def _degrade(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    low, high = recipe.degrade_to
-    edge = tf.random.stateless_uniform((), draw.seed(), low, high + 1, tf.int32)
-    small = tf.image.resize(pictures, tf.stack([edge, edge]), method="area")
-    soft = tf.image.resize(small, tf.shape(pictures)[1:3], method="bilinear")
-    return tf.where(_each(draw.happens(recipe.degrade_share)), soft, pictures)
+def _degrade(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    """One size for the whole batch, of a few, since every size is a branch of the graph."""
+    size = pictures.shape[1]
+    low, high = (edge * size / _DEGRADED_OF for edge in how.degrade_to)
+    edges = [max(1, round(low + (high - low) * step / (_DEGRADED_SIZES - 1))) for step in range(_DEGRADED_SIZES)]
+
+    def soften(edge: int) -> Any:
+        def resize(sharp: Any) -> Any:
+            small = ops.image.resize(sharp, (edge, edge), antialias=True, data_format="channels_last")
+            return ops.image.resize(small, (size, size), data_format="channels_last")
+
+        return resize
+
+    chosen = ops.cast(keras.random.uniform((), 0.0, _DEGRADED_SIZES, seed=draw.seed), "int32")
+    soft = ops.switch(ops.minimum(chosen, _DEGRADED_SIZES - 1), [soften(edge) for edge in edges], pictures)
+    return ops.where(_each(draw.happens(how.degrade_share)), soft, pictures)
 
 
-def _colour(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    if recipe.gamma:
-        power = _each(draw.factor(1.0 + recipe.gamma))
-        pictures = 255.0 * tf.pow(tf.clip_by_value(pictures, 0.0, 255.0) / 255.0, power)
-    if recipe.tone:
-        pictures = _bend(pictures, recipe, draw)
-    matrix, offset = _colour_map(pictures, recipe, draw)
-    pictures = pictures * matrix + offset if recipe.grey else tf.einsum("nhwc,ncd->nhwd", pictures, matrix) + offset
-    if recipe.noise:
-        shape = tf.concat([tf.shape(pictures)[:3], [1]], 0)
-        pictures += tf.random.stateless_normal(shape, draw.seed()) * _each(draw.uniform(0.0, recipe.noise))
+def _colour(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    if how.gamma:
+        power = _each(draw.factor(1.0 + how.gamma))
+        pictures = 255.0 * ops.power(ops.clip(pictures, 0.0, 255.0) / 255.0, power)
+    if how.tone:
+        pictures = _bend(pictures, how, draw)
+    matrix, offset = _colour_map(pictures, how, draw)
+    pictures = pictures * matrix + offset if how.grey else ops.einsum("nhwc,ncd->nhwd", pictures, matrix) + offset
+    if how.noise:
+        shape = (*ops.shape(pictures)[:3], 1)
+        grain = keras.random.normal(shape, seed=draw.seed)
+        pictures += grain * _each(draw.uniform(0.0, how.noise))
     return pictures
 
 
-def _colour_map(pictures: Any, recipe: Augmentation, draw: _Draw) -> tuple[Any, Any]:
+def _colour_map(pictures: Any, how: Augmentation, draw: _Draw) -> tuple[Any, Any]:
     """Saturation, white balance, contrast and brightness as one linear map of the channels: gains and offsets."""
-    gain = draw.uniform(1.0 - recipe.contrast, 1.0 + recipe.contrast)
-    middle = tf.reduce_mean(pictures[:, ::4, ::4], axis=(1, 2, 3))
-    offset = _each((1.0 - gain) * middle + draw.uniform(-recipe.brightness, recipe.brightness))
-    if recipe.grey:
+    gain = draw.uniform(1.0 - how.contrast, 1.0 + how.contrast)
+    middle = ops.mean(pictures[:, ::4, ::4], axis=(1, 2, 3))
+    offset = _each((1.0 - gain) * middle + draw.uniform(-how.brightness, how.brightness))
+    if how.grey:
         return _each(gain), offset
-    saturation = draw.uniform(1.0 - recipe.saturation, 1.0 + recipe.saturation)[:, None, None]
-    balance = draw.uniform(1.0 - recipe.white_balance, 1.0 + recipe.white_balance, 3)[:, None, :]
-    mixing = saturation * tf.eye(3) + (1.0 - saturation) / 3.0
+    saturation = draw.uniform(1.0 - how.saturation, 1.0 + how.saturation)[:, None, None]
+    balance = draw.uniform(1.0 - how.white_balance, 1.0 + how.white_balance, 3)[:, None, :]
+    mixing = saturation * ops.eye(3) + (1.0 - saturation) / 3.0
     return mixing * balance * gain[:, None, None], offset
 
 
-def _bend(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
+def _bend(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
     steepness, middle = _each(draw.uniform(0.1, 10.0)), _each(draw.uniform(0.25, 0.75))
-    low, high = tf.sigmoid(-steepness * middle), tf.sigmoid(steepness * (1.0 - middle))
-    bent = (tf.sigmoid(steepness * (pictures / 255.0 - middle)) - low) / (high - low) * 255.0
-    return tf.where(_each(draw.happens(recipe.tone)), bent, pictures)
+    low, high = ops.sigmoid(-steepness * middle), ops.sigmoid(steepness * (1.0 - middle))
+    bent = (ops.sigmoid(steepness * (pictures / 255.0 - middle)) - low) / (high - low) * 255.0
+    return ops.where(_each(draw.happens(how.tone)), bent, pictures)
 
 
-def _swap_context(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    along = tf.linspace(0.0, 1.0, tf.shape(pictures)[1])[None, :]
+def _swap_context(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    along = _along(pictures)
     low, high = draw.uniform(0.04, 0.2, 2), 1.0 - draw.uniform(0.04, 0.2, 2)
     softness = 0.02
-    inside_x = tf.sigmoid((along - low[:, :1]) / softness) * tf.sigmoid((high[:, :1] - along) / softness)
-    inside_y = tf.sigmoid((along - low[:, 1:]) / softness) * tf.sigmoid((high[:, 1:] - along) / softness)
+    inside_x = ops.sigmoid((along - low[:, :1]) / softness) * ops.sigmoid((high[:, :1] - along) / softness)
+    inside_y = ops.sigmoid((along - low[:, 1:]) / softness) * ops.sigmoid((high[:, 1:] - along) / softness)
     inside = (inside_y[:, :, None] * inside_x[:, None, :])[..., None]
-    others = tf.roll(pictures, 1, axis=0)
-    return tf.where(_each(draw.happens(recipe.context_share)), pictures * inside + others * (1.0 - inside), pictures)
+    others = ops.roll(pictures, 1, axis=0)
+    return ops.where(_each(draw.happens(how.context_share)), pictures * inside + others * (1.0 - inside), pictures)
 
 
-def _frame(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    along = tf.linspace(0.0, 1.0, tf.shape(pictures)[1])[None, :]
-    low, high = draw.uniform(0.0, recipe.border, 2), 1.0 - draw.uniform(0.0, recipe.border, 2)
+def _frame(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    along = _along(pictures)
+    low, high = draw.uniform(0.0, how.border, 2), 1.0 - draw.uniform(0.0, how.border, 2)
     inside_x = (along >= low[:, :1]) & (along <= high[:, :1])
     inside_y = (along >= low[:, 1:]) & (along <= high[:, 1:])
     inside = (inside_y[:, :, None] & inside_x[:, None, :])[..., None]
-    level = _each(tf.where(draw.happens(0.7), 0.0, draw.uniform(0.0, 255.0)))
-    return tf.where(inside | ~_each(draw.happens(recipe.border_share)), pictures, level)
+    level = _each(ops.where(draw.happens(0.7), 0.0, draw.uniform(0.0, 255.0)))
+    framed = ops.logical_not(inside) & _each(draw.happens(how.border_share))
+    return ops.where(framed, level, pictures)
 
 
-def _cover_corners(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    along = tf.linspace(0.0, 1.0, tf.shape(pictures)[1])[None, :]
+def _cover_corners(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    along = _along(pictures)
     reach = draw.uniform(0.1, 0.25, 2)
     edge_x = (along < reach[:, :1]) | (along > 1.0 - reach[:, :1])
     edge_y = (along < reach[:, 1:]) | (along > 1.0 - reach[:, 1:])
-    corner = (edge_y[:, :, None] & edge_x[:, None, :])[..., None] & _each(draw.happens(recipe.corner_share))
-    return tf.where(corner, _each(draw.uniform(0.0, 160.0)), pictures)
+    corner = (edge_y[:, :, None] & edge_x[:, None, :])[..., None] & _each(draw.happens(how.corner_share))
+    return ops.where(corner, _each(draw.uniform(0.0, 160.0)), pictures)
 
 
-def _erase(pictures: Any, recipe: Augmentation, draw: _Draw) -> Any:
-    along = tf.linspace(0.0, 1.0, tf.shape(pictures)[1])[None, :]
+def _erase(pictures: Any, how: Augmentation, draw: _Draw) -> Any:
+    along = _along(pictures)
     centre, half = draw.uniform(0.0, 1.0, 2), draw.uniform(0.05, 0.17, 2)
-    inside_x = tf.abs(along - centre[:, :1]) < half[:, :1]
-    inside_y = tf.abs(along - centre[:, 1:]) < half[:, 1:]
-    box = (inside_y[:, :, None] & inside_x[:, None, :])[..., None] & _each(draw.happens(recipe.erase_share))
-    return tf.where(box, _each(draw.uniform(0.0, 255.0)), pictures)
+    inside_x = ops.abs(along - centre[:, :1]) < half[:, :1]
+    inside_y = ops.abs(along - centre[:, 1:]) < half[:, 1:]
+    box = (inside_y[:, :, None] & inside_x[:, None, :])[..., None] & _each(draw.happens(how.erase_share))
+    return ops.where(box, _each(draw.uniform(0.0, 255.0)), pictures)
+
+
+def _along(pictures: Any) -> Any:
+    """Positions along the edge, 0-1, (1, size)."""
+    return ops.linspace(0.0, 1.0, pictures.shape[1])[None, :]
 
 
 def _each(values: Any) -> Any:

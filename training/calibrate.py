@@ -1,13 +1,15 @@
 """Temperature and operating points, both from the validation split alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit, softmax
 
 from models.bundle import OperatingPoint
-from training.metrics import FloatArray, IntArray, softmax
+from training.metrics import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,21 @@ def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.fl
     Guo et al. 2017, On calibration of modern neural networks (arXiv:1706.04599), section 4.2.
     """
 
+    exact = np.asarray(logits, dtype=np.float64)
+
     def loss(log_temperature: float) -> float:
-        chances = softmax(logits / np.exp(log_temperature))[np.arange(len(labels)), labels]
+        chances = softmax(exact / np.exp(log_temperature), axis=1)[np.arange(len(labels)), labels]
         return float(np.average(-np.log(np.maximum(chances, 1e-12)), weights=weights))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def fit_multilabel_temperature(labels: FloatArray, logits: FloatArray) -> float:
+    """The temperature T > 0 that minimises the binary cross-entropy of sigmoid(logits / T), both (n, classes)."""
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float(np.mean(np.logaddexp(0.0, scaled) - labels * scaled))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
@@ -49,9 +63,8 @@ def choose_operating_point(
         text = f"highest threshold with sensitivity of at least {rule.minimum_sensitivity:g} on validation"
     else:
         gain = sensitivity + specificity
-        near = np.clip(thresholds[gain >= gain.max() - 0.01], 1e-6, 1 - 1e-6)
-        odds = np.log(near / (1 - near))
-        threshold = float(1 / (1 + np.exp(-(odds.min() + odds.max()) / 2)))
+        odds = logit(np.clip(thresholds[gain >= gain.max() - 0.01], 1e-6, 1 - 1e-6))
+        threshold = float(expit((odds.min() + odds.max()) / 2))
         text = "middle of the range where sensitivity + specificity on validation is within 0.01 of its best"
     return OperatingPoint(
         code=rule.code,
@@ -59,6 +72,17 @@ def choose_operating_point(
         rule=text,
         sensitivity=float(np.average(scores[positive] >= threshold, weights=weights[positive])),
         specificity=float(np.average(scores[~positive] < threshold, weights=weights[~positive])),
+    )
+
+
+def choose_multilabel_points(
+    classes: Sequence[str], labels: FloatArray, chances: FloatArray
+) -> tuple[OperatingPoint, ...]:
+    """One threshold for each of the classes, which may occur together; labels, 0 or 1, and chances are (n, classes)."""
+    exact, even = np.asarray(chances, dtype=np.float64), np.ones(len(chances))
+    return tuple(
+        choose_operating_point(OperatingRule(code), labels[:, index] > 0, exact[:, index], even)
+        for index, code in enumerate(classes)
     )
 
 

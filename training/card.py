@@ -1,12 +1,11 @@
 """The model card (Mitchell et al. 2019, arXiv:1810.03993) written from what was measured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from models.bundle import Estimate, Metadata
 from models.preprocessing.ecg import SignalPreprocessing
 from models.preprocessing.sheet import SheetPreprocessing
 from models.preprocessing.tabular import TabularPreprocessing
-from training.report import format_estimate
 
 INTERVALS = (
     "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "
@@ -15,20 +14,12 @@ INTERVALS = (
 )
 INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients or, for vignettes, over diagnoses."
 _FEATURES_NAMED = 20
-TITLES = {
-    "skin": "Skin lesions from dermoscopy, seven classes",
-    "xray": "Pneumonia on chest X-rays",
-    "breast": "Breast ultrasound, BI-RADS 1 to 5 and malignancy",
-    "heart_image": "Pictures of 12-lead ECG sheets, five superclasses",
-    "heart_record": "12-lead ECG records, five superclasses",
-    "heart_risk": "The chance of a narrowed coronary artery, from a form",
-    "disease": "Diseases from symptoms",
-}
+Subgroups = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
+"""Set to subgroup to figures."""
 
 
-def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Estimate]]], notes: str) -> str:
-    """The card in Markdown. `subgroups` maps set to subgroup to figures; `notes` is what a person adds."""
-    title = TITLES.get(metadata.name, metadata.name)
+def write_card(metadata: Metadata, title: str, subgroups: Subgroups, notes: str) -> str:
+    """The card in Markdown; `notes` is what a person adds."""
     lines = [
         f"# {title}",
         "",
@@ -66,6 +57,11 @@ def write_card(metadata: Metadata, subgroups: dict[str, dict[str, dict[str, Esti
     return "\n".join([*lines, "", notes.strip(), ""])
 
 
+def format_estimate(estimate: Estimate) -> str:
+    """`0.812 (0.790 to 0.833)`."""
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
 def _operating_points(metadata: Metadata) -> Iterable[str]:
     points = [
         (point.code, f"{point.threshold:.4f}", point.rule, f"{point.sensitivity:.3f}", f"{point.specificity:.3f}")
@@ -98,7 +94,7 @@ def _input(metadata: Metadata) -> str:
     return f"{spec.size} x {spec.size} RGB, framing `{spec.framing}`"
 
 
-def _subgroup_table(subgroups: dict[str, dict[str, Estimate]]) -> Iterable[str]:
+def _subgroup_table(subgroups: Mapping[str, Mapping[str, Estimate]]) -> Iterable[str]:
     columns = list(dict.fromkeys(figure for figures in subgroups.values() for figure in figures))
     yield f"| subgroup | n | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 2) + "|"

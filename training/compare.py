@@ -3,21 +3,21 @@
 `medidiagnose-train compare skin`. Fine-tuning shifts the figures up, rarely the order.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
-import tensorflow as tf
-from numpy.typing import NDArray
 from rich.table import Table
+from scipy.special import softmax
 
 from training.calibrate import fit_temperature
-from training.datasets.pictures import labels_of, load_tensors
-from training.losses import LossName, classification_loss, inverse_frequency_weights
-from training.metrics import balanced_accuracy, expected_calibration_error, macro_auroc, softmax
-from training.pipeline import Run
-from training.splits import Splits
-from training.two_phase import FloatArray, build_network, predict_in_batches, sampling_weights
+from training.datasets.pictures import Sample, labels_of, load_tensors
+from training.diagnoses.picture_task import Run
+from training.metrics import balanced_accuracy, expected_calibration_error, macro_auroc
+from training.picture_trainer import FeaturesAsTheyAre, Objective, build_network, sampling_weights
+from training.recipe import LossName, Recipe
+from training.trainer import Draws, FloatArray, Learner, jit_compiles, predict_in_batches
 
 STEPS = 600
 BATCH = 256
@@ -47,58 +47,41 @@ VARIANTS = tuple(
 )
 
 
-def compare(run: Run, splits: Splits) -> Table:
+def compare(run: Run) -> Table:
     """A table of each variant's balanced accuracy, macro AUROC and ECE on validation."""
-    recipe = run.task.recipe
-    network = build_network(recipe, len(recipe.classes))
+    recipe, splits = run.task.recipe, run.splits
+    network = build_network(recipe, len(recipe.classes), size=recipe.preprocessing.size)
     pooled = keras.Model(network.input, network.get_layer("pool").output)
     features, checks = (
         predict_in_batches(pooled, load_tensors(part, recipe.preprocessing, run.cache), recipe.batch_size)
         for part in (splits.train, splits.validation)
     )
-    labels, truth = labels_of(splits.train), labels_of(splits.validation)
+    truth = labels_of(splits.validation)
     table = Table("variant", "balanced accuracy", "macro AUROC", "ECE", "ECE after temperature")
     for variant in VARIANTS:
-        shares = sampling_weights(splits.train, recipe) if variant.balanced_draw else np.full(len(labels), 1.0)
-        head = _train_head(variant, features, labels, shares / shares.sum(), len(recipe.classes), recipe.seed)
-        scores = np.asarray(head(checks))
-        cooled = softmax(scores / fit_temperature(truth, scores))
+        scores = np.asarray(_train_head(variant, recipe, features, splits.train)(checks))
+        chances = softmax(scores.astype(np.float64), axis=1)
+        cooled = softmax(scores.astype(np.float64) / fit_temperature(truth, scores), axis=1)
         figures = (
             balanced_accuracy(truth, scores),
             macro_auroc(truth, scores),
-            expected_calibration_error(truth, softmax(scores)),
+            expected_calibration_error(truth, chances),
             expected_calibration_error(truth, cooled),
         )
         table.add_row(variant.name, *(f"{figure:.3f}" for figure in figures))
     return table
 
 
-def _train_head(
-    variant: Variant,
-    features: FloatArray,
-    labels: NDArray[np.int64],
-    shares: NDArray[np.float64],
-    classes: int,
-    seed: int,
-) -> keras.layers.Dense:
+def _train_head(variant: Variant, recipe: Recipe, features: FloatArray, samples: Sequence[Sample]) -> keras.Model:
     """A linear head trained on features (n, d) by one variant."""
-    keras.utils.set_random_seed(seed)
-    head = keras.layers.Dense(classes)
-    head.build(features.shape)
-    optimizer = keras.optimizers.AdamW(2e-3, weight_decay=0.01)
-    optimizer.build(head.trainable_variables)
-    counts = np.bincount(labels, minlength=classes).tolist()
-    class_weights = inverse_frequency_weights(counts) if variant.class_weighting else None
-    rng = np.random.default_rng(seed)
-
-    @tf.function(autograph=False)
-    def step(batch: FloatArray, truth: NDArray[np.int64]) -> None:
-        with tf.GradientTape() as tape:
-            loss = classification_loss(variant.loss, truth, head(batch), smoothing=0.0, class_weights=class_weights)
-        variables = head.trainable_variables
-        optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
-
-    for _ in range(STEPS):
-        drawn = rng.choice(len(labels), BATCH, p=shares)
-        step(tf.constant(features[drawn]), tf.constant(labels[drawn]))
+    keras.utils.set_random_seed(recipe.seed)
+    objective = Objective(replace(recipe, loss=variant.loss, class_weighting=variant.class_weighting, smoothing=0.0))
+    inputs = keras.Input(features.shape[1:])
+    head = keras.Model(inputs, keras.layers.Dense(objective.logits)(inputs))
+    arrays = {"features": features, "targets": objective.targets(samples), "weights": objective.weights(samples)}
+    chances = sampling_weights(samples, recipe) if variant.balanced_draw else np.full(len(samples), 1 / len(samples))
+    learner = Learner(head, FeaturesAsTheyAre(), objective.loss)
+    learner.compile(keras.optimizers.AdamW(2e-3, weight_decay=0.01), loss=None, jit_compile=jit_compiles())
+    draws = Draws(arrays, chances, batch_size=BATCH, steps=STEPS, seed=recipe.seed)
+    learner.fit(draws, shuffle=False, verbose=0)
     return head

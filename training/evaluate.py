@@ -1,14 +1,16 @@
 """Measures a bundle on a split: figures with 95 % intervals from a bootstrap over groups (lesions, patients)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.bundle import Estimate, OperatingPoint
+from models.bundle import Estimate, OperatingPoint, TensorSpec
 from models.preprocessing.image import UInt8Array
 from training import metrics
 from training.datasets.pictures import Sample, labels_of
@@ -17,7 +19,8 @@ REPEATS = 1000
 SMALLEST_SUBGROUP = 20
 
 FloatArray = NDArray[np.float32]
-Statistic = Callable[[NDArray[np.int64], FloatArray], float]
+Statistic = Callable[[Any, Any], float]
+"""A figure of labels (n, ...) and probabilities (n, ...) of the same cases."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,17 @@ def predict(model: Path, inputs: UInt8Array | FloatArray, batch_size: int = 16) 
     return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
 
 
+def tensor_specs(exported: Path) -> tuple[TensorSpec, tuple[TensorSpec, ...]]:
+    """The graph's input and outputs, as metadata.json records them."""
+    session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+
+    def spec(value: Any) -> TensorSpec:
+        shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+        return TensorSpec(name=value.name, dtype=value.type.removeprefix("tensor(").removesuffix(")"), shape=shape)
+
+    return spec(session.get_inputs()[0]), tuple(spec(output) for output in session.get_outputs())
+
+
 def evaluate(
     name: str,
     samples: Sequence[Sample],
@@ -65,7 +79,7 @@ def evaluate(
     operating_points: Sequence[OperatingPoint],
     report_by: Sequence[str],
     *,
-    repeats: int = REPEATS,
+    repeats: int | None = None,
 ) -> Evaluation:
     """Measure `probabilities` (n, classes) of `samples`. Subgroups under 20 cases are left out."""
     labels = labels_of(samples)
@@ -81,21 +95,45 @@ def evaluate(
                     labels[chosen],
                     probabilities[chosen],
                     [groups[i] for i in chosen],
-                    repeats // 4,
+                    max(1, (repeats or REPEATS) // 4),
                 )
     figures = _estimates(statistics, labels, probabilities, groups, repeats)
     return Evaluation(name, figures, subgroups, _class_rows(labels, probabilities, classes), labels, probabilities)
 
 
+def measure_multilabel(
+    labels: FloatArray,
+    probabilities: FloatArray,
+    classes: Sequence[str],
+    points: Sequence[OperatingPoint],
+    groups: Sequence[Any],
+    *,
+    repeats: int | None = None,
+) -> dict[str, Estimate]:
+    """Figures of classes that may occur together; labels, 0 or 1, and probabilities are (n, classes)."""
+    statistics: dict[str, Statistic] = {
+        "macro_auroc": metrics.multilabel_macro_auroc,
+        "ece": metrics.multilabel_calibration_error,
+        "brier": metrics.multilabel_brier,
+    }
+    statistics |= {f"auroc_{code}": partial(_auroc_of_column, index) for index, code in enumerate(classes)}
+    for point in points:
+        at_point = partial(_column_at_point, classes.index(point.code), point.threshold)
+        statistics[f"sensitivity_{point.code}"] = partial(at_point, metrics.sensitivity)
+        statistics[f"specificity_{point.code}"] = partial(at_point, metrics.specificity)
+    return _estimates(statistics, labels, probabilities, groups, repeats)
+
+
 def bootstrap(
     statistic: Statistic,
-    labels: NDArray[np.int64],
-    probabilities: FloatArray,
-    groups: Sequence[str],
-    repeats: int,
+    labels: NDArray[Any],
+    probabilities: NDArray[Any],
+    groups: Sequence[Any],
+    repeats: int | None = None,
     seed: int = 0,
 ) -> Estimate:
     """The statistic and its percentile 95 % interval, whole groups drawn with replacement."""
+    repeats = REPEATS if repeats is None else repeats
     _, membership = np.unique(groups, return_inverse=True)
     order = np.argsort(membership, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(membership))[:-1])
@@ -111,12 +149,22 @@ def bootstrap(
     )
 
 
+def _auroc_of_column(index: int, labels: FloatArray, scores: FloatArray) -> float:
+    return metrics.auroc(labels[:, index] > 0, scores[:, index])
+
+
+def _column_at_point(
+    index: int, threshold: float, measure: Callable[..., float], labels: FloatArray, probabilities: FloatArray
+) -> float:
+    return measure(labels[:, index] > 0, probabilities[:, index] >= threshold)
+
+
 def _estimates(
-    statistics: dict[str, Statistic],
-    labels: NDArray[np.int64],
-    probabilities: FloatArray,
-    groups: Sequence[str],
-    repeats: int,
+    statistics: Mapping[str, Statistic],
+    labels: NDArray[Any],
+    probabilities: NDArray[Any],
+    groups: Sequence[Any],
+    repeats: int | None,
 ) -> dict[str, Estimate]:
     """Every statistic that these cases define; a sensitivity without positive cases, say, is left out."""
     estimates = {
@@ -137,9 +185,7 @@ def _statistics(classes: Sequence[str], points: Sequence[OperatingPoint]) -> dic
         "balanced_accuracy": metrics.balanced_accuracy,
         "accuracy": lambda labels, chances: float(np.mean(chances.argmax(axis=1) == labels)),
         "macro_auroc": metrics.macro_auroc,
-        "macro_f1": lambda labels, chances: float(
-            np.mean([metrics.f1(labels == index, chances.argmax(axis=1) == index) for index in np.unique(labels)])
-        ),
+        "macro_f1": metrics.macro_f1,
         "ece": metrics.expected_calibration_error,
         "brier": metrics.brier,
     }

@@ -4,6 +4,10 @@ The graph takes uint8 pictures, and normalisation, temperature, softmax and the 
 service has nothing to add. `check_parity` compares both on real pictures before anything is written to a bundle.
 """
 
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,12 +19,18 @@ import onnxruntime as ort
 from keras import layers
 from numpy.typing import NDArray
 
-from models.bundle import TensorSpec
 from models.preprocessing.image import UInt8Array
 from training.errors import ExportError
-from training.novelty import Gaussian, score_layer, tapped_features
+from training.networks.backbones import BackboneName
+from training.novelty import Gaussian
 
 PARITY = 1e-4
+TAPS: dict[BackboneName, tuple[str, ...]] = {
+    "efficientnet_lite0": ("stage1", "stage2", "stage3", "stage5"),
+    "efficientnet_b0": ("pool",),
+    "mobilenet_v2": ("pool",),
+}
+"""The layers whose features tell how unlike the training data a picture is, by backbone."""
 
 FloatArray = NDArray[np.float32]
 
@@ -35,8 +45,50 @@ def served_model(network: keras.Model, temperature: float, gaussian: Gaussian, t
     return keras.Model(image, {"probabilities": probabilities, "novelty": novelty})
 
 
+def tapped_features(network: keras.Model, taps: Sequence[str]) -> Any:
+    """The symbolic channel means of the tapped layers, concatenated: (n, d)."""
+    pooled = []
+    for tap in taps:
+        output = network.get_layer(tap).output
+        axes = tuple(range(1, len(output.shape) - 1))
+        pooled.append(keras.ops.mean(output, axis=axes) if axes else output)
+    return layers.Concatenate(name="taps")(pooled) if len(pooled) > 1 else pooled[0]
+
+
+def score_layer(gaussian: Gaussian, features: Any) -> Any:
+    """Symbolic novelty scores (n,) of symbolic features (n, d)."""
+    dimensions = len(gaussian.mean)
+    whiten = layers.Dense(dimensions, name="whiten", trainable=False)
+    whitened = whiten(features)
+    whiten.set_weights([gaussian.whitening, -gaussian.mean @ gaussian.whitening])
+    return keras.ops.mean(keras.ops.square(whitened), axis=1)
+
+
 def export_onnx(model: keras.Model, target: Path) -> None:
-    """Write a served model as ONNX, its one input and its outputs under their names in the model."""
+    """Write a served model as ONNX, its one input and its outputs under their names in the model.
+
+    Keras exports from TensorFlow; on another backend the model is saved, and another process exports it from there.
+    Raises `ExportError` where that fails.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if keras.backend.backend() == "tensorflow":
+        _export_here(model, target)
+        return
+    with TemporaryDirectory() as folder:
+        saved = Path(folder) / "served.keras"
+        model.save(saved)
+        done = subprocess.run(  # noqa: S603 our own module, and paths that we made
+            [sys.executable, "-m", "training.export", str(saved), str(target)],
+            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise ExportError(f"The export needs TensorFlow and failed: {done.stderr.strip().splitlines()[-1:]}")
+
+
+def _export_here(model: keras.Model, target: Path) -> None:
     entry = model.inputs[0]
     shape = (None, *entry.shape[1:])
     with TemporaryDirectory() as folder:
@@ -53,7 +105,6 @@ def export_onnx(model: keras.Model, target: Path) -> None:
     for value in (*graph.graph.input, *graph.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(graph)
-    target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(graph, target)
 
 
@@ -63,7 +114,7 @@ def check_parity(model: keras.Model, exported: Path, inputs: UInt8Array | FloatA
     Raises `ExportError` above 1e-4.
     """
     session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
-    expected = model.predict_on_batch(inputs)
+    expected = {name: np.asarray(values) for name, values in model.predict_on_batch(inputs).items()}
     names = sorted(expected)
     found = session.run(names, {model.inputs[0].name: np.ascontiguousarray(inputs)})
     difference = max(
@@ -75,17 +126,6 @@ def check_parity(model: keras.Model, exported: Path, inputs: UInt8Array | FloatA
     return difference
 
 
-def tensor_specs(exported: Path) -> tuple[TensorSpec, tuple[TensorSpec, ...]]:
-    """The graph's input and outputs, as metadata.json records them."""
-    session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
-
-    def spec(value: Any) -> TensorSpec:
-        shape = tuple(size if isinstance(size, int) else None for size in value.shape)
-        return TensorSpec(name=value.name, dtype=value.type.removeprefix("tensor(").removesuffix(")"), shape=shape)
-
-    return spec(session.get_inputs()[0]), tuple(spec(output) for output in session.get_outputs())
-
-
 def _rename(graph: Any, names: dict[str, str]) -> None:
     for node in graph.node:
         for field in (node.input, node.output):
@@ -93,3 +133,7 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
                 field[index] = names.get(name, name)
     for value in (*graph.input, *graph.output):
         value.name = names.get(value.name, value.name)
+
+
+if __name__ == "__main__":
+    _export_here(keras.models.load_model(sys.argv[1]), Path(sys.argv[2]))

@@ -6,23 +6,15 @@ number of channels, so that training pictures score about 1. Low stages keep wha
 and texture, which is where a picture of another kind differs most.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import keras
 import numpy as np
-from keras import layers
 from numpy.typing import NDArray
 
 from models.bundle import NoveltySpec
-from training.backbones import BackboneName
 
-TAPS: dict[BackboneName, tuple[str, ...]] = {
-    "efficientnet_lite0": ("stage1", "stage2", "stage3", "stage5"),
-    "efficientnet_b0": ("pool",),
-    "mobilenet_v2": ("pool",),
-}
+QUANTILE = 0.99
+MARGIN = 1.75
 SHRINKAGE = 0.02
 
 FloatArray = NDArray[np.float32]
@@ -34,16 +26,6 @@ class Gaussian:
 
     mean: FloatArray
     whitening: FloatArray
-
-
-def tapped_features(network: keras.Model, taps: Sequence[str]) -> Any:
-    """The symbolic channel means of the tapped layers, concatenated: (n, d)."""
-    pooled = []
-    for tap in taps:
-        output = network.get_layer(tap).output
-        axes = tuple(range(1, len(output.shape) - 1))
-        pooled.append(keras.ops.mean(output, axis=axes) if axes else output)
-    return layers.Concatenate(name="taps")(pooled) if len(pooled) > 1 else pooled[0]
 
 
 def fit_gaussian(features: FloatArray) -> Gaussian:
@@ -61,16 +43,7 @@ def fit_gaussian(features: FloatArray) -> Gaussian:
     return Gaussian(mean.astype(np.float32), whitening.astype(np.float32))
 
 
-def score_layer(gaussian: Gaussian, features: Any) -> Any:
-    """Symbolic novelty scores (n,) of symbolic features (n, d)."""
-    dimensions = len(gaussian.mean)
-    whiten = layers.Dense(dimensions, name="whiten", trainable=False)
-    whitened = whiten(features)
-    whiten.set_weights([gaussian.whitening, -gaussian.mean @ gaussian.whitening])
-    return keras.ops.mean(keras.ops.square(whitened), axis=1)
-
-
-def choose_threshold(validation_scores: FloatArray, quantile: float, margin: float) -> NoveltySpec:
+def choose_threshold(validation_scores: FloatArray, quantile: float = QUANTILE, margin: float = MARGIN) -> NoveltySpec:
     """`margin` times the given quantile of the validation scores, and the share of validation still above it."""
     threshold = float(np.quantile(validation_scores, quantile) * margin)
     return NoveltySpec(threshold=threshold, false_alarms=float(np.mean(validation_scores > threshold)))

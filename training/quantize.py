@@ -7,7 +7,7 @@ step is just large enough that no pair of its weights can saturate, so the same 
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -30,23 +30,20 @@ from models.bundle import (
     write_bundle,
 )
 from models.engine import NOVELTY, PROBABILITIES
-from models.preprocessing.image import UInt8Array
-from training.datasets.pictures import labels_of, load_tensors
+from models.preprocessing.image import ImagePreprocessing, UInt8Array
+from training.card import format_estimate
+from training.datasets.pictures import Sample, labels_of, load_tensors
+from training.diagnoses.picture_task import PictureTask, measure
 from training.evaluate import Evaluation, predict
-from training.metrics import balanced_accuracy, macro_auroc
-from training.novelty import fit_gaussian
-from training.pipeline import NOVELTY_QUANTILE, measure
-from training.report import format_estimate
+from training.novelty import QUANTILE, fit_gaussian
 from training.splits import Splits
-from training.tasks import Task
 
 log = logging.getLogger(__name__)
 
 CALIBRATION_PICTURES = 256
 TYPICAL_PICTURES = 2048
 ALLOWED_LOSS = 0.005
-"""The most that balanced accuracy or macro AUROC may lose, on validation and on test."""
-FIGURES = (balanced_accuracy, macro_auroc)
+"""The most that any figure may lose, on validation and on test."""
 HEADING = "## int8"
 _TINY = 1e-7
 """Keeps the logarithm of a probability of 0 finite."""
@@ -55,23 +52,21 @@ _LARGEST_PAIR = 127
 
 T = TypeVar("T")
 FloatArray = NDArray[np.float32]
+Figures = Mapping[str, Callable[[NDArray[np.int64], Mapping[str, FloatArray]], float]]
 
 
-def add_int8(bundle: Bundle, splits: Splits, cache: Path | None = None, task: Task | None = None) -> Bundle:
-    """Quantise a picture bundle, write what that loses into its card, and keep model.int8.onnx where it is allowed.
+def add_int8(bundle: Bundle, task: PictureTask, splits: Splits, cache: Path | None = None) -> Bundle:
+    """Quantise a picture bundle, write what that loses of `task.int8_figures` into its card, and keep model.int8.onnx
+    where that is allowed.
 
-    What is allowed on validation is then measured on the test split, as `task` asks. Where it loses more there, it is
-    taken out again: a veto, which chooses nothing by the test split.
+    What is allowed on validation is then measured on the test split, where the bundle has figures of it. Where it loses
+    more there, it is taken out again: a veto, which chooses nothing by the test split.
     """
-    spec = bundle.metadata.image_preprocessing
     reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
-    quantize(reference, quantised, load_tensors(_spread(splits.train, CALIBRATION_PICTURES), spec))
-    typical = load_tensors(_spread(splits.train, TYPICAL_PICTURES), spec)
-    centre(reference, quantised, typical)
-    refit_novelty(quantised, typical)
-    pictures = load_tensors(splits.validation, spec, cache)
+    write_int8(bundle, splits.train)
+    labels, pictures = labels_of(splits.validation), load_tensors(splits.validation, _spec(bundle), cache)
     exact, rough = (predict(model, pictures) for model in (reference, quantised))
-    losses = {"validation": precision_loss(labels_of(splits.validation), exact[PROBABILITIES], rough[PROBABILITIES])}
+    losses = {"validation": precision_loss(task.int8_figures, labels, exact, rough)}
     known = bundle.metadata.novelty
     found = Quantised(
         sha256=file_sha256(quantised),
@@ -80,10 +75,10 @@ def add_int8(bundle: Bundle, splits: Splits, cache: Path | None = None, task: Ta
     )
     same = float(np.mean(exact[PROBABILITIES].argmax(axis=1) == rough[PROBABILITIES].argmax(axis=1)))
     tests: list[Evaluation] = []
-    if task and _allowed(losses):
+    if _allowed(losses) and any(name.startswith("test") for name in bundle.metadata.metrics):
         own = bundle.metadata.model_copy(update={"int8": found, "precision": "int8"})
         tests = measure(task, Bundle(bundle.folder, own), "test", splits.test, cache)
-        losses |= {test.name: _loss_of(test, bundle.metadata.metrics[test.name]) for test in tests}
+        losses |= {test.name: _loss_of(task, test, bundle.metadata.metrics[test.name]) for test in tests}
     allowed = _allowed(losses)
     log.info("int8 against fp32: %s; %s", losses, "kept" if allowed else "not kept")
     lines = [*_verdict(losses, same, quantised.stat().st_size, allowed=allowed), *_measured(tests)]
@@ -96,6 +91,27 @@ def add_int8(bundle: Bundle, splits: Splits, cache: Path | None = None, task: Ta
         card="\n".join([bundle.card.split(HEADING)[0].rstrip(), "", *lines, ""]),
         metadata=metadata.model_dump(exclude={"sha256"}),
     )
+
+
+def write_int8(bundle: Bundle, training: Sequence[Sample]) -> None:
+    """Write model.int8.onnx beside a bundle's network: calibrated, centred and with a novelty of its own, all by
+    training pictures."""
+    reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
+    quantize(reference, quantised, load_tensors(_spread(training, CALIBRATION_PICTURES), _spec(bundle)))
+    typical = load_tensors(_spread(training, TYPICAL_PICTURES), _spec(bundle))
+    if ends_in_softmax(quantised):
+        centre(reference, quantised, typical)
+    refit_novelty(quantised, typical)
+
+
+def ends_in_softmax(model: Path) -> bool:
+    """Whether the probabilities of a network are the softmax of logits, which can be centred."""
+    nodes = onnx.load(str(model)).graph.node
+    return any(node.op_type == "Softmax" and PROBABILITIES in node.output for node in nodes)
+
+
+def _spec(bundle: Bundle) -> ImagePreprocessing:
+    return bundle.metadata.image_preprocessing
 
 
 def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
@@ -199,13 +215,15 @@ def comparable_novelty(reference: NoveltySpec, exact: FloatArray, rough: FloatAr
 
     As far above the 99 % quantile as there.
     """
-    threshold = float(reference.threshold * np.quantile(rough, NOVELTY_QUANTILE) / np.quantile(exact, NOVELTY_QUANTILE))
+    threshold = float(reference.threshold * np.quantile(rough, QUANTILE) / np.quantile(exact, QUANTILE))
     return NoveltySpec(threshold=threshold, false_alarms=float(np.mean(rough > threshold)))
 
 
-def precision_loss(labels: NDArray[np.int64], exact: FloatArray, rough: FloatArray) -> dict[str, float]:
-    """What int8 loses of balanced accuracy and macro AUROC (positive: worse than fp32), on the same pictures."""
-    return _differences(*({each.__name__: each(labels, found) for each in FIGURES} for found in (exact, rough)))
+def precision_loss(
+    figures: Figures, labels: NDArray[np.int64], exact: Mapping[str, FloatArray], rough: Mapping[str, FloatArray]
+) -> dict[str, float]:
+    """What int8 loses of each figure (positive: worse than fp32), by the outputs for the same pictures."""
+    return _differences(*({name: each(labels, found) for name, each in figures.items()} for found in (exact, rough)))
 
 
 def _spread(items: Sequence[T], n: int) -> list[T]:
@@ -233,10 +251,8 @@ def _whitening(model: ModelProto) -> NodeProto:
     raise ValueError(f"{NOVELTY} is not made by a dense layer with a bias.")
 
 
-def _loss_of(test: Evaluation, reference: Mapping[str, Estimate]) -> dict[str, float]:
-    exact, rough = (
-        {each.__name__: part[each.__name__].value for each in FIGURES} for part in (reference, test.figures)
-    )
+def _loss_of(task: PictureTask, test: Evaluation, reference: Mapping[str, Estimate]) -> dict[str, float]:
+    exact, rough = ({name: part[name].value for name in task.int8_figures} for part in (reference, test.figures))
     return _differences(exact, rough)
 
 
@@ -249,6 +265,7 @@ def _allowed(losses: Mapping[str, Mapping[str, float]]) -> bool:
 
 
 def _verdict(losses: Mapping[str, Mapping[str, float]], same: float, size: int, *, allowed: bool) -> Iterator[str]:
+    names = list(losses["validation"])
     verdict = (
         "It is part of the bundle, and served unless MEDIDIAGNOSE_PRECISION is fp32"
         if allowed
@@ -263,12 +280,9 @@ def _verdict(losses: Mapping[str, Mapping[str, float]], same: float, size: int, 
             f"{same:.1%} of the pictures; the test split, measured afterwards, can only take it out. {verdict}."
         ),
         "",
-        f"| loss | {' | '.join(figure.__name__ for figure in FIGURES)} |",
-        f"|---|{'---|' * len(FIGURES)}",
-        *(
-            f"| {part} | {' | '.join(f'{loss[figure.__name__]:+.4f}' for figure in FIGURES)} |"
-            for part, loss in losses.items()
-        ),
+        f"| loss | {' | '.join(names)} |",
+        f"|---|{'---|' * len(names)}",
+        *(f"| {part} | {' | '.join(f'{loss[name]:+.4f}' for name in names)} |" for part, loss in losses.items()),
     )
 
 

@@ -1,12 +1,12 @@
 """The report folder of a run: pictures, one HTML page and a table for the console."""
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -14,11 +14,15 @@ from rich.table import Table
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from sklearn.calibration import CalibrationDisplay, calibration_curve
+from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from models.bundle import Estimate
+from training.card import format_estimate
 from training.evaluate import Evaluation
+from training.metrics import CONFIDENCE_BINS
+from training.recipe import HISTORY
 
-BINS = 15
 TENTHS = 10
 
 
@@ -81,11 +85,6 @@ def write_calibration_report(
     return _write_page(folder, title, parts)
 
 
-def format_estimate(estimate: Estimate) -> str:
-    """`0.812 (0.790 to 0.833)`."""
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
 def _write_page(folder: Path, title: str, parts: Sequence[str]) -> Path:
     page = folder / "index.html"
     style = "body{font:15px system-ui;margin:2rem;max-width:70rem}img{max-width:100%}td{padding:.1rem .8rem}"
@@ -106,18 +105,13 @@ def _html_table(figures: Mapping[str, Estimate]) -> str:
 
 
 def _training_curves(folder: Path) -> str:
-    history = folder.parent / "history.jsonl"
-    if not history.is_file():
+    if not (folder.parent / HISTORY).is_file():
         return ""
-    entries = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
-    steps = [entry["step"] for entry in entries]
+    history = pd.read_csv(folder.parent / HISTORY).set_index("step")
     figure, axes = plt.subplots(1, 2, figsize=(11, 4))
-    axes[0].plot(steps, [entry["loss"] for entry in entries])
-    axes[0].set(title="training loss", xlabel="step")
-    for name in ("balanced_accuracy", "macro_auroc"):
-        axes[1].plot(steps, [entry[name] for entry in entries], label=name.replace("_", " "))
-    axes[1].set(title="validation", xlabel="step")
-    axes[1].legend()
+    history["loss"].plot(ax=axes[0], title="training loss")
+    scores = history.filter(like="val_").drop(columns="val_score", errors="ignore")
+    scores.rename(columns=lambda name: name.removeprefix("val_").replace("_", " ")).plot(ax=axes[1], title="validation")
     figure.tight_layout()
     figure.savefig(folder / "training.png", dpi=110)
     plt.close(figure)
@@ -125,14 +119,16 @@ def _training_curves(folder: Path) -> str:
 
 
 def _confusion(axes: Axes, evaluation: Evaluation, classes: Sequence[str]) -> None:
-    counts = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(counts, (evaluation.labels, evaluation.probabilities.argmax(axis=1)), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(counts.shape):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
-    axes.set(xticks=range(len(classes)), yticks=range(len(classes)), xticklabels=classes, yticklabels=classes)
+    called = evaluation.probabilities.argmax(axis=1)
+    ConfusionMatrixDisplay.from_predictions(
+        evaluation.labels,
+        called,
+        labels=range(len(classes)),
+        display_labels=classes,
+        cmap="Blues",
+        colorbar=False,
+        ax=axes,
+    )
     axes.set(title="confusion matrix", xlabel="leading class", ylabel="truth")
 
 
@@ -140,38 +136,28 @@ def _roc(axes: Axes, evaluation: Evaluation, classes: Sequence[str]) -> None:
     rows = evaluation.classes[1:] if len(classes) == 2 else evaluation.classes
     for row in rows:
         index = list(classes).index(row.code)
-        sensitivity, false_alarms = _roc_curve(evaluation.labels == index, evaluation.probabilities[:, index])
-        axes.plot(false_alarms, sensitivity, label=f"{row.code} {row.auroc:.3f}")
+        positive = evaluation.labels == index
+        if positive.any() and not positive.all():
+            RocCurveDisplay.from_predictions(positive, evaluation.probabilities[:, index], name=row.code, ax=axes)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     axes.set(title="ROC (one against the rest)", xlabel="1 - specificity", ylabel="sensitivity")
-    axes.legend()
-
-
-def _roc_curve(
-    positive: NDArray[np.bool_], scores: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    ranked = positive[np.argsort(-scores, kind="stable")]
-    hits, alarms = np.cumsum(ranked), np.cumsum(~ranked)
-    return np.r_[0.0, hits / max(1, hits[-1])], np.r_[0.0, alarms / max(1, alarms[-1])]
 
 
 def _reliability(axes: Axes, evaluation: Evaluation) -> None:
     confidence = evaluation.probabilities.max(axis=1)
     right = evaluation.probabilities.argmax(axis=1) == evaluation.labels
-    which = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    used = np.unique(which)
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    axes.plot([confidence[which == b].mean() for b in used], [right[which == b].mean() for b in used], marker="o")
-    axes.bar([(b + 0.5) / BINS for b in used], [(which == b).mean() for b in used], width=0.9 / BINS, alpha=0.25)
+    CalibrationDisplay.from_predictions(
+        right, np.clip(confidence, 0, 1), n_bins=CONFIDENCE_BINS, pos_label=True, ax=axes
+    )
+    shares = np.full(len(confidence), 1 / len(confidence))
+    axes.hist(confidence, bins=CONFIDENCE_BINS, range=(0, 1), weights=shares, rwidth=0.9, alpha=0.25)
     axes.set(title=f"reliability, ECE {evaluation.figures['ece'].value:.3f}", xlabel="confidence", ylabel="accuracy")
 
 
 def _calibration(axes: Axes, name: str, labels: NDArray[np.bool_], chances: NDArray[np.float32]) -> None:
     """Mean chance against the share of positive labels in tenths of equal size, with 95 % intervals (normal)."""
-    tenths = np.array_split(np.argsort(chances, kind="stable"), TENTHS)
-    expected = np.array([chances[tenth].mean() for tenth in tenths])
-    found = np.array([labels[tenth].mean() for tenth in tenths])
-    spread = 1.96 * np.sqrt(found * (1 - found) / np.array([len(tenth) for tenth in tenths]))
+    found, expected = calibration_curve(labels, np.clip(chances, 0, 1), n_bins=TENTHS, strategy="quantile")
+    spread = 1.96 * np.sqrt(found * (1 - found) / (len(labels) / len(found)))
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     axes.errorbar(expected, found, yerr=spread, marker="o", capsize=3)
     axes.set(title=f"calibration, {name}", xlabel="mean probability", ylabel="share with the finding")

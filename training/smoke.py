@@ -8,15 +8,15 @@ from PIL import Image
 
 from models.preprocessing.image import ImagePreprocessing
 from training.datasets.pictures import Sample
+from training.diagnoses.picture_task import PictureTask
 from training.splits import Splits, split_groups
-from training.tasks import Task
 
 SIZE = 64
 GROUPS_PER_CLASS = 10
 PICTURES_PER_GROUP = 2
 
 
-def smoke_task(task: Task) -> Task:
+def smoke_task(task: PictureTask) -> PictureTask:
     """The task with pictures of 64 px and a few steps of small batches."""
     recipe = replace(
         task.recipe,
@@ -25,15 +25,17 @@ def smoke_task(task: Task) -> Task:
         warmup=2,
         batch_size=8,
         validate_every=2,
+        sizes=(),
+        head_epochs=3,
     )
     return replace(task, recipe=recipe, version=f"{task.version}.dev0")
 
 
-def smoke_splits(task: Task, folder: Path) -> Splits:
+def smoke_splits(task: PictureTask, folder: Path) -> Splits:
     """Write noisy pictures whose colour tells the class into `folder` and split them by group."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
-    strata = list(task.recipe.stratum_shares)
+    stratum, strata = task.recipe.stratum, list(task.recipe.stratum_shares)
     samples = []
     for label, code in enumerate(task.recipe.classes):
         colour = rng.uniform(40, 215, 3)
@@ -41,13 +43,15 @@ def smoke_splits(task: Task, folder: Path) -> Splits:
             path = folder / f"{code}_{number}.png"
             Image.fromarray(np.clip(rng.normal(colour, 25, (SIZE, SIZE, 3)), 0, 255).astype(np.uint8)).save(path)
             names = dict.fromkeys(task.report_by, "made-up")
+            if stratum:
+                names[stratum] = strata[number % len(strata)]
             samples.append(
                 Sample(
                     path=path,
                     label=label,
                     group=f"{code}_{number // PICTURES_PER_GROUP}",
                     source="smoke",
-                    strata={**names, task.recipe.stratum: strata[number % len(strata)]},
+                    strata=names,
                 )
             )
     development, test = split_groups(samples, 0.2, 0)

@@ -1,12 +1,16 @@
 """Splits that keep every group (lesion, patient, duplicates) on one side and the class shares alike."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from training.datasets.pictures import Sample
+
+TEST_SEED = 1
+VALIDATION_SEED = 2
+"""They fix who is held out: drawn once, and never changed to make a figure better."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,16 @@ def split_groups(samples: Sequence[Sample], share: float, seed: int) -> tuple[li
         held_out.update(groups[i] for i in rng.permutation(len(groups))[: round(share * len(groups))])
     kept = [sample for sample in samples if sample.group not in held_out]
     return kept, [sample for sample in samples if sample.group in held_out]
+
+
+def group_folds(samples: Sequence[Sample], count: int, seed: int) -> Iterator[tuple[list[Sample], list[Sample]]]:
+    """For each of `count` parts that keep groups together and class shares alike: the others, and itself."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels, groups = [sample.label for sample in samples], [sample.group for sample in samples]
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    for kept, held_out in folds.split(labels, labels, groups):
+        yield [samples[index] for index in kept], [samples[index] for index in held_out]
 
 
 def assert_no_leak(*parts: Sequence[Sample]) -> None:

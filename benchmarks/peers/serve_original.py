@@ -6,7 +6,7 @@ from common import PORT, SIZE, tensor_of
 from flask import Flask, request
 from keras import layers
 
-from training.backbones import build_backbone, fold_norms
+from training.networks.backbones import build_backbone, fold_norms
 
 backbone = fold_norms(build_backbone("efficientnet_lite0", SIZE, pretrained=False))
 pooled = layers.GlobalAveragePooling2D()(backbone.output)

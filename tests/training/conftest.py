@@ -1,7 +1,7 @@
 """Made-up data sets in the published layouts, so that no real picture is needed."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,14 +9,57 @@ import numpy as np
 import pytest
 from PIL import Image
 
-WITHOUT_TENSORFLOW = ("datasets/*", "test_splits.py")
+NEEDS_KERAS = (
+    "diagnoses/test_heart_image.py",
+    "diagnoses/test_heart_record.py",
+    "diagnoses/test_pictures.py",
+    "networks/test_backbones.py",
+    "networks/test_breast_heads.py",
+    "networks/test_random_convolutions.py",
+    "networks/test_residual_ecg.py",
+    "networks/test_sheet_convolutions.py",
+    "test_augmentation.py",
+    "test_cli.py",
+    "test_objective.py",
+    "test_picture_task.py",
+    "test_quantize.py",
+    "test_trainer.py",
+)
+NEEDS_THE_REST_OF_THE_EXTRA = (
+    "datasets/test_ecg_readings.py",
+    "datasets/test_ecg_sheet.py",
+    "datasets/test_own_pictures.py",
+    "datasets/test_ptbxl.py",
+    "diagnoses/test_breast.py",
+    "diagnoses/test_disease.py",
+    "diagnoses/test_heart_risk.py",
+    "networks/test_logistic.py",
+    "studies/test_breast_marks.py",
+    "studies/test_chest_surroundings.py",
+    "studies/test_foreign_pictures.py",
+    "test_calibrate.py",
+    "test_evaluate.py",
+    "test_metrics.py",
+)
 
-if find_spec("tensorflow") is None:
-    collect_ignore_glob = [
-        str(path.relative_to(Path(__file__).parent))
-        for path in Path(__file__).parent.glob("test_*.py")
-        if path.name not in WITHOUT_TENSORFLOW
-    ] + ["datasets/test_ecg_readings.py", "datasets/test_ecg_sheet.py"]
+collect_ignore = [
+    *(() if find_spec("keras") else NEEDS_KERAS),
+    *(() if find_spec("sklearn") and find_spec("wfdb") else NEEDS_THE_REST_OF_THE_EXTRA),
+]
+"""All others need NumPy alone."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_repeats() -> Iterator[None]:
+    """Intervals from few resamples, statistics from few batches, to be quick; the bootstrap has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("sklearn"):
+            patch.setattr("training.evaluate.REPEATS", 20)
+            patch.setattr("training.diagnoses.heart_risk.RESAMPLES", 20)
+        if find_spec("keras"):
+            patch.setattr("training.networks.residual_ecg.SETTLING", 3)
+        yield
+
 
 PictureWriter = Callable[[Path, tuple[int, int]], Path]
 

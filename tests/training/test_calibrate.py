@@ -1,21 +1,27 @@
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
 
-from training.calibrate import OperatingRule, choose_operating_point, fit_temperature
-from training.metrics import softmax
+from training.calibrate import (
+    OperatingRule,
+    choose_multilabel_points,
+    choose_operating_point,
+    fit_multilabel_temperature,
+    fit_temperature,
+)
 
 
 def test_the_temperature_that_skewed_the_logits_is_found() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(20_000, 3))
-    labels = np.array([rng.choice(3, p=row) for row in softmax(logits)])
+    labels = np.array([rng.choice(3, p=row) for row in softmax(logits, axis=1)])
     assert fit_temperature(labels, logits * 2.5) == pytest.approx(2.5, rel=0.05)
 
 
 def test_weights_decide_whose_temperature_it_is() -> None:
     rng = np.random.default_rng(1)
     logits = rng.normal(size=(8_000, 2)) * 2
-    labels = np.array([rng.choice(2, p=row) for row in softmax(logits)])
+    labels = np.array([rng.choice(2, p=row) for row in softmax(logits, axis=1)])
     both, labels = np.concatenate([logits, logits * 4]), np.concatenate([labels, labels])
     weights = np.r_[np.zeros(8_000), np.ones(8_000)]
     assert fit_temperature(labels, both, weights) == pytest.approx(4.0, rel=0.1)
@@ -40,3 +46,14 @@ def test_without_a_wanted_sensitivity_the_middle_of_the_best_range() -> None:
 def test_a_class_without_cases_has_no_operating_point() -> None:
     with pytest.raises(ValueError, match="with and without"):
         choose_operating_point(OperatingRule("mel"), np.zeros(3, bool), np.ones(3), np.ones(3))
+
+
+def test_the_temperature_of_classes_that_occur_together_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 2)).astype(np.float32)
+    labels = (rng.random((4000, 2)) < expit(logits)).astype(np.float32)
+    assert fit_multilabel_temperature(labels, logits) == pytest.approx(1.0, abs=0.06)
+    assert fit_multilabel_temperature(labels, 3 * logits) == pytest.approx(3.0, abs=0.2)
+    points = choose_multilabel_points(("a", "b"), labels, expit(logits))
+    assert [point.code for point in points] == ["a", "b"]
+    assert all(0.3 < point.threshold < 0.7 for point in points)

@@ -12,10 +12,11 @@ from models.bundle import INT8_FILE, Bundle, Estimate, NoveltySpec, read_bundle,
 from tests.fake_bundle import make_bundle
 from training import export, quantize
 from training.datasets.pictures import Sample
-from training.evaluate import Evaluation, predict
+from training.diagnoses import skin
+from training.diagnoses.picture_task import FIGURES
+from training.evaluate import Evaluation, predict, tensor_specs
 from training.novelty import Gaussian
 from training.splits import Splits
-from training.tasks import TASKS
 
 SIZE = 32
 
@@ -37,7 +38,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bundle(tmp_path: Path, network: Path) -> Bundle:
     template = make_bundle(tmp_path, "skin").metadata
-    entry, outputs = export.tensor_specs(network)
+    entry, outputs = tensor_specs(network)
     spec = template.image_preprocessing.model_copy(update={"size": SIZE})
     metadata = template.model_dump(exclude={"sha256"}) | {"input": entry, "outputs": outputs, "preprocessing": spec}
     return write_bundle(tmp_path / "bundle", model=network, card="# A card\n\n## int8\n\nold\n", metadata=metadata)
@@ -122,7 +123,7 @@ def test_it_is_kept_only_where_the_loss_is_allowed(
     bundle: Bundle, splits: Splits, monkeypatch: pytest.MonkeyPatch, allowed: float, kept: bool
 ) -> None:
     monkeypatch.setattr(quantize, "ALLOWED_LOSS", allowed)
-    found = quantize.add_int8(bundle, splits)
+    found = quantize.add_int8(bundle, skin.TASK, splits)
     assert (found.folder / INT8_FILE).is_file() == kept
     assert bool(found.metadata.int8) == kept
     assert read_bundle(found.folder, "int8").metadata.precision == ("int8" if kept else "fp32")
@@ -134,7 +135,7 @@ def test_it_is_kept_only_where_the_loss_is_allowed(
 
 def test_what_int8_loses_is_counted_as_worse() -> None:
     exact, rough = np.eye(7, dtype=np.float32), np.full((7, 7), 1 / 7, np.float32)
-    loss = quantize.precision_loss(np.arange(7), exact, rough)
+    loss = quantize.precision_loss(FIGURES, np.arange(7), {"probabilities": exact}, {"probabilities": rough})
     assert loss["balanced_accuracy"] == pytest.approx(1 - 1 / 7, abs=1e-3)
     assert loss["macro_auroc"] == pytest.approx(0.5, abs=1e-3)
 
@@ -150,6 +151,6 @@ def test_a_test_split_that_loses_more_takes_it_out_again(
     reference = {name: Estimate(value=0.9, low=0, high=1, n=7) for name in figures}
     known = bundle.metadata.model_copy(update={"metrics": {"test": reference}}).model_dump(exclude={"sha256"})
     measured = write_bundle(bundle.folder, model=bundle.model_path, card="# A card", metadata=known)
-    found = quantize.add_int8(measured, splits, task=TASKS["skin"])
+    found = quantize.add_int8(measured, skin.TASK, splits)
     assert bool(found.metadata.int8) == kept
     assert f"| test | {loss:+.4f} | {loss:+.4f} |" in found.card

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from training.datasets.pictures import Sample
-from training.splits import assert_no_leak, split_groups
+from training.splits import assert_no_leak, group_folds, split_groups
 
 
 def samples(groups: int, pictures: int = 3) -> list[Sample]:
@@ -35,16 +35,30 @@ def test_a_leak_is_found() -> None:
         assert_no_leak(everything[:2], everything[2:])
 
 
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data"))
+def test_folds_hold_each_group_out_once_and_keep_the_shares_of_classes() -> None:
+    pytest.importorskip("sklearn")
+    parts = list(group_folds(samples(60), 3, seed=1))
+    assert len(parts) == 3
+    held_out = [sample for _, part in parts for sample in part]
+    assert sorted(str(sample.path) for sample in held_out) == sorted(str(sample.path) for sample in samples(60))
+    for kept, part in parts:
+        assert_no_leak(kept, part)
+        assert {sum(sample.label == label for sample in part) for label in range(3)} <= {18, 21}
+
+
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data"))
 
 
 @pytest.mark.skipif(not (DATA / "HAM10000").is_dir(), reason="needs the real data sets (MEDIDIAGNOSE_DATA)")
 @pytest.mark.parametrize("name", ["skin", "xray"])
 def test_the_real_splits_do_not_leak_and_hold_out_what_they_say(name: str) -> None:
-    pytest.importorskip("tensorflow")
-    from training.tasks import TASKS
+    pytest.importorskip("sklearn")
+    from training.diagnoses import training_called
+    from training.diagnoses.training import Job
 
-    splits = TASKS[name].load(DATA)
+    task_of = training_called(name).task_of
+    assert task_of is not None
+    splits = task_of(Job(DATA, Path("runs"))).load(DATA)
     assert_no_leak(splits.train, splits.validation, splits.test)
     groups = {part: {sample.group for sample in getattr(splits, part)} for part in ("train", "validation", "test")}
     share = len(groups["test"]) / sum(map(len, groups.values()))

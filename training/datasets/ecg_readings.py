@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,16 @@ class Readings(NamedTuple):
     tensors: FloatArray
     fit: FloatArray
     consistency: FloatArray
+
+
+@dataclass(frozen=True)
+class SheetData:
+    """Tensors (n, 1000, 24); labels (n, 5), 0 or 1; folds (n,); whether voltages were read or only shapes (n,)."""
+
+    tensors: FloatArray
+    labels: FloatArray
+    folds: NDArray[np.int64]
+    voiced: NDArray[np.bool_]
 
 
 def sheet_of(signal: FloatArray, seed: Sequence[int], severity: float) -> UInt8Array:

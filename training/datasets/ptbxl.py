@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import DataSource
-from models.preprocessing.ecg import LEADS, read_record
-from models.preprocessing.wfdb import RecordError
+from models.preprocessing.ecg import LEADS
 from training.datasets.pictures import check_layout
 from training.errors import DatasetError
 
@@ -65,6 +64,21 @@ class EcgSample:
     def record(self) -> str:
         """Path of the 100 Hz record inside the data set, without `.hea` or `.dat`."""
         return f"records100/{self.ecg_id // 1000 * 1000:05d}/{self.ecg_id:05d}_lr"
+
+
+@dataclass(frozen=True)
+class EcgData:
+    """Signals (n, 1000, 12), band-passed, mV or z-scores; whether the voltage is known (n,); labels (n, 5), 0 or 1."""
+
+    signals: NDArray[np.float32]
+    known: NDArray[np.float32]
+    labels: NDArray[np.float32]
+
+    @property
+    def in_millivolts(self) -> "EcgData":
+        """Those whose voltage is known."""
+        known = self.known > 0
+        return EcgData(self.signals[known], self.known[known], self.labels[known])
 
 
 class EcgSplits(NamedTuple):
@@ -193,15 +207,18 @@ def _normalised(folder: Path) -> dict[int, NDArray[np.float32]]:
 
 
 def _read_record(folder: Path, sample: EcgSample) -> NDArray[np.float32]:
+    import wfdb
+
     path = folder / sample.record
     try:
-        header, signal = (path.with_suffix(suffix).read_bytes() for suffix in (".hea", ".dat"))
-    except OSError as error:
+        record = wfdb.rdrecord(str(path))
+    except FileNotFoundError as error:
         raise DatasetError(f"{path}.hea or .dat missing. Expected layout:\n{LAYOUT}\nGet it from {WHERE}.") from error
-    try:
-        record = read_record(header, signal)
-    except RecordError as error:
+    except (OSError, ValueError, IndexError) as error:
         raise DatasetError(f"{path}: {error}") from error
-    if record.rate != RATE or len(record.signal) != SAMPLES:
-        raise DatasetError(f"{path}: not a record of {SAMPLES} samples at {RATE} Hz.")
-    return record.signal
+    names = [name.upper() for name in record.sig_name]
+    if record.fs != RATE or record.sig_len != SAMPLES or sorted(names) != sorted(lead.upper() for lead in LEADS):
+        raise DatasetError(f"{path}: not a record of {len(LEADS)} leads and {SAMPLES} samples at {RATE} Hz.")
+    if set(record.units) != {"mV"} or not np.isfinite(record.p_signal).all():
+        raise DatasetError(f"{path}: not a record in mV, or one with missing samples.")
+    return np.asarray(record.p_signal[:, [names.index(lead.upper()) for lead in LEADS]], dtype=np.float32)

@@ -75,6 +75,7 @@ def test_a_damaged_row_is_named(published: Path, row: str) -> None:
 
 
 def test_verify_counts_each_hospital(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sklearn")
     assert main(["data", "verify", "uci-heart", str(published)]) == 1
     said = capsys.readouterr().out
     assert "cleveland: 1 patients, published 303" in said

@@ -1,0 +1,121 @@
+"""The whole way from pictures to a bundle that the service would load, on made-up pictures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnxruntime as ort
+import pandas as pd
+import pytest
+
+from models.bundle import read_bundle
+from training import cli
+from training.diagnoses import Job, skin, xray
+from training.diagnoses.picture_task import Run, hold_some_outside, open_run, set_weights
+from training.smoke import smoke_splits, smoke_task
+from training.splits import assert_no_leak
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    assert cli.main(["skin", "--smoke", "--runs", str(folder), "--install", str(folder / "bundles")]) == 0
+    return folder
+
+
+def test_smoke_run_writes_a_bundle_that_answers(runs: Path) -> None:
+    bundle = read_bundle(runs / "bundles" / "skin" / f"{skin.TASK.version}.dev0")
+    session = ort.InferenceSession(str(bundle.model_path))
+    size = bundle.metadata.image_preprocessing.size
+    pictures = np.zeros((3, size, size, 3), np.uint8)
+    probabilities, novelty = session.run(["probabilities", "novelty"], {"image": pictures})
+    assert probabilities.shape == (3, 7)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert novelty.shape == (3,)
+    assert {point.code for point in bundle.metadata.operating_points} == {"mel", "bcc", "akiec"}
+    assert set(bundle.metadata.metrics) == {"validation"}
+    assert "Not a medical device" in bundle.card
+    assert bundle.card.startswith("# Skin lesions from dermoscopy, seven classes")
+
+
+def test_smoke_run_writes_a_report_and_a_keras_model(runs: Path) -> None:
+    report = runs / "skin-smoke" / "report"
+    assert "<img" in (report / "index.html").read_text()
+    assert {path.name for path in report.glob("*.png")} == {"training.png", "validation.png"}
+    assert (runs / "skin-smoke" / "model.keras").is_file()
+    assert pd.read_csv(runs / "skin-smoke" / "history.csv")["step"].tolist() == [2, 4]
+
+
+def test_resume_goes_on_where_the_backup_stands(runs: Path) -> None:
+    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--resume", "--steps", "6", "--bundle-only"]) == 0
+    assert len(pd.read_csv(runs / "skin-smoke" / "history.csv")) == 2
+    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--resume", "--steps", "6"]) == 0
+    assert pd.read_csv(runs / "skin-smoke" / "history.csv")["step"].tolist() == [2, 4, 6]
+
+
+def test_the_test_split_is_measured_when_asked(runs: Path) -> None:
+    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--test"]) == 0
+    metadata = json.loads((runs / "skin-smoke" / "bundle" / "metadata.json").read_text())
+    assert list(metadata["metrics"]) == ["validation", "test"]
+
+
+def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) -> None:
+    command = ["xray", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
+    assert cli.main(command) == 0
+    folder = tmp_path / "xray-smoke"
+    tables = [pd.read_csv(folder / f"fold{number}" / "out_of_fold.csv") for number in (1, 2)]
+    run = open_run(
+        replace(xray.TASK, recipe=replace(xray.TASK.recipe, folds=2)), Job(tmp_path, tmp_path, False, {"smoke": True})
+    )
+    held_out = sorted(path for table in tables for path in table["path"])
+    assert held_out == sorted(str(sample.path) for sample in run.splits.train)
+    networks = [keras.models.load_model(folder / name / "model.keras") for name in ("fold1", "fold2", ".")]
+    first, second, mean = (network.get_weights()[-2] for network in networks)
+    np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    metadata = read_bundle(folder / "bundle").metadata
+    assert metadata.training["folds"] == 2
+    assert sum(part["accuracy"].n for part in metadata.metrics.values()) == len(run.splits.validation)
+
+
+def test_folds_hold_a_tenth_of_the_groups_outside_everything(tmp_path: Path) -> None:
+    splits = smoke_splits(smoke_task(skin.TASK), tmp_path)
+    outside = hold_some_outside(splits)
+    assert_no_leak(outside.train, outside.validation, outside.test)
+    assert len(outside.train) + len(outside.validation) == len(splits.train) + len(splits.validation)
+    assert outside.test == splits.test
+    assert 0.05 < len(outside.validation) / len(outside.train) < 0.2
+
+
+def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:
+    for name, value in (("one", 1.0), ("other", 3.0)):
+        layer = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(value))
+        (tmp_path / name).mkdir()
+        keras.Sequential([keras.Input((2,)), layer]).save(tmp_path / name / "model.keras")
+    arguments = ["average", "skin", str(tmp_path / "one"), str(tmp_path / "other"), "--runs", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    averaged = keras.models.load_model(tmp_path / "skin" / "model.keras")
+    np.testing.assert_array_equal(averaged.get_weights()[0], [[2.0], [2.0]])
+
+
+def test_set_weights_give_each_set_the_same_total(tmp_path: Path) -> None:
+    samples = smoke_splits(xray.TASK, tmp_path).train[:5]
+    weights = set_weights(samples, "set")
+    totals = {
+        value: sum(w for w, s in zip(weights, samples, strict=True) if s.strata["set"] == value)
+        for value in ("kermany", "nih")
+    }
+    assert totals["kermany"] == pytest.approx(totals["nih"])
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_each_way_to_meet_imbalance_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training import compare
+
+    monkeypatch.setattr(compare, "STEPS", 5)
+    task = smoke_task(skin.TASK)
+    run = Run(task, tmp_path / "run", tmp_path / "cache", smoke_splits(task, tmp_path / "pictures"))
+    table = compare.compare(run)
+    assert list(table.columns[0].cells) == [variant.name for variant in compare.VARIANTS]
+    assert all(0 <= float(cell) <= 1 for column in table.columns[1:] for cell in column.cells)

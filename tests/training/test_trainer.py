@@ -1,0 +1,156 @@
+"""Keras' loop with what it lacks: exact resumption, averages that forget their start, sizes that grow."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from training import trainer
+from training.errors import TrainingError
+from training.recipe import LoopRecipe
+from training.trainer import Draws, Learner, Stage, averaged, fit, make_optimizer, predict_in_batches
+
+RECIPE = LoopRecipe(
+    steps=8, warmup=2, batch_size=8, learning_rate=0.1, weight_decay=0.01, averaging=0.99, validate_every=2
+)
+RNG = np.random.default_rng(0)
+ARRAYS = {
+    "x": RNG.normal(size=(40, 4)).astype(np.float32),
+    "targets": np.eye(2, dtype=np.float32)[RNG.integers(0, 2, 40)],
+    "weights": np.ones(40, np.float32),
+}
+
+
+class Noise(keras.layers.Layer):
+    """Noisy inputs, so that what is random in the graph has to be resumed too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seed = keras.random.SeedGenerator(3)
+
+    def call(self, batch: Any) -> tuple[Any, Any, Any]:
+        noise = keras.random.normal(keras.ops.shape(batch["x"]), seed=self.seed)
+        return batch["x"] + noise, batch["targets"], batch["weights"]
+
+
+def loss(targets: Any, logits: Any, weights: Any) -> Any:
+    return keras.losses.CategoricalCrossentropy(from_logits=True)(targets, logits, sample_weight=weights)
+
+
+def make_learner() -> Learner:
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(2)]
+    return Learner(keras.Sequential(layers), Noise(), loss)
+
+
+def stages(score: Any = lambda _: {"score": 0.0}) -> list[Stage]:
+    return [Stage(0, 2, ARRAYS, score), Stage(2, 4, ARRAYS, score, np.full(40, 1 / 40))]
+
+
+def interrupt(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the run end, as by a signal, once `after` epochs are kept."""
+
+    class Interruption(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch + 1 == after:
+                raise KeyboardInterrupt
+
+    usual = trainer._callbacks
+    monkeypatch.setattr(trainer, "_callbacks", lambda *given, **named: [*usual(*given, **named), Interruption()])
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    whole, broken, resumed = make_learner(), make_learner(), make_learner()
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    fit(whole, RECIPE, stages(), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt(after, patch)
+        with pytest.raises(KeyboardInterrupt):
+            fit(broken, RECIPE, stages(), tmp_path / "broken")
+    fit(resumed, RECIPE, stages(), tmp_path / "broken", resume=True)
+    assert int(resumed.optimizer.iterations) == RECIPE.steps
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("whole", "broken")]
+    assert histories[0]["step"].tolist() == [2, 4, 6, 8]
+    pd.testing.assert_frame_equal(*histories)
+
+
+def test_a_new_run_forgets_an_earlier_one(tmp_path: Path) -> None:
+    for _ in range(2):
+        fit(make_learner(), RECIPE, stages(), tmp_path)
+    assert len(pd.read_csv(tmp_path / "history.csv")) == RECIPE.epochs
+
+
+def test_the_average_is_validated_and_ends_the_run(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    def score(network: keras.Model) -> dict[str, float]:
+        seen.append(network.get_weights()[0].copy())
+        return {"score": 1.0}
+
+    learner = make_learner()
+    fit(learner, RECIPE, stages(score), tmp_path)
+    assert len(seen) == RECIPE.epochs
+    np.testing.assert_allclose(learner.network.get_weights()[0], seen[-1], atol=1e-6)
+    with averaged(learner):
+        np.testing.assert_allclose(learner.network.get_weights()[0], seen[-1], atol=1e-6)
+
+
+def test_the_average_soon_forgets_where_it_began() -> None:
+    variable = keras.Variable(np.zeros(1, np.float32))
+    optimizer = make_optimizer(RECIPE)
+    optimizer.build([variable])
+    means, values = [], []
+    for _ in range(5):
+        optimizer.apply([np.ones(1, np.float32)], [variable])
+        values.append(float(np.asarray(variable)[0]))
+        means.append(float(np.asarray(optimizer._model_variables_moving_average[0])[0]))
+    expected = values[0]
+    for step, (value, mean) in enumerate(zip(values, means, strict=True)):
+        kept = 0.0 if step == 0 else min(0.99, (2 + step) / (11 + step))
+        expected = kept * expected + (1 - kept) * value
+        assert mean == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    rate = make_optimizer(RECIPE)._learning_rate
+    assert float(rate(2)) == pytest.approx(0.1, rel=0.05)
+    assert float(rate(0)) < 0.01 > float(rate(8))
+
+
+def test_training_stops_where_validation_gets_no_better(tmp_path: Path) -> None:
+    recipe = LoopRecipe(**{**vars(RECIPE), "patience": 1})
+    fit(make_learner(), recipe, [Stage(0, 4, ARRAYS, lambda _: {"score": 0.0})], tmp_path)
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 2
+
+
+def test_a_loss_that_is_no_number_is_a_sentence_and_not_kept(tmp_path: Path) -> None:
+    broken = {**ARRAYS, "x": np.full((40, 4), np.nan, np.float32)}
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        fit(make_learner(), RECIPE, [Stage(0, 4, broken, lambda _: {"score": 0.0})], tmp_path)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_draws_depend_on_seed_epoch_and_step_alone() -> None:
+    one, other = (Draws(ARRAYS, None, batch_size=8, steps=4, seed=7) for _ in range(2))
+    np.testing.assert_array_equal(one[2][0]["x"], other[2][0]["x"])
+    other.epoch = 1
+    assert not np.array_equal(one[2][0]["x"], other[2][0]["x"])
+    assert len(np.unique(one[0][0]["x"], axis=0)) == 8
+    rare = np.zeros(40)
+    rare[5] = 1
+    assert len(np.unique(Draws(ARRAYS, rare, batch_size=8, steps=1, seed=7)[0][0]["x"], axis=0)) == 1
+
+
+def test_the_last_batch_is_padded_and_cut() -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, inputs * 2.0)
+    np.testing.assert_allclose(predict_in_batches(model, ARRAYS["x"], 16), 2 * ARRAYS["x"], rtol=1e-6)

@@ -1,0 +1,313 @@
+"""From pictures to a bundle: train, calibrate, export, measure on validation; and, once, measure the test split."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle, DataSource, read_bundle
+from training import metrics
+from training.calibrate import OperatingRule
+from training.datasets.pictures import Sample, load_tensors
+from training.diagnoses.training import Job, Option, Training
+from training.draft import BundleDraft, notes_of, record_figures
+from training.evaluate import Evaluation, evaluate, predict
+from training.recipe import Recipe
+from training.splits import Splits, assert_no_leak, group_folds, split_groups
+
+log = logging.getLogger(__name__)
+
+NOVELTY_PICTURES = 2000
+OUTSIDE_SHARE, OUTSIDE_SEED = 0.1, 5
+NETWORK = "model.keras"
+OUT_OF_FOLD = "out_of_fold.csv"
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+FIGURES: Mapping[str, Callable[[IntArray, Mapping[str, FloatArray]], float]] = {
+    "balanced_accuracy": lambda labels, outputs: metrics.balanced_accuracy(labels, outputs["probabilities"]),
+    "macro_auroc": lambda labels, outputs: metrics.macro_auroc(labels, outputs["probabilities"]),
+}
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """`128,160,224` as numbers."""
+    return tuple(int(part) for part in text.split(","))
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """`0.4,0.3,0.3` as numbers."""
+    return tuple(float(part) for part in text.split(","))
+
+
+RECIPE_OPTIONS = (
+    Option("steps", "steps of phase 2", int),
+    Option("warmup", "steps until the learning rate is reached", int),
+    Option("batch_size", "pictures a step", int),
+    Option("learning_rate", "the highest learning rate of phase 2", float),
+    Option("first_stage", "the lowest stage that phase 2 trains, 1 to 8", int),
+    Option("smoothing", "share of each target spread over all classes, 0 to 1", float),
+    Option("mixup", "parameter of MixUp, 0 for none", float),
+    Option("cutmix", "parameter of CutMix, 0 for none", float),
+    Option("balance", "0 draws classes as often as there are pictures, 1 all alike", float),
+    Option("validate_every", "steps from one validation and backup to the next", int),
+    Option("patience", "validations without a better score until the run ends", int),
+    Option("seed", "fixes every draw of the training; who is held out stays the same", int),
+    Option("sizes", "edges of growing pictures, such as 128,160,224; the last is the model's own", whole_numbers),
+    Option("size_shares", "shares of the steps for each of --sizes; default: even", numbers),
+    Option("folds", "train one network without each of so many parts, and average their weights", int),
+    Option(
+        "augmentation",
+        "which random changes pictures get",
+        choices=("dermoscopy", "chest_xray", "chest_xray_plain", "ultrasound", "photograph", "none"),
+    ),
+    Option("backbone", "the pretrained network", choices=("efficientnet_lite0", "efficientnet_b0", "mobilenet_v2")),
+    Option("loss", "what is minimised", choices=("cross_entropy", "focal")),
+    Option("class_weighting", "weigh each class's loss by its rarity", bool),
+)
+RUN_OPTIONS = (
+    Option("smoke", "a run of a minute on made-up pictures", bool),
+    Option("tensorboard", "also write the run's tensorboard/", bool),
+)
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """A picture model: `load` takes the folder that holds the data sets in their published layouts. Values of the
+    stratum `test_by` are measured apart, those of `report_by` as subgroups."""
+
+    title: str
+    version: str
+    licence: str
+    sources: tuple[DataSource, ...]
+    recipe: Recipe
+    load: Callable[[Path], Splits]
+    operating_rules: tuple[OperatingRule, ...] = ()
+    report_by: tuple[str, ...] = ()
+    test_by: str | None = None
+    finish: Callable[[Bundle], Bundle] = lambda bundle: bundle
+    """What else belongs into the bundle's folder."""
+    int8_figures: Mapping[str, Callable[[IntArray, Mapping[str, FloatArray]], float]] = field(
+        default_factory=lambda: dict(FIGURES)
+    )
+    """What must not suffer by int8: figures of labels (n,) and the network's outputs."""
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    def chosen(self, options: dict[str, Any]) -> "PictureTask":
+        """With what the options say of the recipe."""
+        known = {option.name for option in RECIPE_OPTIONS}
+        given = {name: value for name, value in options.items() if name in known and value is not None}
+        return replace(self, recipe=replace(self.recipe, **given))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a picture task: its folder holds checkpoints, history.csv, model.keras, report/ and bundle/."""
+
+    task: PictureTask
+    folder: Path
+    cache: Path
+    splits: Splits
+    resume: bool = False
+    tensorboard: bool = False
+
+
+def picture_training(task: PictureTask) -> Training:
+    """The training of a picture task that is known beforehand."""
+
+    def task_of(job: Job) -> PictureTask:
+        return task.chosen(dict(job.options))
+
+    return training_of_pictures(task.name, task.title, task.version, task_of)
+
+
+def training_of_pictures(
+    name: str,
+    title: str,
+    version: str,
+    task_of: Callable[[Job], PictureTask],
+    options: tuple[Option, ...] = (),
+) -> Training:
+    """A training whose task is found when it is asked for."""
+    return Training(
+        name=name,
+        title=title,
+        version=version,
+        train=lambda job: train(open_run(task_of(job), job)),
+        make_bundle=lambda job: make_bundle(open_run(task_of(job), job)),
+        measure_test=lambda job: record(open_run(task_of(job), job), test=True),
+        task_of=task_of,
+        int8=task_of,
+        options=(*options, *RECIPE_OPTIONS, *RUN_OPTIONS),
+    )
+
+
+def open_run(task: PictureTask, job: Job, *, disjoint: bool = True) -> Run:
+    """The run of a task in a job's folders, its pictures split, so that no group stands on two sides unless told
+    otherwise. Raises `DatasetError`."""
+    from training.smoke import smoke_splits, smoke_task
+
+    if job.options.get("smoke"):
+        task, folder = smoke_task(task).chosen(dict(job.options)), job.runs / f"{task.name}-smoke"
+        splits = smoke_splits(task, folder / "pictures")
+    else:
+        folder, splits = job.runs / task.name, task.load(job.data)
+    if task.recipe.folds:
+        splits = hold_some_outside(splits)
+    if disjoint:
+        assert_no_leak(splits.train, splits.validation, splits.test)
+    return Run(task, folder, job.cache, splits, job.resume, bool(job.options.get("tensorboard")))
+
+
+def hold_some_outside(splits: Splits) -> Splits:
+    """For folds: a tenth of the groups of training and validation as the new validation, which no fold sees, the rest
+    to train on."""
+    train, outside = split_groups([*splits.train, *splits.validation], OUTSIDE_SHARE, OUTSIDE_SEED)
+    return Splits(train, outside, splits.test)
+
+
+def train(run: Run) -> None:
+    """Train and save model.keras. Raises `DatasetError`, `BackboneError` or `TrainingError`."""
+    from training import picture_trainer
+
+    recipe, splits = run.task.recipe, run.splits
+    if recipe.folds:
+        train_folds(run)
+        return
+    into = picture_trainer.PictureRun(run.folder, run.cache, resume=run.resume, tensorboard=run.tensorboard)
+    picture_trainer.train(recipe, splits.train, splits.validation, into)
+
+
+def train_folds(run: Run) -> None:
+    """Train one network without each fold, in fold<n>, where it leaves what it says of that fold as out_of_fold.csv;
+    their mean becomes model.keras. With `resume`, finished folds stay."""
+    import keras
+    import pandas as pd
+
+    from training import picture_trainer
+    from training.trainer import predict_in_batches
+
+    recipe = run.task.recipe
+    folders = []
+    for number, (train_part, held_out) in enumerate(group_folds(run.splits.train, recipe.folds, recipe.seed), 1):
+        folder = run.folder / f"fold{number}"
+        folders.append(folder)
+        if run.resume and (folder / OUT_OF_FOLD).is_file():
+            continue
+        into = picture_trainer.PictureRun(folder, run.cache, resume=run.resume, tensorboard=run.tensorboard)
+        picture_trainer.train(recipe, train_part, held_out, into)
+        network = keras.models.load_model(folder / NETWORK)
+        pictures = load_tensors(held_out, recipe.preprocessing, run.cache)
+        logits = predict_in_batches(network, pictures, recipe.batch_size)
+        table = pd.DataFrame(logits, columns=[f"logit_{code}" for code in recipe.classes])
+        table.insert(0, "path", [str(sample.path) for sample in held_out])
+        table.insert(1, "label", [recipe.classes[sample.label] for sample in held_out])
+        table.to_csv(folder / OUT_OF_FOLD, index=False)
+    average(run.folder, folders)
+
+
+def average(folder: Path, folders: Sequence[Path]) -> None:
+    """Save the mean of the weights of these runs' model.keras as that of `folder`; `make_bundle` goes on from there.
+
+    Runs that start from the same pretrained weights can be averaged and often generalise better than each of them
+    (Wortsman et al. 2022, Model soups, arXiv:2203.05482).
+    """
+    import keras
+
+    networks = [keras.models.load_model(each / NETWORK) for each in folders]
+    weights = zip(*(network.get_weights() for network in networks), strict=True)
+    networks[0].set_weights([np.mean(variants, axis=0) for variants in weights])
+    folder.mkdir(parents=True, exist_ok=True)
+    networks[0].save(folder / NETWORK)
+
+
+def make_bundle(run: Run) -> Bundle:
+    """Calibrate on validation, export model.keras and write a bundle with the validation figures."""
+    from training.calibrated_picture import calibrate_and_export
+
+    found = calibrate_and_export(run.task, run.splits, run.folder / NETWORK, run.folder / "fp32.onnx", run.cache)
+    recipe, task = run.task.recipe, run.task
+    draft = BundleDraft(
+        name=recipe.name,
+        title=task.title,
+        version=task.version,
+        task="multiclass",
+        classes=recipe.classes,
+        input=found.input,
+        outputs=found.outputs,
+        preprocessing=recipe.preprocessing,
+        temperature=found.temperature,
+        operating_points=found.points,
+        novelty=found.novelty,
+        licence=task.licence,
+        data=task.sources,
+        training={
+            "backbone": recipe.backbone,
+            "steps": recipe.steps,
+            "batch_size": recipe.batch_size,
+            "loss": recipe.loss,
+            "seed": recipe.seed,
+            "pictures": len(run.splits.train),
+            **({"folds": recipe.folds} if recipe.folds else {}),
+        },
+    )
+    draft.write(run.folder / "bundle", found.model)
+    return record(run)
+
+
+def record(run: Run, *, test: bool = False, bundle: Bundle | None = None) -> Bundle:
+    """Measure on validation and, with `test`, on the test split, and write the figures into the bundle's metadata.json
+    and card.md, and the run's report."""
+    from training.report import write_report
+
+    bundle = bundle or read_bundle(run.folder / "bundle")
+    parts = {"validation": run.splits.validation, **({"test": run.splits.test} if test else {})}
+    found = [each for part, samples in parts.items() for each in measure(run.task, bundle, part, samples, run.cache)]
+    recorded = record_figures(
+        bundle,
+        run.task.title,
+        {each.name: each.figures for each in found},
+        subgroups={each.name: each.subgroups for each in found},
+        notes=notes_of(run.task.name),
+    )
+    metadata = recorded.metadata
+    write_report(run.folder / "report", f"{metadata.name} {metadata.version}", metadata.classes, found)
+    return run.task.finish(recorded)
+
+
+def measure(
+    task: PictureTask, bundle: Bundle, part: str, samples: Sequence[Sample], cache: Path | None
+) -> list[Evaluation]:
+    """Evaluate the bundle on one part, each value of `task.test_by` apart; `part` is validation or test."""
+    pictures = load_tensors(samples, bundle.metadata.image_preprocessing, cache)
+    probabilities = predict(bundle.model_path, pictures)["probabilities"]
+    values = sorted({sample.strata[task.test_by] for sample in samples}) if task.test_by else [""]
+    evaluations = []
+    for value in values:
+        chosen = [i for i, sample in enumerate(samples) if not task.test_by or sample.strata[task.test_by] == value]
+        evaluations.append(
+            evaluate(
+                f"{part} {value}".strip(),
+                [samples[i] for i in chosen],
+                probabilities[chosen],
+                bundle.metadata.classes,
+                bundle.metadata.operating_points,
+                task.report_by,
+            )
+        )
+    return evaluations
+
+
+def set_weights(samples: Sequence[Sample], stratum: str | None) -> NDArray[np.float64]:
+    """Weights (n,) that give each value of `stratum` the same total, with a mean of 1."""
+    values = [sample.strata[stratum] if stratum else "" for sample in samples]
+    counts = {value: values.count(value) for value in set(values)}
+    return np.array([len(values) / len(counts) / counts[value] for value in values])

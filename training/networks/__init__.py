@@ -1,0 +1,1 @@
+"""The networks and linear models that are trained here, and the pretrained backbones."""

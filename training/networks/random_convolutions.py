@@ -1,0 +1,133 @@
+"""Fixed random convolutions of an ECG, read by a linear model: what deep networks learn, from far fewer records.
+
+MiniRocket (Dempster, Schmidt, Webb 2021, KDD, arXiv:2012.08791): 84 kernels of length 9 with weights -1 and 2, each
+over a few random leads, at many dilations. A feature is the share of time that a kernel's output is above a threshold,
+a quantile of what training records give. A ridge regression reads the features (Hoerl and Kennard 1970); logistic
+regression turns its answers for records that it had not seen into log odds (Platt 1999). Nothing here needs gradients
+through the convolutions, so it takes minutes where networks take hours.
+
+Two readings are combined. That of the shape, each lead scaled to variance 1, learns from every record; that of the
+voltage only from those whose voltage is known.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from training.datasets.ptbxl import EcgData
+from training.networks.residual_ecg import QUIETEST
+from training.recipe import ConvolutionRecipe
+
+FloatArray = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+KERNELS = tuple(combinations(range(9), 3))
+"""Where each kernel's three weights of 2 stand; the other six are -1."""
+MOST_LEADS = 9.99
+CLIP = 3.0
+"""Voltages beyond that, in mV, are cut off."""
+SLOPE_PENALTY = 1e-3
+"""Keeps the slopes of the log odds finite where few records separate the classes; no more than that."""
+_SAMPLE = 64
+_BATCH = 64
+
+
+def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[int]) -> keras.Model:
+    """Signals (n, 1000, 12) and whether their voltage is known (n, 1) to log odds (n, classes).
+
+    `folds` (n,) says which records belong together: log odds are fitted on answers for folds left out.
+    """
+    signal = keras.Input(train.signals.shape[1:], name="signal")
+    known = keras.Input((1,), name="known")
+    groups, voiced = np.asarray(folds), train.known > 0
+    everything = np.ones(len(voiced), dtype=bool)
+    readings, answers = [], []
+    for number, (scaled, learned, strength) in enumerate(
+        ((_shape, everything, recipe.shape_ridge), (_voltage, voiced, recipe.voltage_ridge))
+    ):
+        rng = np.random.default_rng([recipe.seed, number])
+        sample = rng.choice(np.flatnonzero(learned), min(_SAMPLE, int(learned.sum())), replace=False)
+        convolve = _convolutions(recipe, scaled, train.signals[sample], rng)
+        features = convolve.predict(train.signals[learned], batch_size=_BATCH, verbose=0)
+        labels = train.labels[learned]
+        unseen = np.zeros(train.labels.shape)
+        for fold in np.unique(groups):
+            left_out = groups[learned] == fold
+            weights, bias = ridge(features[~left_out], labels[~left_out], strength)
+            unseen[learned & (groups == fold)] = features[left_out] @ weights + bias
+        read = layers.Dense(labels.shape[1], trainable=False)
+        readings.append(read(convolve(signal)))
+        read.set_weights(list(ridge(features, labels, strength)))
+        answers.append(unseen)
+    shape, voltage = readings
+    alone, alone_bias = log_odds([answers[0]], train.labels)
+    both, both_bias = log_odds([answer[voiced] for answer in answers], train.labels[voiced])
+    without = shape * alone[0] + alone_bias
+    with_voltage = shape * both[0] + voltage * both[1] + both_bias
+    return keras.Model([signal, known], known * with_voltage + (1.0 - known) * without, name="random_convolutions")
+
+
+def _shape(signal: Any) -> Any:
+    level = keras.ops.sqrt(keras.ops.mean(keras.ops.square(signal), axis=1, keepdims=True))
+    return signal / keras.ops.maximum(level, QUIETEST)
+
+
+def _voltage(signal: Any) -> Any:
+    return keras.ops.clip(signal, -CLIP, CLIP)
+
+
+def _convolutions(
+    recipe: ConvolutionRecipe, scaled: Callable[[Any], Any], sample: FloatArray, rng: np.random.Generator
+) -> keras.Model:
+    """Signals to features (n, dilations x thresholds x 84), with thresholds at quantiles of a sample's outputs."""
+    signal = keras.Input(sample.shape[1:])
+    leads = sample.shape[2]
+    features = []
+    for dilation in recipe.dilations:
+        layer = layers.Conv1D(len(KERNELS), 9, padding="same", dilation_rate=dilation, use_bias=False, trainable=False)
+        convolved = layer(scaled(signal))
+        layer.set_weights([_kernels(leads, rng)])
+        seen = keras.Model(signal, convolved).predict(sample, verbose=0).reshape(-1, len(KERNELS))
+        for _ in range(recipe.thresholds):
+            quantiles = rng.uniform(0.02, 0.98, len(KERNELS))
+            levels = np.array([np.quantile(values, q) for values, q in zip(seen.T, quantiles, strict=True)])
+            above = keras.ops.cast(keras.ops.greater(convolved, levels.astype(np.float32)), "float32")
+            features.append(keras.ops.mean(above, axis=1))
+    return keras.Model(signal, keras.ops.concatenate(features, axis=1))
+
+
+def _kernels(leads: int, rng: np.random.Generator) -> FloatArray:
+    """Weights (9, leads, 84): each kernel reads from one to nine random leads, few more often than many."""
+    weights = np.zeros((9, leads, len(KERNELS)), dtype=np.float32)
+    for index, doubled in enumerate(KERNELS):
+        count = int(2 ** rng.uniform(0, np.log2(MOST_LEADS)))
+        kernel = np.full(9, -1.0, dtype=np.float32)
+        kernel[list(doubled)] = 2.0
+        weights[:, rng.choice(leads, min(count, leads), replace=False), index] = kernel[:, None]
+    return weights
+
+
+def ridge(features: FloatArray, labels: FloatArray, strength: float) -> tuple[FloatArray, FloatArray]:
+    """Weights (d, classes) and bias (classes,) of a ridge regression on standardised features over the root of d."""
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
+    unit = 1.0 / (spread * np.sqrt(features.shape[1], dtype=np.float32))
+    found = Ridge(strength, solver="cholesky").fit(((features - mean) * unit).astype(np.float64), labels)
+    weights = (found.coef_.reshape(labels.shape[1], -1).T * unit[:, None]).astype(np.float32)
+    return weights, (found.intercept_ - mean @ weights).astype(np.float32)
+
+
+def log_odds(answers: Sequence[Array], labels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Slopes (readings, classes) and bias (classes,) that make log odds of a few readings' answers, class by class."""
+    slopes, biases = [], []
+    for index, truth in enumerate(labels.T):
+        inputs = np.stack([answer[:, index] for answer in answers], axis=1)
+        found = LogisticRegression(C=1 / SLOPE_PENALTY, max_iter=10_000, tol=1e-8).fit(inputs, truth > 0)
+        slopes.append(found.coef_[0])
+        biases.append(found.intercept_[0])
+    return np.array(slopes, dtype=np.float32).T, np.array(biases, dtype=np.float32)

@@ -1,0 +1,245 @@
+"""Trains a picture network by its recipe, in two phases: a linear head on frozen features, then the upper stages.
+
+Batch normalisation stays frozen. Pictures are decoded once for each size, by the service's own preprocessing, and kept
+as uint8, memory-mapped.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_sample_weight
+
+from models.preprocessing.image import UInt8Array
+from training.augmentation import AUGMENTATIONS, PictureChanges
+from training.datasets.pictures import Sample, labels_of, load_tensors
+from training.errors import TrainingError
+from training.metrics import balanced_accuracy, macro_auroc
+from training.networks.backbones import build_backbone, fold_norms, trainable_layers
+from training.recipe import Recipe
+from training.trainer import (
+    Draws,
+    FloatArray,
+    Learner,
+    Stage,
+    fit,
+    jit_compiles,
+    kept_epochs,
+    predict_in_batches,
+)
+
+log = logging.getLogger(__name__)
+
+HEAD_BATCH = 256
+
+
+class Objective:
+    """What a network learns: targets, loss and score. This one: one class out of `recipe.classes`."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        losses: dict[str, keras.losses.Loss] = {
+            "cross_entropy": keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.smoothing),
+            "focal": keras.losses.CategoricalFocalCrossentropy(
+                alpha=1.0, gamma=2.0, from_logits=True, label_smoothing=recipe.smoothing
+            ),
+        }
+        self._loss = losses[recipe.loss]
+
+    @property
+    def logits(self) -> int:
+        """How many logits the network has."""
+        return len(self.recipe.classes)
+
+    def targets(self, samples: Sequence[Sample]) -> FloatArray:
+        """What is to be learned of each sample, (n, k)."""
+        return np.eye(len(self.recipe.classes), dtype=np.float32)[labels_of(samples)]
+
+    def weights(self, samples: Sequence[Sample]) -> FloatArray:
+        """What each sample counts, (n,), with a mean of 1."""
+        balanced = "balanced" if self.recipe.class_weighting else None
+        return np.asarray(compute_sample_weight(balanced, labels_of(samples)), dtype=np.float32)
+
+    def loss(self, targets: Any, logits: Any, weights: Any) -> Any:
+        """The mean loss of a batch of targets (n, k) and logits, weighted by (n,)."""
+        return self._loss(targets, logits, sample_weight=weights)
+
+    def score(self, targets: FloatArray, logits: FloatArray) -> dict[str, float]:
+        """Figures of a validation by name; their sum decides whether it was the best."""
+        labels = targets.argmax(axis=1)
+        return {"balanced_accuracy": balanced_accuracy(labels, logits), "macro_auroc": macro_auroc(labels, logits)}
+
+
+@dataclass(frozen=True)
+class PictureRun:
+    """What a training needs beside its recipe: the run's `folder`, the `cache` of decoded pictures, and options."""
+
+    folder: Path
+    cache: Path | None = None
+    resume: bool = False
+    tensorboard: bool = False
+
+
+def train(
+    recipe: Recipe,
+    samples: Sequence[Sample],
+    validation: Sequence[Sample],
+    run: PictureRun,
+    objective: Objective | None = None,
+) -> None:
+    """Train a network and save its averaged weights as model.keras in the run's folder.
+
+    Raises `DatasetError` for a picture that doesn't decode, `BackboneError` where pretrained weights can't be had,
+    `TrainingError` for sizes that don't fit the recipe.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    objective = objective or Objective(recipe)
+    parts = divide(recipe)
+    size = recipe.preprocessing.size if len(parts) == 1 else None
+    network = build_network(recipe, objective.logits, size=size)
+    chances = sampling_weights(samples, recipe)
+    learned = {"targets": objective.targets(samples), "weights": objective.weights(samples)}
+    if not (run.resume and kept_epochs(run.folder)):
+        pictures = load_tensors(samples, resized(recipe, parts[0].size), run.cache)
+        train_head(recipe, network, objective, pictures, learned, chances)
+    freeze(network, recipe.first_stage)
+    truth = objective.targets(validation)
+
+    def stage(part: "Part") -> Stage:
+        shown = load_tensors(validation, resized(recipe, part.size), run.cache)
+        return Stage(
+            part.first,
+            part.last,
+            {"pictures": load_tensors(samples, resized(recipe, part.size), run.cache), **learned},
+            lambda found: objective.score(truth, predict_in_batches(found, shown, recipe.batch_size)),
+            chances,
+        )
+
+    changes = PictureChanges(
+        AUGMENTATIONS[recipe.augmentation], mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed
+    )
+    learner = Learner(network, changes, objective.loss)
+    fit(
+        learner,
+        recipe,
+        [stage(part) for part in parts],
+        run.folder,
+        resume=run.resume,
+        tensorboard=run.tensorboard,
+    )
+    save(recipe, network, objective.logits, run.folder / "model.keras")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The epochs, from `first` up to `last`, that see pictures of one size."""
+
+    size: int
+    first: int
+    last: int
+
+
+def divide(recipe: Recipe) -> list[Part]:
+    """The epochs of a run among its sizes. Raises `TrainingError` where they don't fit."""
+    sizes = recipe.sizes or (recipe.preprocessing.size,)
+    shares = np.array(recipe.size_shares or [1.0] * len(sizes), dtype=np.float64)
+    if len(shares) != len(sizes) or not (shares > 0).all():
+        raise TrainingError("Give a share above 0 for each of --sizes.")
+    if sizes[-1] != recipe.preprocessing.size:
+        raise TrainingError(f"The last of --sizes must be the model's own, {recipe.preprocessing.size}.")
+    if recipe.epochs < len(sizes):
+        raise TrainingError(f"{len(sizes)} sizes need as many validations; there are {recipe.epochs}.")
+    ends = np.rint(np.cumsum(shares) / shares.sum() * recipe.epochs).astype(int)
+    ends = np.maximum(ends, np.arange(1, len(sizes) + 1))
+    return [Part(*each) for each in zip(sizes, [0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
+
+
+def resized(recipe: Recipe, size: int) -> Any:
+    """The recipe's preprocessing at another size."""
+    return recipe.preprocessing.model_copy(update={"size": size})
+
+
+def build_network(recipe: Recipe, logits: int, *, size: int | None, pretrained: bool | None = None) -> keras.Model:
+    """Pictures (n, size, size, 3), 0-255, of any size where it is None, to logits (n, logits)."""
+    wanted = recipe.pretrained if pretrained is None else pretrained
+    base = build_backbone(recipe.backbone, size, pretrained=wanted)
+    x = layers.GlobalAveragePooling2D(name="pool")(base.output)
+    x = layers.Dropout(recipe.dropout, name="dropout", seed=recipe.seed)(x)
+    output = layers.Dense(logits, dtype="float32", name="logits")(x)
+    return keras.Model(base.inputs[0], output, name=recipe.name)
+
+
+def freeze(network: keras.Model, first_stage: int) -> None:
+    """Leave only what phase 2 trains trainable."""
+    trained = trainable_layers(network, first_stage)
+    for layer in network.layers:
+        layer.trainable = layer in trained
+
+
+def save(recipe: Recipe, network: keras.Model, logits: int, file: Path) -> None:
+    """Write a trained network with plain convolutions and the recipe's own picture size."""
+    if network.input.shape[1] is None:
+        fixed = build_network(recipe, logits, size=recipe.preprocessing.size, pretrained=False)
+        fixed.set_weights(network.get_weights())
+        network = fixed
+    partial = file.with_name("partial.keras")
+    fold_norms(network).save(partial)
+    partial.replace(file)
+
+
+def train_head(
+    recipe: Recipe,
+    network: keras.Model,
+    objective: Objective,
+    pictures: UInt8Array,
+    learned: dict[str, FloatArray],
+    chances: NDArray[np.float64],
+) -> None:
+    """Phase 1: the base is frozen, so its features are computed once."""
+    started = time.monotonic()
+    pooled = keras.Model(network.input, network.get_layer("pool").output)
+    features = predict_in_batches(pooled, pictures, recipe.batch_size)
+    inputs = keras.Input(features.shape[1:])
+    dropped = layers.Dropout(recipe.dropout, seed=recipe.seed)(inputs)
+    head = keras.Model(inputs, layers.Dense(objective.logits)(dropped))
+    learner = Learner(head, FeaturesAsTheyAre(), objective.loss)
+    learner.compile(keras.optimizers.AdamW(3e-3, weight_decay=0.01), loss=None, jit_compile=jit_compiles())
+    steps = max(1, recipe.head_epochs * len(pictures) // HEAD_BATCH)
+    draws = Draws({"features": features, **learned}, chances, batch_size=HEAD_BATCH, steps=steps, seed=recipe.seed)
+    learner.fit(draws, shuffle=False, verbose=0)
+    network.get_layer("logits").set_weights(head.layers[-1].get_weights())
+    log.info("phase 1: head trained on frozen features in %.0f s", time.monotonic() - started)
+
+
+class FeaturesAsTheyAre(layers.Layer):
+    """Changes nothing."""
+
+    def call(self, batch: Any) -> tuple[Any, Any, Any]:
+        return batch["features"], batch["targets"], batch["weights"]
+
+
+def sampling_weights(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.float64]:
+    """The chance of each sample to be drawn, shape (n,), summing to 1; see `Recipe`."""
+    stratum, shares = recipe.stratum, recipe.stratum_shares
+    values = [sample.strata[stratum] if stratum else "" for sample in samples]
+    if not stratum:
+        shares = {"": 1.0}
+    classes = Counter(sample.label for sample in samples)
+    cells = Counter((sample.label, value) for sample, value in zip(samples, values, strict=True))
+
+    def weight(label: int, value: str) -> float:
+        present = sum(share for each, share in shares.items() if cells[label, each])
+        class_share = float(classes[label]) ** (1.0 - recipe.balance)
+        return float(class_share * shares[value] / present / cells[label, value])
+
+    weights = np.array([weight(sample.label, value) for sample, value in zip(samples, values, strict=True)])
+    return np.asarray(weights / weights.sum())

@@ -1,0 +1,139 @@
+"""How a picture model is trained: everything that decides a run, data aside."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from models.preprocessing.image import ImagePreprocessing
+
+if TYPE_CHECKING:
+    from training.networks.backbones import BackboneName
+
+HISTORY = "history.csv"
+"""What a run leaves of its validations, a row each."""
+
+LossName = Literal["cross_entropy", "focal"]
+AugmentationName = Literal["dermoscopy", "chest_xray", "chest_xray_plain", "ultrasound", "photograph", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopRecipe:
+    """What decides a run of the training loop, whatever is learned.
+
+    The rate rises over `warmup` steps to `learning_rate` and falls along a cosine; `averaging` is the most that the
+    averaged weights keep of themselves at a step. Training stops after `patience` validations, one each
+    `validate_every` steps, without a better sum of scores. `steps` is rounded up to whole validations.
+    """
+
+    steps: int
+    warmup: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    averaging: float
+    validate_every: int
+    patience: int = 99
+    gradient_norm: float = 5.0
+    seed: int = 20260
+
+    @property
+    def epochs(self) -> int:
+        """How many validations there are."""
+        return -(-self.steps // self.validate_every)
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps between two validations."""
+        return -(-self.steps // self.epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(LoopRecipe):
+    """How a network learns from pictures.
+
+    `first_stage` is the lowest EfficientNet stage that phase 2 trains (8 is the last convolution). Pictures are drawn
+    so that a class's share goes with count^(1 - `balance`), and within each class the values of `stratum`, where there
+    is one, stand in the ratio of `stratum_shares`, which breaks any tie between class and, say, sharpness. `mixup` and
+    `cutmix` are the parameters of Keras' layers, 0 for none.
+
+    Where `sizes` are given, pictures grow during the run (Tan and Le 2021, arXiv:2104.00298): the run is divided among
+    them by `size_shares`, or evenly. The last size must be that of `preprocessing`. With `folds`, one network is
+    trained without each of as many parts of the training groups, and the mean of their weights is the model.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    preprocessing: ImagePreprocessing
+    augmentation: AugmentationName
+    stratum: str | None = None
+    stratum_shares: dict[str, float] = field(default_factory=dict)
+    backbone: "BackboneName" = "efficientnet_lite0"
+    pretrained: bool = True
+    first_stage: int = 4
+    head_epochs: int = 30
+    steps: int = 3400
+    warmup: int = 250
+    batch_size: int = 32
+    learning_rate: float = 6e-4
+    weight_decay: float = 0.02
+    dropout: float = 0.3
+    balance: float = 0.75
+    loss: LossName = "cross_entropy"
+    smoothing: float = 0.05
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    class_weighting: bool = False
+    averaging: float = 0.998
+    validate_every: int = 500
+    patience: int = 6
+    sizes: tuple[int, ...] = ()
+    size_shares: tuple[float, ...] = ()
+    folds: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordRecipe(LoopRecipe):
+    """Everything that decides the training of one network, data aside.
+
+    `shift` is the most, in samples, that a record is shifted in time; `lead_loss` the chance of each lead to be
+    silenced in an augmented record; `voltage_loss` the chance that the voltage is withheld; `mixup` as in Zhang et al.
+    2018 (arXiv:1710.09412).
+    """
+
+    filters: tuple[int, ...] = (64, 96, 128, 160)
+    kernel: int = 7
+    dropout: float = 0.4
+    steps: int = 1500
+    warmup: int = 150
+    batch_size: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    gradient_norm: float = 2.0
+    shift: int = 200
+    lead_loss: float = 0.08
+    voltage_loss: float = 0.15
+    noise: float = 0.03
+    gain: float = 0.1
+    mixup: float = 0.3
+    averaging: float = 0.995
+    validate_every: int = 300
+
+
+@dataclass(frozen=True)
+class ConvolutionRecipe:
+    """Dilations in samples, thresholds a kernel, and the ridge of the two readings; chosen by cross-validation."""
+
+    dilations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+    thresholds: int = 9
+    shape_ridge: float = 1.0
+    voltage_ridge: float = 2.0
+    seed: int = 20260
+
+
+@dataclass(frozen=True)
+class SheetRecipe:
+    """Dilations in samples, mixtures of each column's leads, and the ridges tried in cross-validation."""
+
+    dilations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+    mixtures: int = 2
+    ridges: tuple[float, ...] = (1.0, 3.0, 10.0)
+    seed: int = 20260
