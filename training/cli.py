@@ -86,6 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_training(command: argparse.ArgumentParser, training: "Training") -> None:
     _add_folders(command)
+    if training.own_data:
+        command.set_defaults(data=None)
     command.add_argument("--resume", action="store_true", help="go on from what an earlier run left")
     command.add_argument("--install", type=Path, metavar="BUNDLES", help="copy the bundle to BUNDLES/<name>/<version>")
     if training.train:
@@ -133,13 +135,15 @@ def _job(options: argparse.Namespace) -> "Job":
     given = {name: value for name, value in vars(options).items() if value is not None}
     if "called" in given:
         given["name"] = given.pop("called")
-    return Job(options.data, options.runs, given.get("resume", False), given)
+    return Job(options.data or Path(), options.runs, given.get("resume", False), given)
 
 
 def _train(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     training, job, console = options.training, _job(options), Console()
+    if options.data is None and not job.options.get("smoke"):
+        raise TrainingError("Say with --data where the pictures are: a folder of folders, or a CSV table.")
     if precision := job.options.get("mixed_precision"):
         import keras
 

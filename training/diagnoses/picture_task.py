@@ -135,6 +135,8 @@ def training_of_pictures(
     version: str,
     task_of: Callable[[Job], PictureTask],
     options: tuple[Option, ...] = (),
+    *,
+    own_data: bool = False,
 ) -> Training:
     """A training whose task is found when it is asked for."""
     return Training(
@@ -147,6 +149,7 @@ def training_of_pictures(
         task_of=task_of,
         int8=task_of,
         options=(*options, *RECIPE_OPTIONS, *RUN_OPTIONS),
+        own_data=own_data,
     )
 
 

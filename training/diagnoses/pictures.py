@@ -141,4 +141,5 @@ TRAINING = training_of_pictures(
         Option("size", "edge of the pictures that the network sees; default: 224", int),
         Option("version", "version of the bundle; default: 1.0.0, or with --like its own with +own"),
     ),
+    own_data=True,
 )

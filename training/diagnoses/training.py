@@ -47,7 +47,8 @@ class Training:
     """How a model is made. `train` leaves its networks in the run's folder, where there is anything to be learned
     before the bundle is made; `make_bundle` calibrates, exports and measures on validation; `measure_test` measures
     what was held out, once everything is chosen. `task_of` is that of a model that is measured as pictures are, `int8`
-    that by which an int8 network is judged; None where there is no such thing."""
+    that by which an int8 network is judged; None where there is no such thing. With `own_data` the folder has to be
+    named."""
 
     name: str
     title: str
@@ -58,6 +59,7 @@ class Training:
     task_of: Callable[[Job], "PictureTask"] | None = None
     int8: Callable[[Job], "PictureTask"] | None = None
     options: tuple[Option, ...] = ()
+    own_data: bool = False
 
     @property
     def command(self) -> str:

@@ -91,10 +91,11 @@ def test_a_shipped_diagnosis_learns_from_ones_own_pictures(my_pictures: Path, tm
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "--name"),
-        (["--name", "Retina"], "no name for a model"),
-        (["--name", "skin"], "no name for a model"),
-        (["--name", "heart"], "no name for a model"),
+        (["--name", "retina"], "--data"),
+        (["--data", "."], "--name"),
+        (["--data", ".", "--name", "Retina"], "no name for a model"),
+        (["--data", ".", "--name", "skin"], "no name for a model"),
+        (["--data", ".", "--name", "heart"], "no name for a model"),
         (["--name", "retina", "--data", "nowhere"], "Expected layout"),
     ],
 )
