@@ -12,7 +12,7 @@ from app.errors import InvalidRequestError, ModelUnavailableError
 from app.metrics import Metrics
 from app.readers import Reader
 from app.uploads import BREAST_FORM, PICTURE_FORM, RECORD_FORM, Form, FormParts, RecordFiles
-from models.registry import ModelRegistry
+from models.serving.registry import ModelRegistry
 from schemas.common import Diagnosis, FieldProblem
 
 _BOOL = TypeAdapter(bool)

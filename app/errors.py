@@ -15,16 +15,16 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from models.diagnoses.disease import NoKnownSymptomError
+from models.diagnoses.disease.interpretation import NoKnownSymptomError
 from models.preprocessing import wfdb
-from models.preprocessing.image import (
+from models.preprocessing.picture import (
     PictureError,
     PictureTooLargeError,
     UnreadablePictureError,
     UnsupportedFormatError,
 )
-from models.registry import LoadUnderWayError, ModelNotReadyError
-from models.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError, StuckError
+from models.serving.registry import LoadUnderWayError, ModelNotReadyError
+from models.serving.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError, StuckError
 from schemas.common import FieldProblem, Problem
 
 PROBLEM_JSON = "application/problem+json"

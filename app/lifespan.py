@@ -14,8 +14,8 @@ from app.readers import check_classes
 from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
-from models.opening import Opening
-from models.registry import ModelRegistry
+from models.serving.loading import Opening
+from models.serving.registry import ModelRegistry
 
 
 class State(TypedDict):

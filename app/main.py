@@ -23,7 +23,7 @@ from app.routers import admin, breast, disease, heart, heart_risk, meta, problem
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
-from models.opening import Opening
+from models.serving.loading import Opening
 
 DESCRIPTION = (
     "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "

@@ -12,8 +12,8 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from app.version import installed_version
-from models.registry import ModelRegistry, Prediction, State
-from models.scheduling import LARGEST_BATCH, Piece
+from models.serving.registry import ModelRegistry, Prediction, State
+from models.serving.scheduling import LARGEST_BATCH, Piece
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 

@@ -4,7 +4,7 @@ import logging
 from typing import get_args
 
 from app.settings import PREFIX, Settings, SettingsError
-from models.opening import MakeNetwork, Opening, why_unreadable
+from models.serving.loading import MakeNetwork, Opening, why_unreadable
 from schemas.common import Diagnosis
 
 logger = logging.getLogger("medidiagnose.models")

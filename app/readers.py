@@ -18,16 +18,22 @@ from app.errors import (
 from app.metrics import Metrics
 from app.settings import Settings
 from app.uploads import RecordFiles
-from models import knowledge
-from models.bundle import BundleError, Metadata
-from models.diagnoses import breast, disease, heart, heart_risk, skin, xray
-from models.engine import PROBABILITIES, Outputs
-from models.preprocessing import ecg, sheet
+from models.diagnoses.breast import interpretation as breast
+from models.diagnoses.disease import interpretation as disease
+from models.diagnoses.heart import interpretation as heart
+from models.diagnoses.heart_risk import interpretation as heart_risk
+from models.diagnoses.knowledge import common_knowledge
+from models.diagnoses.skin import interpretation as skin
+from models.diagnoses.xray import interpretation as xray
+from models.preprocessing import ecg_record as ecg
 from models.preprocessing import image as picture
-from models.preprocessing.ecg import EcgWindows, SignalPreprocessing
-from models.preprocessing.image import ReadPicture, decode
-from models.preprocessing.sheet import ReadSheet
-from models.registry import ModelRegistry, Prediction
+from models.preprocessing.ecg_record import EcgWindows, SignalPreprocessing
+from models.preprocessing.ecg_sheet import preparation as sheet
+from models.preprocessing.ecg_sheet.preparation import ReadSheet
+from models.preprocessing.picture import ReadPicture, decode
+from models.serving.bundle import BundleError, Metadata
+from models.serving.engine import PROBABILITIES, Outputs
+from models.serving.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Diagnosis, ModelInfo, Reading, Reliability
 from schemas.disease import DiseaseRequest
 from schemas.heart import HeartReading
@@ -217,7 +223,7 @@ class Reader:
             demo_mode=demo_mode,
             reliability=reliability,
             request_id=self.request.state.request_id,
-            disclaimer=knowledge.common().disclaimer.text,
+            disclaimer=common_knowledge().disclaimer.value,
         )
 
 

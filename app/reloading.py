@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models.registry import LoadUnderWayError, ModelRegistry
+from models.serving.registry import LoadUnderWayError, ModelRegistry
 
 logger = logging.getLogger("medidiagnose.models")
 

@@ -15,7 +15,7 @@ from app.keys import KeyRing
 from app.rates import parse_rate
 from app.sources import Found, find
 from app.sources import SettingsError as SettingsError
-from models.bundle import Precision
+from models.serving.bundle import Precision
 
 PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2

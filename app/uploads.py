@@ -20,7 +20,7 @@ from app.errors import (
     refuse_encoded,
     shown,
 )
-from models.preprocessing.image import FORMATS
+from models.preprocessing.picture import FORMATS
 from schemas.common import FieldProblem
 
 MAX_PARTS = 16

@@ -26,9 +26,9 @@ from benchmarks.pictures import made_up_jpeg
 from benchmarks.report import save, table
 from benchmarks.server import Server, running_server
 from benchmarks.wrk import Load, Request, drive, upload
-from models.engine import Engine
-from models.opening import read_newest_bundle
-from models.preprocessing.image import preprocess
+from models.preprocessing.picture import preprocess
+from models.serving.engine import Engine
+from models.serving.loading import read_newest_bundle
 
 CONNECTIONS = (1, 4, 16, 64)
 OTHERS = (*peers.PEERS, "naive", "original")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
 
 
 def encode(picture: Image.Image, picture_format: str, **options: Any) -> bytes:

@@ -17,11 +17,12 @@ from benchmarks.pictures import made_up_jpeg, made_up_record, made_up_sheet
 from benchmarks.report import save, table
 from benchmarks.server import running_server
 from benchmarks.traffic import FORMS
-from models.bundle import Bundle
-from models.engine import Engine, Tensor
-from models.opening import model_folders, read_newest_bundle
-from models.preprocessing import ecg, sheet
-from models.preprocessing.image import preprocess
+from models.preprocessing import ecg_record as ecg
+from models.preprocessing.ecg_sheet import preparation as sheet
+from models.preprocessing.picture import preprocess
+from models.serving.bundle import Bundle
+from models.serving.engine import Engine, Tensor
+from models.serving.loading import model_folders, read_newest_bundle
 
 WARM_UP = 5
 ROUNDS = 40

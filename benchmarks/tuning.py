@@ -14,9 +14,9 @@ from benchmarks.pictures import made_up_jpeg
 from benchmarks.report import save, table
 from benchmarks.server import running_server
 from benchmarks.wrk import drive, upload
-from models.bundle import Bundle, Precision
-from models.engine import Engine, Tensor
-from models.opening import model_folders, read_newest_bundle
+from models.serving.bundle import Bundle, Precision
+from models.serving.engine import Engine, Tensor
+from models.serving.loading import model_folders, read_newest_bundle
 
 BATCHES = (1, 2, 4, 8)
 ROUNDS = 5

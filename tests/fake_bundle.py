@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.bundle import Bundle, write_bundle
+from models.serving.bundle import Bundle, write_bundle
 
 CLASSES = {
     "skin": ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),

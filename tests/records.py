@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
 
 GAIN = 1000
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.main import create_app
 from app.opening import open_models
 from app.settings import Settings
-from models.opening import MakeNetwork
+from models.serving.loading import MakeNetwork
 
 URL = "http://service"
 

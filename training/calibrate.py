@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, softmax
 
-from models.bundle import OperatingPoint
+from models.serving.bundle import OperatingPoint
 from training.metrics import FloatArray, IntArray
 
 

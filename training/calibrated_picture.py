@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from models.bundle import NoveltySpec, OperatingPoint, TensorSpec
+from models.serving.bundle import NoveltySpec, OperatingPoint, TensorSpec
 from training import export, novelty
 from training.calibrate import choose_operating_point, fit_temperature
 from training.datasets.pictures import labels_of, load_tensors

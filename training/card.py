@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from models.bundle import Estimate, Metadata
-from models.preprocessing.ecg import SignalPreprocessing
-from models.preprocessing.sheet import SheetPreprocessing
-from models.preprocessing.tabular import TabularPreprocessing
+from models.preprocessing.ecg_record import SignalPreprocessing
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
+from models.preprocessing.form import TabularPreprocessing
+from models.serving.bundle import Estimate, Metadata
 
 INTERVALS = (
     "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "

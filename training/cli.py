@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from models.bundle import Bundle
+    from models.serving.bundle import Bundle
     from training.datasets.pictures import Sample
     from training.diagnoses import Job, Option, Training
 
@@ -25,7 +25,7 @@ EXTRA_MODULES = ("keras", "matplotlib", "onnx", "pandas", "rich", "scipy", "skle
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when it did what was asked, 1 with a sentence on standard error when it couldn't."""
-    from models.bundle import BundleError
+    from models.serving.bundle import BundleError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -177,7 +177,7 @@ def _print_figures(bundle: "Bundle", console: Any) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from models.bundle import read_bundle
+    from models.serving.bundle import read_bundle
     from training.diagnoses import training_called
     from training.diagnoses.picture_task import measure, open_run, record
     from training.report import print_classes
@@ -209,7 +209,7 @@ def _write_predictions(file: Path, bundle: "Bundle", samples: Sequence["Sample"]
 
 
 def _quantize(options: argparse.Namespace) -> int:
-    from models.bundle import read_bundle
+    from models.serving.bundle import read_bundle
     from training.diagnoses import training_called
     from training.diagnoses.picture_task import open_run
     from training.quantize import HEADING, add_int8

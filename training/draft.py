@@ -6,7 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from models.bundle import (
+from models.preprocessing.ecg_record import SignalPreprocessing
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
+from models.preprocessing.form import TabularPreprocessing
+from models.preprocessing.picture import ImagePreprocessing
+from models.serving.bundle import (
     MODEL_FILE,
     Bundle,
     DataSource,
@@ -17,10 +21,6 @@ from models.bundle import (
     TensorSpec,
     write_bundle,
 )
-from models.preprocessing.ecg import SignalPreprocessing
-from models.preprocessing.image import ImagePreprocessing
-from models.preprocessing.sheet import SheetPreprocessing
-from models.preprocessing.tabular import TabularPreprocessing
 from training.card import Subgroups, write_card
 
 Preprocessing = ImagePreprocessing | SignalPreprocessing | SheetPreprocessing | TabularPreprocessing

@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.bundle import Estimate, OperatingPoint, TensorSpec
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
+from models.serving.bundle import Estimate, OperatingPoint, TensorSpec
 from training import metrics
 from training.datasets.pictures import Sample, labels_of
 

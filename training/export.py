@@ -19,7 +19,7 @@ import onnxruntime as ort
 from keras import layers
 from numpy.typing import NDArray
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 from training.errors import ExportError
 from training.networks.backbones import BackboneName
 from training.novelty import Gaussian

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import NoveltySpec
+from models.serving.bundle import NoveltySpec
 
 QUANTILE = 0.99
 MARGIN = 1.75

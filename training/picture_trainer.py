@@ -18,7 +18,7 @@ from keras import layers
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 from training.augmentation import AUGMENTATIONS, PictureChanges
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.errors import TrainingError

@@ -19,7 +19,8 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.bundle import (
+from models.preprocessing.picture import ImagePreprocessing, UInt8Array
+from models.serving.bundle import (
     INT8_FILE,
     MODEL_FILE,
     Bundle,
@@ -29,8 +30,7 @@ from models.bundle import (
     file_sha256,
     write_bundle,
 )
-from models.engine import NOVELTY, PROBABILITIES
-from models.preprocessing.image import ImagePreprocessing, UInt8Array
+from models.serving.engine import NOVELTY, PROBABILITIES
 from training.card import format_estimate
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.diagnoses.picture_task import PictureTask, measure

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
 
 if TYPE_CHECKING:
     from training.networks.backbones import BackboneName

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from sklearn.calibration import CalibrationDisplay, calibration_curve
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
-from models.bundle import Estimate
+from models.serving.bundle import Estimate
 from training.card import format_estimate
 from training.evaluate import Evaluation
 from training.metrics import CONFIDENCE_BINS

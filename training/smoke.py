@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
 from training.datasets.pictures import Sample
 from training.diagnoses.picture_task import PictureTask
 from training.splits import Splits, split_groups

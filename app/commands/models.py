@@ -50,9 +50,9 @@ def verify_models(settings: Settings) -> int:
     """Load every version of each model as the service would: checksum, metadata, graph, one run, and whether its
     answers can be interpreted. Exit status 1 where one must not be served, or there is none."""
     from app.readers import check_classes
-    from models.bundle import BundleError
-    from models.engine import Engine
-    from models.opening import read_version
+    from models.serving.bundle import BundleError
+    from models.serving.engine import Engine
+    from models.serving.loading import read_version
 
     failed, count = False, 0
     for name, versions, _, trouble in _found(settings):
@@ -75,8 +75,8 @@ def verify_models(settings: Settings) -> int:
 def activate_model(options: Namespace) -> int:
     """Choose the version of a model that is served. Exit status 1 where it isn't there, must not be served, or the
     choice can't be written down."""
-    from models.bundle import BundleError
-    from models.opening import active_version, read_pins, read_version, write_pins
+    from models.serving.bundle import BundleError
+    from models.serving.loading import active_version, read_pins, read_version, write_pins
 
     settings = settings_of(options)
     file = _active_file(settings)
@@ -105,8 +105,8 @@ def activate_model(options: Namespace) -> int:
 
 def _found(settings: Settings) -> list[tuple[str, list[Path], Path | None, str | None]]:
     """Each model's name, its version folders, the active one of them, and why there is none."""
-    from models.bundle import BundleError
-    from models.opening import active_version, model_entries, read_pins, versions
+    from models.serving.bundle import BundleError
+    from models.serving.loading import active_version, model_entries, read_pins, versions
 
     found: list[tuple[str, list[Path], Path | None, str | None]] = []
     for folder in model_entries(settings.bundles):
@@ -122,15 +122,15 @@ def _found(settings: Settings) -> list[tuple[str, list[Path], Path | None, str |
 
 
 def _active_file(settings: Settings) -> Path:
-    from models.opening import ACTIVE_FILE
+    from models.serving.loading import ACTIVE_FILE
 
     return settings.active_models or settings.bundles / ACTIVE_FILE
 
 
 def _line(version: Path, settings: Settings) -> tuple[str, bool]:
     """What to say of a version, and whether it can be read."""
-    from models.bundle import BundleError
-    from models.opening import read_version
+    from models.serving.bundle import BundleError
+    from models.serving.loading import read_version
 
     try:
         bundle = read_version(version, settings.precision)

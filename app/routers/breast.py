@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from app.dependencies import BiopsyProven, ReaderDep, UploadedBreastImage, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import BREAST_FORM
-from models.diagnoses import breast
+from models.diagnoses.breast import interpretation as breast
 from schemas.breast import BreastAnswer
 
 router = APIRouter(tags=["pictures"], dependencies=[admit("breast")])

@@ -9,7 +9,7 @@ from app.dependencies import ReaderDep
 from app.errors import InvalidRequestError, problems
 from app.json_requests import JsonRoute
 from app.openapi import FORM_RESPONSES
-from models.diagnoses import disease
+from models.diagnoses.disease import interpretation as disease
 from schemas.disease import DiseaseAnswer, DiseaseRequest
 from schemas.meta import SymptomList
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from app.dependencies import ReaderDep
 from app.json_requests import JsonRoute
 from app.openapi import FORM_RESPONSES
-from models.diagnoses import heart_risk
+from models.diagnoses.heart_risk import interpretation as heart_risk
 from schemas.heart_risk import HeartRiskAnswer, HeartRiskRequest
 
 router = APIRouter(tags=["forms"], route_class=JsonRoute, strict_content_type=False)

@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.dependencies import MetricsDep, RegistryDep
 from app.errors import InvalidRequestError, ModelNotFoundError, problems
-from models import knowledge
-from models.registry import Fault, Model
+from models.diagnoses.knowledge import common_knowledge
+from models.serving.registry import Fault, Model
 from schemas.common import Diagnosis
 from schemas.meta import (
     ApiInfo,
@@ -46,7 +46,7 @@ async def describe_service(request: Request) -> ApiInfo:
         version=app.version,
         description=app.description,
         endpoints=app.state.endpoints,
-        disclaimer=knowledge.common().disclaimer.text,
+        disclaimer=common_knowledge().disclaimer.value,
     )
 
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.dependencies import ReaderDep, UploadedImage, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import PICTURE_FORM
-from models.diagnoses import skin
+from models.diagnoses.skin import interpretation as skin
 from schemas.skin import SkinAnswer
 
 router = APIRouter(tags=["pictures"], dependencies=[admit("skin")])

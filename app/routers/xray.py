@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.dependencies import ReaderDep, UploadedImage, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import PICTURE_FORM
-from models.diagnoses import xray
+from models.diagnoses.xray import interpretation as xray
 from schemas.xray import XrayAnswer
 
 router = APIRouter(tags=["pictures"], dependencies=[admit("xray")])

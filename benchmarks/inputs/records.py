@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.inputs import pick
 from benchmarks.inputs.bombs import LARGEST
 from benchmarks.pictures import made_up_record
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
 
 Files = tuple[bytes, bytes]
 

@@ -6,7 +6,7 @@ from typing import Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import Metadata
+from models.serving.bundle import Metadata
 from schemas.common import ClassProbability, Severity
 
 DECIMALS = 6

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.readers import check_classes
-from models.bundle import BundleError, Metadata
+from models.serving.bundle import BundleError, Metadata
 from tests.contract import BREAST, type_departures
 from tests.fake_bundle import make_bundle, make_graph, make_metadata
 from tests.pictures import encode, plain

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle import Bundle
-from models.engine import Engine, EngineError, Network
-from models.preprocessing.image import UnreadablePictureError
+from models.preprocessing.picture import UnreadablePictureError
+from models.serving.bundle import Bundle
+from models.serving.engine import Engine, EngineError, Network
 from tests.service import serving, until, upload
 
 pytestmark = pytest.mark.anyio
@@ -125,7 +125,7 @@ async def test_a_picture_that_fails_leaves_nothing_behind(bundles: Path, monkeyp
     async def is_gone() -> bool:
         return all(each() is None for each in kept)
 
-    monkeypatch.setattr("models.preprocessing.image.read", fail)
+    monkeypatch.setattr("models.preprocessing.picture.read", fail)
     async with serving(bundles=bundles) as client:
         gc.collect()
         gc.disable()

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.readers import check_classes
-from models.bundle import BundleError, Metadata
+from models.serving.bundle import BundleError, Metadata
 from schemas.heart import HeartAnswer
 from tests.contract import HEART, type_departures
 from tests.fake_bundle import make_bundle, make_metadata

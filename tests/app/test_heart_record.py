@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from app.readers import check_classes
-from models.bundle import BundleError, Metadata
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
+from models.serving.bundle import BundleError, Metadata
 from schemas.common import Problem
 from schemas.heart import HeartAnswer
 from tests.contract import HEART, type_departures

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import Metrics
-from models.registry import Model, ModelRegistry
+from models.serving.registry import Model, ModelRegistry
 from tests.fake_bundle import make_bundle
 from tests.service import serving, upload
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.cli import main
-from models.bundle import file_sha256
+from models.serving.bundle import file_sha256
 from tests.fake_bundle import make_bundle
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.readers import check_classes, judge
-from models.bundle import BundleError, Metadata
-from models.registry import Prediction
+from models.serving.bundle import BundleError, Metadata
+from models.serving.registry import Prediction
 from tests.contract import HEART_RISK, HEART_RISK_REQUEST, type_departures
 from tests.fake_bundle import CLASSES, make_bundle, make_metadata
 from tests.service import serving, upload

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle import Bundle
-from models.diagnoses import disease
+from models.diagnoses.disease import interpretation as disease
+from models.serving.bundle import Bundle
 from schemas.disease import DiseaseRequest
 from tests.service import serving, until, upload
 

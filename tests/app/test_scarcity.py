@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle import Bundle
-from models.engine import Engine, Network
+from models.serving.bundle import Bundle
+from models.serving.engine import Engine, Network
 from tests.contract import HEART_RISK_REQUEST
 from tests.fake_bundle import make_bundle
 from tests.net import free_port

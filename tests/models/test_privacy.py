@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[2]
 RUN = """
 import sys
 from pathlib import Path
-from models.bundle import read_bundle
-from models.engine import Engine
+from models.serving.bundle import read_bundle
+from models.serving.engine import Engine
 Engine(read_bundle(Path(sys.argv[1])))
 """
 

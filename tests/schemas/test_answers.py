@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from models import knowledge
+from models.diagnoses.knowledge import common_knowledge
 from schemas.breast import BreastAnswer
 from schemas.common import DISCLAIMER_EXAMPLE, AnswerContext, ModelInfo, Problem, Reading, Reliability
 from schemas.disease import DiseaseAnswer, DiseaseRequest
@@ -106,4 +106,4 @@ def test_a_reading_says_success_and_a_problem_does_not() -> None:
 
 
 def test_the_example_disclaimer_is_the_real_one() -> None:
-    assert knowledge.common().disclaimer.text == DISCLAIMER_EXAMPLE
+    assert common_knowledge().disclaimer.value == DISCLAIMER_EXAMPLE

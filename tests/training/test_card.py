@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from models.bundle import DataSource, Estimate, Metadata, NoveltySpec, OperatingPoint, TensorSpec
-from models.preprocessing.image import ImagePreprocessing
-from models.preprocessing.tabular import Feature, TabularPreprocessing
+from models.preprocessing.form import Feature, TabularPreprocessing
+from models.preprocessing.picture import ImagePreprocessing
+from models.serving.bundle import DataSource, Estimate, Metadata, NoveltySpec, OperatingPoint, TensorSpec
 from training.card import write_card
 
 AUROC = Estimate(value=0.9123, low=0.9, high=0.93, n=41)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.bundle import OperatingPoint
+from models.serving.bundle import OperatingPoint
 from training.evaluate import bootstrap, measure_multilabel
 from training.metrics import balanced_accuracy
 

@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 
-from models.bundle import read_bundle
+from models.serving.bundle import read_bundle
 from training import cli
 from training.diagnoses import Job, skin, xray
 from training.diagnoses.picture_task import Run, hold_some_outside, open_run, set_weights

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from models.bundle import INT8_FILE, Bundle, Estimate, NoveltySpec, read_bundle, write_bundle
+from models.serving.bundle import INT8_FILE, Bundle, Estimate, NoveltySpec, read_bundle, write_bundle
 from tests.fake_bundle import make_bundle
 from training import export, quantize
 from training.datasets.pictures import Sample

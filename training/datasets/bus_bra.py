@@ -7,7 +7,7 @@ pictures, so a patient is the group. Licence CC BY 4.0.
 import csv
 from pathlib import Path
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
 from training.errors import DatasetError
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
 from training.datasets.ultrasound import UNKNOWN
 from training.errors import DatasetError

@@ -6,7 +6,7 @@ The labels were mined from reports by text, so they are noisy. Free use with att
 import csv
 from pathlib import Path
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
 from training.errors import DatasetError
 

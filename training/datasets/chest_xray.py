@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
 
 NAME = "Kermany chest X-rays"

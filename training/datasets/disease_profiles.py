@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.bundle import DataSource
-from models.knowledge import Document, Sourced, parse
-from models.symptoms import reading
-from models.symptoms.vocabulary import vocabulary
+from models.diagnoses.disease import findings as reading
+from models.diagnoses.disease.vocabulary import vocabulary
+from models.diagnoses.knowledge import Document, Sourced, parse
+from models.serving.bundle import DataSource
 from schemas.common import Part
 from training.datasets import symcat
 from training.errors import DatasetError
@@ -83,7 +83,7 @@ def load(folder: Path) -> tuple[Disease, ...]:
     Raises `DatasetError` for a condition or a finding that does not exist, or where the tables are missing.
     """
     tables, document = symcat.load(folder), profiles()
-    return tuple(_disease(name, profile, tables, document) for name, profile in document.profiles.text.items())
+    return tuple(_disease(name, profile, tables, document) for name, profile in document.profiles.value.items())
 
 
 def _disease(name: str, profile: Profile, tables: Mapping[str, symcat.Condition], document: Profiles) -> Disease:
@@ -96,12 +96,12 @@ def _disease(name: str, profile: Profile, tables: Mapping[str, symcat.Condition]
     tabled = _in_vocabulary(condition.rates) if condition else {}
     prior = profile.prior or (condition.prior if condition else None)
     if profile.frequency is not None:
-        prior = document.priors.text[profile.frequency]
+        prior = document.priors.value[profile.frequency]
     return Disease(
         name=name,
         written=written,
         tabled={finding: rate for finding, rate in tabled.items() if finding not in written},
-        prior=prior if prior is not None else document.priors.text["rare"],
+        prior=prior if prior is not None else document.priors.value["rare"],
         age_odds=_age_odds(profile, condition),
         sex_odds=_sex_odds(profile, condition),
     )
@@ -113,7 +113,7 @@ def _written(name: str, profile: Profile, document: Profiles) -> dict[str, float
         "frequent": profile.frequent,
         "occasional": profile.occasional,
     }
-    rates = {finding: document.bands.text[band] for band, findings in bands.items() for finding in findings}
+    rates = {finding: document.bands.value[band] for band, findings in bands.items() for finding in findings}
     rates |= profile.rates
     if unknown := rates.keys() - set(vocabulary().names):
         raise DatasetError(f"{name}: {', '.join(sorted(unknown))} is not in the vocabulary.")

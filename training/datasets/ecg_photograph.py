@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 
 Copy = Literal["none", "grey", "black and white"]
 FloatArray = NDArray[np.float64]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocessing.ecg_sheet.layout import GRIDS
-from models.preprocessing.image import UInt8Array
-from models.preprocessing.sheet import SheetPreprocessing, read
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
+from models.preprocessing.picture import UInt8Array
 from training.datasets import ptbxl
 from training.datasets.ecg_photograph import draw_damage, photograph
 from training.datasets.ecg_sheet import render

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.interpolate import CubicSpline
 
-from models.preprocessing.ecg import LEADS
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.picture import UInt8Array
 
 Layout = Literal["3x4", "6x2", "12x1"]
 Timing = Literal["consecutive", "simultaneous", "full"]

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
 from training.datasets.ecg_sheet import FONTS, Colour, Layout, SheetStyle, Text, Timing, page_size
 
 Rng = np.random.Generator

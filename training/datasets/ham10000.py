@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, age_band, check_layout
 from training.errors import DatasetError
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocessing.image import ImagePreprocessing, PictureError, UInt8Array, preprocess
+from models.preprocessing.picture import ImagePreprocessing, PictureError, UInt8Array, preprocess
 from training.errors import DatasetError
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import DataSource
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
+from models.serving.bundle import DataSource
 from training.datasets.pictures import check_layout
 from training.errors import DatasetError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.errors import DatasetError
 
 AGE_BANDS = ("<1", "1-4", "5-14", "15-29", "30-44", "45-59", "60-74", "75+")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bundle import DataSource
+from models.serving.bundle import DataSource
 from training.datasets.pictures import check_layout
 from training.errors import DatasetError
 

@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from models.bundle import DataSource
-from models.knowledge import Document, Sourced, parse
+from models.diagnoses.knowledge import Document, Sourced, parse
+from models.serving.bundle import DataSource
 from training.errors import DatasetError
 
 SETS = {"avey": "avey_vignettes.jsonl", "semigran": "semigran_vignettes.jsonl"}
@@ -50,7 +50,7 @@ class Diagnoses(Document):
 def same_diseases() -> Mapping[str, tuple[str, ...]]:
     """The file, checked. Raises `KnowledgeError`."""
     name = "vignette_diagnoses.yaml"
-    return parse(name, files(__package__).joinpath(name).read_bytes(), Diagnoses).same.text
+    return parse(name, files(__package__).joinpath(name).read_bytes(), Diagnoses).same.value
 
 
 def load(folder: Path) -> list[Vignette]:

@@ -16,8 +16,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from models.bundle import Bundle, Estimate, OperatingPoint
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
+from models.serving.bundle import Bundle, Estimate, OperatingPoint
 from training import novelty
 from training.calibrate import OperatingRule, choose_operating_point
 from training.datasets import bus_bra, busi

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from models.bundle import Bundle, Estimate
-from models.preprocessing.tabular import Feature, TabularPreprocessing
-from models.symptoms import reading
-from models.symptoms.features import feature_names, values_of
-from models.symptoms.patient import describe
+from models.diagnoses.disease import findings as reading
+from models.diagnoses.disease.features import feature_names, values_of
+from models.diagnoses.disease.patient import describe
+from models.preprocessing.form import Feature, TabularPreprocessing
+from models.serving.bundle import Bundle, Estimate
 from training.datasets import disease_profiles, symcat, vignettes
 from training.datasets.disease_profiles import Disease
 from training.datasets.vignettes import Vignette, same_diseases

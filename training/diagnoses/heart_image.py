@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.bundle import Bundle, Estimate, OperatingPoint, read_bundle
-from models.diagnoses import heart
-from models.engine import PROBABILITIES
-from models.preprocessing.ecg import SignalPreprocessing, filter_band
-from models.preprocessing.sheet import SheetPreprocessing
+from models.diagnoses.heart import interpretation as heart
+from models.preprocessing.ecg_record import SignalPreprocessing, filter_band
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
+from models.serving.bundle import Bundle, Estimate, OperatingPoint, read_bundle
+from models.serving.engine import PROBABILITIES
 from training.calibrate import choose_multilabel_points, fit_multilabel_temperature
 from training.datasets import ptbxl
 from training.datasets.ecg_readings import Readings, SheetData, imitate, read_sheets

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import expit
 
-from models.bundle import Bundle, Estimate, OperatingPoint, read_bundle
-from models.preprocessing.ecg import SignalPreprocessing, filter_band
+from models.preprocessing.ecg_record import SignalPreprocessing, filter_band
+from models.serving.bundle import Bundle, Estimate, OperatingPoint, read_bundle
 from training import novelty
 from training.calibrate import choose_multilabel_points, fit_multilabel_temperature
 from training.datasets import ptbxl

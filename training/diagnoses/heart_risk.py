@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from models.bundle import Bundle, Estimate
-from models.preprocessing.tabular import Feature, Float32Array, TabularPreprocessing
+from models.preprocessing.form import Feature, Float32Array, TabularPreprocessing
+from models.serving.bundle import Bundle, Estimate
 from training.datasets import uci_heart
 from training.datasets.uci_heart import Patient
 from training.diagnoses.training import Job, Training

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, DataSource, read_bundle
+from models.serving.bundle import Bundle, DataSource, read_bundle
 from training import metrics
 from training.calibrate import OperatingRule
 from training.datasets.pictures import Sample, load_tensors

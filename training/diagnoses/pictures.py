@@ -7,8 +7,8 @@ from functools import partial
 
 import yaml
 
-from models.bundle import Bundle, DataSource
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
+from models.serving.bundle import Bundle, DataSource
 from training.calibrate import OperatingRule
 from training.datasets import own_pictures
 from training.diagnoses import skin, xray

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
 from training.calibrate import OperatingRule
 from training.datasets import ham10000
 from training.diagnoses.picture_task import PictureTask, picture_training

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.bundle import Bundle
+    from models.serving.bundle import Bundle
     from training.diagnoses.picture_task import PictureTask
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from models.preprocessing.ecg import SignalPreprocessing
+from models.preprocessing.ecg_record import SignalPreprocessing
 from training.datasets.ptbxl import EcgData
 from training.export import score_layer, tapped_features
 from training.metrics import multilabel_macro_auroc

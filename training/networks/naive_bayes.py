@@ -19,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.symptoms.vocabulary import vocabulary
+from models.diagnoses.disease.vocabulary import vocabulary
 from training.datasets.disease_profiles import Disease
 
 Float64Array = NDArray[np.float64]

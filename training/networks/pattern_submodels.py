@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.preprocessing.tabular import Float32Array
+from models.preprocessing.form import Float32Array
 from training.networks.logistic import FloatArray, fit_logistic
 
 MISSING = -9.0

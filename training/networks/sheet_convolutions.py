@@ -14,9 +14,9 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from models.engine import PROBABILITIES
-from models.preprocessing.ecg import LEADS
-from models.preprocessing.sheet import SheetPreprocessing
+from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
+from models.serving.engine import PROBABILITIES
 from training.datasets.ecg_readings import SheetData
 from training.metrics import multilabel_macro_auroc
 from training.networks.random_convolutions import CLIP, KERNELS, log_odds, ridge

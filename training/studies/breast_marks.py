@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
-from models.bundle import Bundle, Estimate, read_bundle
-from models.preprocessing.image import UInt8Array, decode, to_tensor
+from models.preprocessing.picture import UInt8Array, decode, to_tensor
+from models.serving.bundle import Bundle, Estimate, read_bundle
 from training.datasets import busi
 from training.datasets.pictures import MAX_PIXELS, Sample, labels_of
 from training.datasets.ultrasound import lesion_of

@@ -20,8 +20,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.bundle import Bundle, read_bundle
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
+from models.serving.bundle import Bundle, read_bundle
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.diagnoses import xray
 from training.diagnoses.training import default_data

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from models.bundle import Bundle, Precision, read_bundle
-from models.preprocessing.image import UInt8Array, preprocess
+from models.preprocessing.picture import UInt8Array, preprocess
+from models.serving.bundle import Bundle, Precision, read_bundle
 from training.datasets import bus_bra, busi, chest_nih, chest_xray, ham10000
 from training.datasets.pictures import MAX_PIXELS, Sample
 from training.diagnoses.training import default_data

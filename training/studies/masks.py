@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 
 View = Callable[[UInt8Array], UInt8Array]
 

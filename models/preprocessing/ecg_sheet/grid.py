@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 
 FloatMap = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 
 FloatArray = NDArray[np.float64]
 FloatMap = NDArray[np.float32]

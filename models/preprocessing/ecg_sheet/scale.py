@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocessing.image import UInt8Array
+from models.preprocessing.picture import UInt8Array
 
 FloatMap = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from models.preprocessing import jpeg_structure, picture_structure, png_structure, tiff_structure, webp_structure
-from models.preprocessing.image import (
+from models.preprocessing.picture import (
     PictureError,
     PictureTooLargeError,
     UnreadablePictureError,

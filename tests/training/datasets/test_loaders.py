@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
 from training.datasets import chest_nih, chest_xray, ham10000
 from training.datasets.pictures import load_tensors, verify_counts
 from training.errors import DatasetError

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.preprocessing.ecg import LEADS
+from models.preprocessing.ecg_record import LEADS
 from training.cli import main
 from training.datasets import ptbxl
 from training.datasets.ptbxl import EcgSample

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from models import knowledge
-from models.diagnoses.disease import understand
-from models.symptoms.reading import read
-from models.symptoms.vocabulary import vocabulary
+from models.diagnoses.disease.findings import read
+from models.diagnoses.disease.interpretation import understand
+from models.diagnoses.disease.knowledge import disease_knowledge
+from models.diagnoses.disease.vocabulary import vocabulary
 from schemas.disease import DiseaseRequest
 from training.datasets import disease_profiles, symcat, vignettes
 from training.errors import DatasetError
@@ -31,7 +31,7 @@ def record(name: str, **rates: int) -> dict[str, object]:
 @pytest.fixture
 def tables(tmp_path: Path) -> Path:
     """SymCat's layout with the conditions that the profiles name, each with one symptom."""
-    slugs = {profile.symcat for profile in disease_profiles.profiles().profiles.text.values() if profile.symcat}
+    slugs = {profile.symcat for profile in disease_profiles.profiles().profiles.value.values() if profile.symcat}
     conditions = {slug: record(slug, wheezing=16) for slug in sorted(slugs)}
     conditions["common-cold"] = record("Common cold", fever=78, sore_throat=82, wheezing=16)
     (tmp_path / "conditions.json").write_text(json.dumps(conditions), encoding="utf-8")
@@ -87,12 +87,12 @@ def test_a_condition_that_does_not_exist_is_named(tables: Path) -> None:
 
 
 def test_every_profile_has_urgency_and_advice() -> None:
-    assert disease_profiles.profiles().profiles.text.keys() == knowledge.disease().diseases.text.keys()
+    assert disease_profiles.profiles().profiles.value.keys() == disease_knowledge().diseases.value.keys()
 
 
 def test_every_diagnosis_of_the_vignettes_is_matched_with_diseases_that_exist() -> None:
     named = {name for names in vignettes.same_diseases().values() for name in names}
-    assert named <= knowledge.disease().diseases.text.keys()
+    assert named <= disease_knowledge().diseases.value.keys()
 
 
 def write_vignettes(folder: Path, semigran: str) -> Path:

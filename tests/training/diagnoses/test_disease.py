@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from models.symptoms.features import feature_names, values_of
-from models.symptoms.patient import Patient
-from models.symptoms.reading import read
+from models.diagnoses.disease.features import feature_names, values_of
+from models.diagnoses.disease.findings import read
+from models.diagnoses.disease.patient import Patient
 from training.datasets.disease_profiles import Disease
 from training.datasets.vignettes import Vignette
 from training.diagnoses.disease import (

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import read_bundle
-from models.preprocessing.ecg import LEADS
-from models.preprocessing.sheet import read
+from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.ecg_sheet.preparation import read
+from models.serving.bundle import read_bundle
 from tests.fake_bundle import make_bundle
 from tests.sheets import ecg, sheet
 from training import cli

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import read_bundle
-from models.preprocessing.ecg import LEADS, preprocess
+from models.preprocessing.ecg_record import LEADS, preprocess
+from models.serving.bundle import read_bundle
 from training import cli
 from training.datasets import ptbxl
 from training.diagnoses import heart_record

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import Bundle, read_bundle
-from models.diagnoses import heart_risk as diagnosis
-from models.engine import Engine
+from models.diagnoses.heart_risk import interpretation as diagnosis
+from models.serving.bundle import Bundle, read_bundle
+from models.serving.engine import Engine
 from training import cli
 from training.datasets import uci_heart
 from training.diagnoses import heart_risk

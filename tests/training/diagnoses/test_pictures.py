@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 import training
-from models.bundle import read_bundle
+from models.serving.bundle import read_bundle
 from training import cli
 from training.diagnoses import Job, pictures
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
 from training.diagnoses import skin
 from training.errors import BackboneError
 from training.export import TAPS, check_parity, export_onnx, served_model

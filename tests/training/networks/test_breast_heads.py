@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models.preprocessing.image import ImagePreprocessing
+from models.preprocessing.picture import ImagePreprocessing
 from training import export, novelty
 from training.datasets.pictures import Sample
 from training.diagnoses import breast

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from models.bundle import Bundle
+from models.serving.bundle import Bundle
 from tests.fake_bundle import make_bundle
 from training.datasets import busi
 from training.studies import breast_marks

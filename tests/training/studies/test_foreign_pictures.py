@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import Bundle
+from models.serving.bundle import Bundle
 from tests.fake_bundle import make_bundle
 from training.studies.foreign_pictures import KINDS, clouds, encode, flagged, mammogram
 

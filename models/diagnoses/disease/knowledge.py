@@ -1,0 +1,125 @@
+"""What is known of symptoms and diseases: words, denials, red flags, urgency and advice."""
+
+from functools import cache
+from typing import Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from models.diagnoses.knowledge import Document, Sourced, load
+from schemas.common import Part, Probability, Urgency
+from schemas.disease import RankedDisease
+
+
+class DiseaseSample(Part):
+    """The fixed answer of the demo mode."""
+
+    ranking: tuple[RankedDisease, ...] = Field(min_length=1)
+    recommendations: tuple[str, ...] = Field(min_length=1)
+
+
+UrgencyLevel = Literal["emergency", "urgent", "soon", "routine", "self_care"]
+
+
+class DiseaseCare(Part):
+    """What group of advice a disease belongs to, and how soon it wants a doctor."""
+
+    group: str
+    urgency: UrgencyLevel
+
+
+class DiseaseAdvice(Part):
+    """Sentences that any answer may carry."""
+
+    uncertain: Sourced[str]
+    monitor: Sourced[str]
+    red_flag: Sourced[str]
+
+
+class DiseaseKnowledge(Document):
+    """disease.yaml, urgencies from the most to the least urgent."""
+
+    urgencies: dict[UrgencyLevel, Sourced[Urgency]]
+    urgent_from: Sourced[Probability]
+    uncertain_below: Sourced[Probability]
+    advice: DiseaseAdvice
+    groups: dict[str, Sourced[tuple[str, ...]]]
+    diseases: Sourced[dict[str, DiseaseCare]]
+    sample: Sourced[DiseaseSample]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if tuple(self.urgencies) != get_args(UrgencyLevel):
+            raise ValueError(f"`urgencies` must be {', '.join(get_args(UrgencyLevel))}, in that order.")
+        if missing := {care.group for care in self.diseases.value.values()} ^ set(self.groups):
+            raise ValueError(f"groups without advice, or without a disease: {', '.join(sorted(missing))}")
+        return self
+
+
+class RedFlagRule(Part):
+    """Holds where each group of `all_of` has a present symptom, `unless` has none, and age (years) and sex fit. An age
+    that is not known fits, unless it `must_be_known`."""
+
+    name: str
+    source: str
+    urgency: UrgencyLevel
+    all_of: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    unless: tuple[str, ...] = ()
+    age: tuple[float, float] | None = None
+    age_must_be_known: bool = False
+    sex: Literal["female", "male"] | None = None
+
+
+class RedFlagKnowledge(Document):
+    """red_flags.yaml."""
+
+    rules: tuple[RedFlagRule, ...] = Field(min_length=1)
+
+
+class SymptomKnowledge(Document):
+    """symptoms.yaml: symptoms by part of the body with their phrases, and the words that count as one."""
+
+    words: Sourced[dict[str, tuple[str, ...]]]
+    rewrites: Sourced[dict[str, str]]
+    symptoms: Sourced[dict[str, dict[str, tuple[str, ...]]]]
+    kinds: Sourced[dict[str, tuple[str, ...]]]
+    stopwords: Sourced[tuple[str, ...]]
+    complaints: Sourced[tuple[str, ...]]
+    places: Sourced[tuple[str, ...]]
+    sides: Sourced[tuple[str, ...]]
+
+
+class NegationKnowledge(Document):
+    """negation.yaml: what denies a finding, what ends a denial, and whose finding it is."""
+
+    denials: Sourced[tuple[str, ...]]
+    list_denials: Sourced[tuple[str, ...]]
+    near_denials: Sourced[tuple[str, ...]]
+    following_denials: Sourced[tuple[str, ...]]
+    pseudo_denials: Sourced[tuple[str, ...]]
+    terminators: Sourced[tuple[str, ...]]
+    relatives: Sourced[tuple[str, ...]]
+    relatives_have: Sourced[tuple[str, ...]]
+
+
+@cache
+def disease_knowledge() -> DiseaseKnowledge:
+    """Urgency, advice and texts of POST /predict-disease."""
+    return load(__name__, "knowledge.yaml", DiseaseKnowledge)
+
+
+@cache
+def symptom_knowledge() -> SymptomKnowledge:
+    """The vocabulary of symptoms."""
+    return load(__name__, "symptoms.yaml", SymptomKnowledge)
+
+
+@cache
+def red_flag_knowledge() -> RedFlagKnowledge:
+    """The combinations of symptoms that call for urgent care."""
+    return load(__name__, "red_flags.yaml", RedFlagKnowledge)
+
+
+@cache
+def negation_knowledge() -> NegationKnowledge:
+    """How a finding is denied."""
+    return load(__name__, "negation.yaml", NegationKnowledge)

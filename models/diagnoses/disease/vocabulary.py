@@ -1,0 +1,154 @@
+"""The symptoms that are known, and the words they are known by, from models/knowledge/symptoms.yaml."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
+
+from models.diagnoses.disease.knowledge import SymptomKnowledge, symptom_knowledge
+from models.diagnoses.disease.words import BOUNDARY, Rewriter, sentences, stem
+
+_DENIALS = frozenset({"no", "not"})
+_SHORTEST_STEM = 5
+_LONG_WORD = 8
+_SHORTEST_ENTRY = 5
+_FUZZY_PHRASE = 86
+_NEAR_PHRASE = 60
+_WHOLE_ENTRY = "="
+
+Bag = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """The words of a phrase, each in its base form, and the symptom it names."""
+
+    words: Bag
+    symptom: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How misspelt a word may be: up to `errors` letters (1 below 8 letters), if it has `shortest` letters or more."""
+
+    errors: int
+    shortest: int
+
+
+class Vocabulary:
+    """Symptoms by name, phrase and near spelling. To be made once: its index takes some hundredths of a second."""
+
+    def __init__(self, document: SymptomKnowledge) -> None:
+        self.parts: Mapping[str, tuple[str, ...]] = {
+            part: tuple(symptoms) for part, symptoms in document.symptoms.value.items()
+        }
+        self.names: tuple[str, ...] = tuple(name for names in self.parts.values() for name in names)
+        self.stopwords = frozenset(document.stopwords.value)
+        self._bases = {stem(form): base for base, forms in document.words.value.items() for form in (base, *forms)}
+        self._rewrite = Rewriter(document.rewrites.value)
+        self.complaints = frozenset(self.base(word) for word in document.complaints.value)
+        self.places = frozenset(self.base(word) for word in document.places.value)
+        self.sides = frozenset(self.base(word) for word in document.sides.value)
+        self.wider: Mapping[str, frozenset[str]] = {name: _wider(name, document.kinds.value) for name in self.names}
+        self._spellings: dict[str, str] = {}
+        self._bags: dict[Bag, str] = {}
+        self.phrases: dict[str, list[Phrase]] = defaultdict(list)
+        self._index(document)
+        self._longest_near = max(map(len, self._spellings)) * (200 - _FUZZY_PHRASE) // _FUZZY_PHRASE
+        """Characters up to which an entry can be near a spelling: the ratio is twice the common ones over both."""
+        self._known_words = frozenset(word for bag in self._bags for word in bag)
+        self._stems_by_letter: dict[str, list[str]] = defaultdict(list)
+        for known in {*self._bases, *self._known_words}:
+            self._stems_by_letter[known[0]].append(known)
+        self._correct = lru_cache(maxsize=8192)(self._correct_word)
+
+    def base(self, word: str) -> str:
+        """The base form of a word: `hurting` is `pain`, `abdominal` is `abdomen`."""
+        stemmed = stem(word)
+        return self._bases.get(stemmed, stemmed)
+
+    def rewrite(self, words: list[str]) -> list[str]:
+        """Set phrases replaced by the words that the vocabulary uses."""
+        return self._rewrite(words)
+
+    def understood(self, word: str, tolerance: Tolerance) -> str:
+        """The base form of a word that may hold typing errors."""
+        base = self.base(word)
+        if base in self._known_words or len(word) < tolerance.shortest or word in self.stopwords:
+            return base
+        return self._correct(word, tolerance.errors)
+
+    def _correct_word(self, word: str, errors: int) -> str:
+        stemmed = stem(word)
+        allowed = min(errors, 1 if len(word) < _LONG_WORD else 2)
+        near = process.extractOne(stemmed, self._stems_by_letter[stemmed[0]], scorer=OSA.distance, score_cutoff=allowed)
+        return self._bases.get(near[0], near[0]) if near and len(near[0]) >= _SHORTEST_STEM else self.base(word)
+
+    def spelt(self, words: str) -> str | None:
+        """The symptom whose name or phrase is exactly that, else None."""
+        return self._spellings.get(words)
+
+    def worded(self, words: Iterable[str]) -> str | None:
+        """The symptom that has a phrase of exactly those base words, else None."""
+        return self._bags.get(frozenset(words))
+
+    def nearest(self, words: str) -> str | None:
+        """The symptom whose phrase is spelt almost so, else None."""
+        if not _SHORTEST_ENTRY <= len(words) <= self._longest_near:
+            return None
+        near = process.extractOne(words, self._spellings.keys(), scorer=fuzz.ratio, score_cutoff=_FUZZY_PHRASE)
+        return self._spellings[near[0]] if near else None
+
+    def suggestions(self, words: str, count: int) -> tuple[str, ...]:
+        """Up to `count` symptoms whose names or phrases come nearest, best first."""
+        near = process.extract(
+            words, self._spellings.keys(), scorer=fuzz.ratio, limit=4 * count, score_cutoff=_NEAR_PHRASE
+        )
+        return tuple(dict.fromkeys(self._spellings[phrase] for phrase, _, _ in near))[:count]
+
+    def content(self, words: Iterable[str]) -> list[str]:
+        """Base forms of the words that matter, boundaries kept."""
+        return [word if word == BOUNDARY else self.base(word) for word in words if word not in self.stopwords]
+
+    def _index(self, document: SymptomKnowledge) -> None:
+        for symptoms in document.symptoms.value.values():
+            for name in symptoms:
+                self._spellings.setdefault(plain(name), name)
+        for symptoms in document.symptoms.value.values():
+            for name, phrases in symptoms.items():
+                for phrase in (name, *phrases):
+                    self._add(phrase, name)
+        for bag, name in self._bags.items():
+            rarest = max(bag, key=lambda word: (word not in self.complaints, word not in self.places, len(word), word))
+            self.phrases[rarest].append(Phrase(bag, name))
+
+    def _add(self, phrase: str, name: str) -> None:
+        spelling = plain(phrase.removeprefix(_WHOLE_ENTRY))
+        self._spellings.setdefault(spelling, name)
+        if phrase.startswith(_WHOLE_ENTRY):
+            return
+        words = spelling.split()
+        rewritten = self._rewrite(words)
+        for form in (rewritten,) if rewritten == words else (rewritten, words):
+            bag = frozenset(word for word in self.content(form) if word != BOUNDARY)
+            if (len(bag) > 1 or form is rewritten) and bag and not _DENIALS.intersection(form):
+                self._bags.setdefault(bag, name)
+
+
+def plain(text: str) -> str:
+    """A phrase in lower case, American spelling, words separated by single blanks, without punctuation."""
+    return " ".join(word for words in sentences(text) for word in words if word != BOUNDARY)
+
+
+def _wider(name: str, kinds: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    direct = kinds.get(name, ())
+    return frozenset(direct).union(*(_wider(parent, kinds) for parent in direct))
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """The vocabulary of the knowledge files. Raises `KnowledgeError`."""
+    return Vocabulary(symptom_knowledge())

@@ -1,0 +1,83 @@
+"""What the answers say: names, severities, urgency and advice, read from a knowledge.yaml beside each diagnosis.
+
+Every block names its source, a key of the file's own `sources`. A file is read once and checked whole: a malformed one
+raises `KnowledgeError`, which names the file, when the diagnosis that uses it is imported.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from schemas.common import Part
+
+T = TypeVar("T")
+DocumentT = TypeVar("DocumentT", bound="Document")
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class KnowledgeError(ValueError):
+    """A knowledge file that can't be used; the message names the file and what is wrong with it."""
+
+
+class Sourced(Part, Generic[T]):
+    """A text, a figure or a table, and the keys of its sources, separated by commas."""
+
+    source: str
+    value: T
+
+
+class Document(Part):
+    """A knowledge file. `sources` maps a key to a citation; every key is used and every used key is there."""
+
+    sources: dict[str, str] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cited(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("sources"), Mapping):
+            used, listed = set(_citations(data)), set(data["sources"])
+            if used != listed:
+                raise ValueError(f"cited but not in `sources`, or never cited: {', '.join(sorted(used ^ listed))}")
+        return data
+
+
+class Common(Document):
+    """common.yaml: what every answer carries."""
+
+    disclaimer: Sourced[str]
+
+
+@cache
+def common_knowledge() -> Common:
+    """What every answer carries. Raises `KnowledgeError`."""
+    return load(__name__, "common.yaml", Common)
+
+
+def load(module: str, name: str, document: type[DocumentT]) -> DocumentT:
+    """The file `name` beside `module`, checked against `document`. Raises `KnowledgeError`."""
+    package = module.rpartition(".")[0]
+    return parse(f"{package.rpartition('.')[2]}/{name}", files(package).joinpath(name).read_bytes(), document)
+
+
+def parse(name: str, content: bytes, document: type[DocumentT]) -> DocumentT:
+    """Check the YAML `content` of the file `name` against `document`. Raises `KnowledgeError`."""
+    try:
+        return document.model_validate(yaml.load(content, Loader=_Loader))  # noqa: S506 - a safe loader, in C if built
+    except (yaml.YAMLError, ValidationError) as error:
+        raise KnowledgeError(f"Knowledge file {name} is not valid: {error}") from error
+
+
+def _citations(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(source := node.get("source"), str):
+            yield from source.split(", ")
+        for child in node.values():
+            yield from _citations(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _citations(child)

@@ -1,0 +1,1 @@
+"""The models in service: bundles, how they are loaded, computed and scheduled."""

@@ -1,0 +1,287 @@
+"""A bundle is the folder of one trained model: model.onnx, metadata.json and card.md.
+
+`write_bundle` is what training calls last; `read_bundle` is what the registry calls first. The checksum and the
+preprocessing revision are verified before the network is loaded, so a half-copied or outdated bundle is named, not
+served. What is wrong is said in plain words, since /health/ready shows it.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from models.preprocessing import ecg_record as ecg
+from models.preprocessing import form as tabular
+from models.preprocessing import picture as image
+from models.preprocessing.ecg_record import SignalPreprocessing
+from models.preprocessing.ecg_sheet import preparation as sheet
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
+from models.preprocessing.form import TabularPreprocessing
+from models.preprocessing.picture import ImagePreprocessing
+
+MODEL_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
+METADATA_FILE = "metadata.json"
+CARD_FILE = "card.md"
+
+LONGEST_TEXT = 1024**2
+"""Bytes of metadata.json or card.md at most; those that ship have some 10,000."""
+
+Precision = Literal["fp32", "int8"]
+
+_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION, "sheet": sheet.REVISION, "tabular": tabular.REVISION}
+
+
+class BundleError(ValueError):
+    """A bundle that must not be served; the message names the bundle and what is wrong with it."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TensorSpec(_Part):
+    """Name, ONNX element type (`uint8`, `float`) and shape of a graph input or output; None is the batch axis."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class DataSource(_Part):
+    """A data set the model learned from or was measured on."""
+
+    name: str
+    use: str
+    licence: str
+    citation: str
+
+
+class OperatingPoint(_Part):
+    """A decision threshold on one class probability, chosen on validation; present where probability >= threshold.
+
+    `sensitivity` and `specificity` are those measured on validation, 0-1.
+    """
+
+    code: str
+    threshold: float = Field(ge=0, le=1)
+    rule: str
+    sensitivity: float
+    specificity: float
+
+
+class NoveltySpec(_Part):
+    """How the `novelty` output is read: a picture scoring above `threshold` is unlike the training data.
+
+    `false_alarms` is the share of validation pictures above the threshold, 0-1.
+    """
+
+    threshold: float
+    false_alarms: float
+
+
+class Estimate(_Part):
+    """A measured figure with its 95 % bootstrap interval; `n` cases."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Quantised(_Part):
+    """model.int8.onnx, the same network with int8 weights and activations.
+
+    `loss` is what it loses against model.onnx on validation, by figure: positive is worse. `novelty` is how its own
+    novelty output is read.
+    """
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    loss: dict[str, float]
+    novelty: NoveltySpec | None = None
+
+
+class Metadata(_Part):
+    """metadata.json. `classes` are the codes in output order; names and texts live in knowledge/.
+
+    `temperature` has already been applied inside the graph. `metrics` maps a test set to its measured figures.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    created: date
+    precision: Precision
+    task: Literal["multiclass", "multilabel"]
+    classes: tuple[str, ...]
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: ImagePreprocessing | SignalPreprocessing | SheetPreprocessing | TabularPreprocessing
+    temperature: float = Field(gt=0)
+    operating_points: tuple[OperatingPoint, ...]
+    novelty: NoveltySpec | None = None
+    licence: str
+    data: tuple[DataSource, ...]
+    metrics: dict[str, dict[str, Estimate]]
+    training: dict[str, Any] = Field(default_factory=dict)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    int8: Quantised | None = None
+
+    @property
+    def image_preprocessing(self) -> ImagePreprocessing:
+        """How its pictures are prepared. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, ImagePreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no pictures.")
+        return self.preprocessing
+
+    @property
+    def signal_preprocessing(self) -> SignalPreprocessing:
+        """How its signals are prepared. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, SignalPreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no signals.")
+        return self.preprocessing
+
+    @property
+    def sheet_preprocessing(self) -> SheetPreprocessing:
+        """How its ECG sheets are prepared. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, SheetPreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no ECG sheets.")
+        return self.preprocessing
+
+    @property
+    def tabular_preprocessing(self) -> TabularPreprocessing:
+        """How its rows are made. Raises `BundleError` where the bundle reads none."""
+        if not isinstance(self.preprocessing, TabularPreprocessing):
+            raise BundleError(f"Bundle {self.name} {self.version}: reads no rows of values.")
+        return self.preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle on disk; `metadata.precision` is that of the network that is used.
+
+    `card` is the model card, Markdown. Bundles with the same `fingerprint` are the same in every file.
+    """
+
+    folder: Path
+    metadata: Metadata
+    card: str = ""
+    fingerprint: str = ""
+
+    @property
+    def model_path(self) -> Path:
+        quantised = self.metadata.int8 and self.metadata.precision == "int8"
+        return self.folder / (INT8_FILE if quantised else MODEL_FILE)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file as 64 lower-case hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bundle(folder: Path, precision: Precision = "fp32") -> Bundle:
+    """Read and verify a bundle folder, to be used with `precision` where it has a network of that precision.
+
+    Raises `BundleError`, which names the folder.
+    """
+    try:
+        return _read_bundle(folder, precision)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def unreadable(folder: Path, error: OSError) -> BundleError:
+    """What to say of a bundle whose folder or file can't be read."""
+    return BundleError(f"Bundle {folder}: it can't be read ({error.strerror or 'the system says no more'}).")
+
+
+def _read_bundle(folder: Path, precision: Precision) -> Bundle:
+    missing = [name for name in (MODEL_FILE, METADATA_FILE, CARD_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise BundleError(f"Bundle {folder}: {', '.join(missing)} missing.")
+    document = _read_text(folder / METADATA_FILE)
+    card = _read_text(folder / CARD_FILE)
+    try:
+        metadata = Metadata.model_validate_json(document)
+    except ValidationError as error:
+        raise BundleError(f"Bundle {folder}: {METADATA_FILE} is not valid: {_sentences(error)}") from error
+    trained, installed = metadata.preprocessing.revision, _REVISIONS[metadata.preprocessing.kind]
+    if trained != installed:
+        raise BundleError(
+            f"Bundle {folder}: trained with preprocessing revision {trained}, this installation has {installed}. "
+            "Train it again or install the matching version."
+        )
+    if precision == "int8" and metadata.int8:
+        own = {"precision": "int8", "sha256": metadata.int8.sha256, "novelty": metadata.int8.novelty}
+        metadata = metadata.model_copy(update=own)
+    fingerprint = hashlib.sha256(document + b"\0" + card).hexdigest()
+    bundle = Bundle(folder, metadata, card.decode(), fingerprint)
+    _verify_checksum(bundle.model_path, metadata.sha256)
+    return bundle
+
+
+def _read_text(file: Path) -> bytes:
+    """A file of UTF-8 text of a sane length."""
+    with file.open("rb") as opened:
+        content = opened.read(LONGEST_TEXT + 1)
+    if len(content) > LONGEST_TEXT:
+        raise BundleError(f"Bundle {file.parent}: {file.name} is longer than {LONGEST_TEXT:,} bytes.")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        reason = "it is not UTF-8 text. Copy the bundle again, or save the file as UTF-8."
+        raise BundleError(f"Bundle {file.parent}: {file.name} is not valid: {reason}") from error
+    return content
+
+
+def _sentences(error: ValidationError, most: int = 3) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    said = " ".join(_sentence(problem) for problem in problems[:most])
+    return said if len(problems) <= most else f"{said} {len(problems) - most} more fields are wrong."
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    field = ".".join(str(step) for step in problem["loc"])
+    match problem["type"]:
+        case "json_invalid":
+            return "it is not JSON. Copy the bundle again."
+        case "missing":
+            return f"`{field}` is missing."
+        case "extra_forbidden":
+            return f"`{field}` is not known to this version of the service."
+    if not field:
+        return "it is not a JSON object."
+    message = problem["msg"]
+    expected = message.removeprefix("Input ") if message.startswith("Input should be") else "has a value that is wrong"
+    return f"`{field}` {expected}."
+
+
+def _verify_checksum(file: Path, expected: str) -> None:
+    if not file.is_file():
+        raise BundleError(f"Bundle {file.parent}: {file.name} missing.")
+    if (found := file_sha256(file)) != expected:
+        raise BundleError(
+            f"Bundle {file.parent}: {file.name} has checksum {found[:12]}..., metadata.json says "
+            f"{expected[:12]}.... The file is incomplete or was changed; copy the bundle again."
+        )
+
+
+def write_bundle(folder: Path, *, model: Path, card: str, metadata: dict[str, Any]) -> Bundle:
+    """Write a bundle folder and read it back. `metadata` is all of `Metadata` but the checksum."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / MODEL_FILE
+    if model.resolve() != target.resolve():
+        shutil.copyfile(model, target)
+    complete = Metadata.model_validate({**metadata, "sha256": file_sha256(target)})
+    (folder / METADATA_FILE).write_text(
+        json.dumps(complete.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    return read_bundle(folder)

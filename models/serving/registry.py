@@ -1,0 +1,390 @@
+"""The models the service answers with, kept apart from one another.
+
+A bundle that must not be served fails alone: its model is `failed` with the reason, the others serve. A bundle that is
+loaded while another of its model serves takes over when it is ready. Nothing here blocks the event loop.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, ParamSpec, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.memory import give_memory_back
+from models.serving.bundle import Bundle, BundleError, Metadata
+from models.serving.engine import NOVELTY, PROBABILITIES, Network, Outputs, Tensor, blank
+from models.serving.loading import Opened, Opening
+from models.serving.scheduling import LARGEST_BATCH, Admission, Cores, Lane, Observe, SchedulingError
+
+
+class Windows(Protocol):
+    """An input that is read piece by piece."""
+
+    @property
+    def tensors(self) -> Tensor:
+        """The tensors of its pieces, at least one, stacked."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+WindowsT = TypeVar("WindowsT", bound=Windows)
+OpenedT = TypeVar("OpenedT", Opened, Opened | None)
+
+State = Literal["absent", "loading", "ready", "failed"]
+Reloaded = Literal["loaded", "unchanged", "refused", "kept", "absent"]
+
+_LARGEST_BATCHES = {"sheet": 1}
+"""By what a network reads, where it is not that of every lane: batches of sheets take a quarter longer than as many
+sheets by themselves, since their feature maps outgrow the cache. `python -m benchmarks.tuning`"""
+FAILURES = 3
+"""So many failed runs one after the other, with no good one between them, put a network to the test."""
+TEST_SECONDS = 5.0
+"""Between two tests of a network that fails."""
+
+logger = logging.getLogger("medidiagnose.models")
+
+
+class ModelNotReadyError(RuntimeError):
+    """The model is absent, still loading, or its bundle must not be served."""
+
+
+class LoadUnderWayError(RuntimeError):
+    """The models are being loaded already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: `bundle` where it is `ready`, and where it `failed` the reason as `error`."""
+
+    name: str
+    state: State
+    bundle: Bundle | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a model in service, as a sentence: work of it is `stuck`, or its network is `failing`."""
+
+    state: Literal["stuck", "failing"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What became of a model when the bundles were looked for again.
+
+    `loaded`: `version` serves from now on. `unchanged`: so does what served. `refused`: its active bundle must not be
+    served, for that `reason`. `kept`: it has no bundle any more. In both cases what served goes on. `absent`: it never
+    had one. Versions are None where none served or serves.
+    """
+
+    name: str
+    outcome: Reloaded
+    old_version: str | None
+    version: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer of a network to one input. `seconds` is what its stages, `prepare` and `compute`, took."""
+
+    metadata: Metadata
+    outputs: Outputs
+    seconds: Mapping[str, float]
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(classes,), 0-1, in the order of `metadata.classes`."""
+        return self.outputs[PROBABILITIES]
+
+    @property
+    def novelty(self) -> float | None:
+        """Higher is less like the training data; None where the bundle doesn't measure it."""
+        return float(self.outputs[NOVELTY]) if self.metadata.novelty else None
+
+
+@dataclass(eq=False, slots=True)
+class _Service:
+    """A model in service: whoever holds it computes with this bundle and its network, whatever is loaded meanwhile.
+
+    `network` is that of a model of rows, which needs no lane. `failures` counts its failed runs since the last good
+    one, `failing` says what the last of them was where a test failed too.
+    """
+
+    model: Model
+    lane: Lane
+    network: Network | None = None
+    failures: int = 0
+    failing: str | None = None
+    test: asyncio.Task[None] | None = None
+
+    def retire(self) -> None:
+        """Let those who hold it finish."""
+        if self.test:
+            self.test.cancel()
+        self.lane.retire()
+
+
+class ModelRegistry:
+    """Serves the models that `opening` opens. To be made inside a running event loop.
+
+    `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `check`
+    refuses, with a `BundleError`, a bundle whose answers can't be interpreted; `observe` is told of the work that was
+    done (`Cores`).
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        *,
+        queue_size: int,
+        deadline: float,
+        check: Callable[[Metadata], None] = lambda _: None,
+        observe: Observe = lambda *_: None,
+    ) -> None:
+        self._opening = opening
+        self._check = check
+        self._cores = Cores(opening.threads, deadline=deadline, observe=observe)
+        self._services = {
+            name: _Service(Model(name, "loading" if name in opening.models else "absent"), self._cores.lane(name=name))
+            for name in opening.names
+        }
+        self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._services}
+        self._loading = asyncio.Lock()
+
+    @property
+    def models(self) -> list[Model]:
+        """Every model, also the absent ones, by name."""
+        return [service.model for service in self._services.values()]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model that has a bundle is loaded and warmed, and nothing is wrong with it since."""
+        return all(model.state in ("ready", "absent") and not self.fault(model.name) for model in self.models)
+
+    def model(self, name: str) -> Model:
+        """Raises `KeyError` where the registry was not given that name."""
+        return self._services[name].model
+
+    def fault(self, name: str) -> Fault | None:
+        """What is wrong with a model although it was loaded; None where nothing is."""
+        service = self._services[name]
+        if stuck := service.lane.fault:
+            return Fault("stuck", stuck)
+        return Fault("failing", service.failing) if service.failing else None
+
+    def stuck(self, name: str) -> int:
+        """How many pieces of that model's work have run past the deadline and have not ended."""
+        return self._services[name].lane.stuck
+
+    def under_way(self, name: str) -> int:
+        """How many requests wait for that model or use it."""
+        return self._admissions[name].under_way
+
+    def check_room(self, name: str) -> None:
+        """Raises what `predict` would, for want of a model or of room for one more request, before it is prepared."""
+        service = self._services[name]
+        if service.model.state not in ("ready", "absent"):
+            raise ModelNotReadyError(f"The model {name} is {service.model.state}.")
+        service.lane.check()
+        self._admissions[name].check()
+
+    async def load(self) -> None:
+        """Put every model in service as soon as it is open. A bad bundle is logged and kept as its model's error."""
+        async with self._loading:
+            await asyncio.gather(*(self._load(name) for name in list(self._opening.models)))
+        await asyncio.to_thread(give_memory_back)
+
+    async def reload(self) -> list[Reload]:
+        """Look for the bundles again, and put in service, one after the other, those that have changed.
+
+        The new network is checked and warmed before it takes over from the old one, with which requests under way
+        finish. Where a bundle must not be served, or is no longer there, the old one goes on. A model of which
+        something is wrong is loaded even where its bundle is the same. Raises `LoadUnderWayError`.
+        """
+        if self._loading.locked():
+            raise LoadUnderWayError("The models are being loaded already. Try again when that has ended.")
+        async with self._loading:
+            return [await self._reload(name) for name in self._services]
+
+    async def predict(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
+        """Prepare an input in a thread, then compute it in its turn. `prepare` makes the tensor the metadata asks for.
+
+        Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `prepare` raises.
+        """
+        prediction, _ = await self.predict_windows(name, lambda metadata: _Whole(prepare(metadata)[np.newaxis]))
+        return prediction
+
+    async def predict_windows(self, name: str, prepare: Callable[[Metadata], WindowsT]) -> tuple[Prediction, WindowsT]:
+        """Prepare an input in a thread, then compute its windows one after the other, each in its turn.
+
+        Every output is the mean over the windows but `novelty`, which is the highest. Returns also what `prepare` made.
+        Raises as `predict` does.
+        """
+        service = self._services[name]
+        if not service.model.bundle:
+            raise ModelNotReadyError(f"The model {name} is {service.model.state}.")
+        metadata, lane = service.model.bundle.metadata, service.lane
+        async with self._admissions[name].enter():
+            began = time.perf_counter()
+            windows = await lane.run(prepare, metadata)
+            prepared = time.perf_counter()
+            try:
+                outputs = _summarise([await lane.infer(tensor) for tensor in windows.tensors])
+            except SchedulingError:
+                raise
+            except Exception:
+                self._failed(service)
+                raise
+        service.failures = 0
+        seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
+        return Prediction(metadata, outputs, seconds), windows
+
+    async def predict_row(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
+        """Make a row of values and compute it, both at once on the event loop.
+
+        Together they take some tens of microseconds, less than the way to a thread and back. Raises as `predict` does.
+        """
+        service = self._services[name]
+        if not service.model.bundle or not service.network:
+            raise ModelNotReadyError(f"The model {name} is {service.model.state}.")
+        metadata, network = service.model.bundle.metadata, service.network
+        self._admissions[name].check()
+        began = time.perf_counter()
+        row = prepare(metadata)
+        prepared = time.perf_counter()
+        try:
+            outputs = {key: values[0] for key, values in network.run(row[np.newaxis]).items()}
+        except Exception:
+            self._failed(service)
+            raise
+        service.failures = 0
+        seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
+        return Prediction(metadata, outputs, seconds)
+
+    async def run(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a thread as a request of that model, which may be absent.
+
+        Raises a `SchedulingError` or what the function raises.
+        """
+        async with self._admissions[name].enter():
+            return await self._services[name].lane.run(function, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Admit no more requests, let those under way finish within their deadlines, then stop."""
+        for admission in self._admissions.values():
+            admission.close()
+        await asyncio.gather(*(admission.drained() for admission in self._admissions.values()))
+        for service in self._services.values():
+            service.retire()
+            service.lane.close()
+        self._cores.close()
+        self._opening.close()
+
+    async def _load(self, name: str) -> None:
+        try:
+            self._put_in_service(await self._checked(name, asyncio.wrap_future(self._opening.models.pop(name))))
+        except BundleError as error:
+            self._services[name].model = Model(name, "failed", error=self._said(error))
+
+    async def _reload(self, name: str) -> Reload:
+        model, fault = self._services[name].model, self.fault(name)
+        old = model.bundle.metadata.version if model.bundle else None
+        if not await asyncio.to_thread(self._opening.has, name):
+            if model.state == "absent":
+                return Reload(name, "absent", None, None)
+            reason = f"Bundle {name}: there is no such folder any more."
+            logger.warning("%s What was loaded goes on.", reason)
+            return Reload(name, "kept", old, old, reason)
+        try:
+            serving = None if fault else model.bundle
+            opened = await self._checked(name, asyncio.to_thread(self._opening.reopen, name, serving))
+        except BundleError as error:
+            if not model.bundle:
+                self._services[name].model = Model(name, "failed", error=self._said(error))
+            return Reload(name, "refused", old, old, self._said(error))
+        if opened is None:
+            return Reload(name, "unchanged", old, old)
+        self._put_in_service(opened)
+        await asyncio.to_thread(give_memory_back)
+        return Reload(name, "loaded", old, opened.bundle.metadata.version)
+
+    async def _checked(self, name: str, opening: Awaitable[OpenedT]) -> OpenedT:
+        """What opened, fit to be put in service. Raises `BundleError`, which has been logged."""
+        try:
+            opened = await opening
+            if opened is not None:
+                await asyncio.to_thread(self._check, opened.bundle.metadata)
+        except BundleError as error:
+            logger.error("Model %s is not put in service. %s", name, error)
+            raise
+        except Exception as error:
+            logger.exception("Model %s is not put in service.", name)
+            raise BundleError("The bundle can't be loaded; the log says why.") from error
+        return opened
+
+    def _put_in_service(self, opened: Opened) -> None:
+        """From now on requests find the new service; those that hold the old one finish with it."""
+        metadata = opened.bundle.metadata
+        kind, name = metadata.preprocessing.kind, metadata.name
+        largest_batch = _LARGEST_BATCHES.get(kind, LARGEST_BATCH)
+        lane = self._cores.lane(opened.network, name=name, largest_batch=largest_batch)
+        service = _Service(Model(name, "ready", opened.bundle), lane)
+        if kind == "tabular":
+            service.network = opened.network
+        self._services[name].retire()
+        self._services[name] = service
+        logger.info("Model %s %s loaded in %.2f s.", name, metadata.version, opened.seconds)
+
+    def _said(self, error: BundleError) -> str:
+        return str(error).replace(f"{self._opening.folder}/", "")
+
+    def _failed(self, service: _Service) -> None:
+        """Note a failed run. After a few it is the input of zeros that tells whether the network is at fault, or those
+        inputs were."""
+        service.failures += 1
+        if service.failures >= FAILURES and service.test is None:
+            service.test = asyncio.create_task(self._test(service), name=f"test {service.model.name}")
+
+    async def _test(self, service: _Service) -> None:
+        """Compute zeros; where that fails say so, and again until it works."""
+        bundle = service.model.bundle
+        while bundle:
+            try:
+                if service.network:
+                    service.network.run(blank(bundle.metadata)[np.newaxis])
+                else:
+                    await service.lane.infer(blank(bundle.metadata))
+            except Exception:
+                if service.failing is None:
+                    logger.exception("Model %s fails on every input.", service.model.name)
+                service.failing = "Its network fails on every input, also on one that it computed when it was loaded."
+            else:
+                if service.failing:
+                    logger.info("Model %s computes again.", service.model.name)
+                service.failures, service.failing, service.test = 0, None, None
+                return
+            await asyncio.sleep(TEST_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An input that is one tensor."""
+
+    tensors: Tensor
+
+
+def _summarise(windows: Sequence[Outputs]) -> Outputs:
+    if len(windows) == 1:
+        return windows[0]
+    stacked = {name: np.stack([outputs[name] for outputs in windows]) for name in windows[0]}
+    return {
+        name: values.max(axis=0) if name == NOVELTY else values.mean(axis=0, dtype=np.float32)
+        for name, values in stacked.items()
+    }

@@ -1,0 +1,131 @@
+"""Symptoms to diseases with the bundle that ships."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import models
+from models.diagnoses.disease import interpretation as disease
+from models.diagnoses.disease.knowledge import disease_knowledge
+from models.preprocessing.form import TabularPreprocessing
+from models.serving.bundle import Bundle
+from models.serving.engine import PROBABILITIES, Engine
+from models.serving.loading import read_newest_bundle
+from schemas.disease import REQUEST_EXAMPLE, DiseaseReading, DiseaseRequest
+
+SHIPPED = Path(models.__file__).parent / "bundles" / "disease"
+
+
+@cache
+def shipped() -> tuple[Bundle, Engine]:
+    bundle = read_newest_bundle(SHIPPED)
+    return bundle, Engine(bundle, threads=1)
+
+
+def ask(**request: object) -> DiseaseReading:
+    bundle, engine = shipped()
+    case = disease.understand(DiseaseRequest.model_validate(request))
+    outputs = engine.run(bundle.metadata.tabular_preprocessing.row(case.values)[np.newaxis])
+    return disease.interpret(case, {name: values[0] for name, values in outputs.items()}, bundle.metadata)
+
+
+def names(reading: DiseaseReading) -> list[str]:
+    return [ranked.disease for ranked in reading.top_predictions]
+
+
+def test_the_contracts_example() -> None:
+    reading = ask(**REQUEST_EXAMPLE)
+    assert reading.prediction.disease == "Common Cold"
+    assert {"Influenza", "COVID-19"} <= set(names(reading))
+    assert reading.symptoms_analyzed == ("fever", "cough", "headache", "fatigue")
+    assert reading.red_flags == ()
+
+
+def test_the_ranking_descends_and_its_first_is_the_prediction() -> None:
+    reading = ask(symptoms=["itching", "skin rash"])
+    probabilities = [ranked.probability for ranked in reading.top_predictions]
+    assert len(probabilities) == 5
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert reading.prediction.confidence == probabilities[0]
+    assert reading.prediction.disease == names(reading)[0]
+
+
+@pytest.mark.parametrize("symptom", ["fever", "fatigue", "headache", "cough"])
+def test_a_single_common_symptom_gives_little_confidence(symptom: str) -> None:
+    reading = ask(symptoms=[symptom])
+    assert reading.prediction.confidence < 0.2
+    assert disease_knowledge().advice.uncertain.value in reading.recommendations
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"symptoms": ["pain on urination", "frequent urination"], "sex": "female"}, "Urinary Tract Infection"),
+        ({"symptoms": ["sore throat", "runny nose", "sneezing"]}, "Common Cold"),
+        ({"text": "One calf is swollen and hurts since my long flight."}, "Deep Vein Thrombosis"),
+        ({"text": "The room spins when I roll over in bed."}, "Benign Paroxysmal Positional Vertigo (BPPV)"),
+        ({"symptoms": ["excessive thirst", "frequent urination", "fatigue"], "age": 55}, "Type 2 Diabetes Mellitus"),
+    ],
+)
+def test_typical_complaints(request_: dict[str, object], expected: str) -> None:
+    assert names(ask(**request_))[0] == expected
+
+
+def test_an_absent_symptom_counts_against() -> None:
+    with_cough = ask(symptoms=["fever", "breathlessness", "cough"])
+    without = ask(symptoms=["fever", "breathlessness", "no cough"])
+    assert without.symptoms_absent == ("cough",)
+    assert "Pneumonia" in names(with_cough)
+    assert names(without)[0] != names(with_cough)[0]
+
+
+def test_sex_and_age_are_taken_from_the_fields_before_the_text() -> None:
+    told = ask(text="A 30-year-old woman with abdominal pain.", age=71, sex="male")
+    assert (told.patient.age, told.patient.sex) == (71, "male")
+    read = ask(text="A 30-year-old woman with abdominal pain.")
+    assert (read.patient.age, read.patient.sex) == (30, "female")
+    assert ask(symptoms=["abdominal pain"]).patient.age is None
+
+
+def test_pregnancy_is_no_answer_for_a_man() -> None:
+    reading = ask(symptoms=["nausea", "fatigue", "frequent urination"], sex="male", age=30)
+    assert not {"Pregnancy", "Hyperemesis Gravidarum"} & set(names(reading))
+
+
+def test_a_red_flag_sets_the_urgency_and_comes_first() -> None:
+    reading = ask(symptoms=["headache", "neck stiffness", "fever"])
+    assert reading.urgency == disease_knowledge().urgencies["emergency"].value
+    assert reading.recommendations[0] == disease_knowledge().advice.red_flag.value
+
+
+def test_an_urgent_red_flag_does_not_lower_an_emergency() -> None:
+    reading = ask(symptoms=["chest pain", "sweating", "arm pain"], age=60, sex="male")
+    assert {flag.urgency.color for flag in reading.red_flags} == {"red", "orange"}
+    assert reading.urgency.color == "red"
+
+
+def test_only_unknown_words_are_refused_with_suggestions() -> None:
+    with pytest.raises(disease.NoKnownSymptomError, match="Did you mean headache") as caught:
+        disease.understand(DiseaseRequest.model_validate({"symptoms": ["heddakke", "qqq"]}))
+    assert "GET /symptoms" in str(caught.value)
+    with pytest.raises(disease.NoKnownSymptomError, match=r"^None of the symptoms is known\. GET /symptoms"):
+        disease.understand(DiseaseRequest.model_validate({"symptoms": ["qqq"]}))
+
+
+def test_only_absent_symptoms_are_refused() -> None:
+    with pytest.raises(disease.NoKnownSymptomError, match="Only absent symptoms were understood: fever, cough"):
+        disease.understand(DiseaseRequest.model_validate({"symptoms": ["no fever"], "text": "No cough."}))
+
+
+def test_a_bundle_of_unknown_diseases_or_other_findings_is_refused() -> None:
+    bundle, _ = shipped()
+    outputs = {PROBABILITIES: np.full(len(bundle.metadata.classes), 0.001, np.float32)}
+    renamed = bundle.metadata.model_copy(update={"classes": ("Housemaid's Knee", *bundle.metadata.classes[1:])})
+    with pytest.raises(ValueError, match="lacks Housemaid's Knee"):
+        disease.interpret_example(outputs, renamed)
+    fewer = TabularPreprocessing(features=bundle.metadata.tabular_preprocessing.features[:-1])
+    shorter = bundle.metadata.model_copy(update={"preprocessing": fewer})
+    with pytest.raises(ValueError, match="train it again"):
+        disease.interpret_example(outputs, shorter)

@@ -1,0 +1,161 @@
+"""Heart risk by the bundle that ships: sane in every direction, and explained exactly."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import models
+from models.diagnoses.heart_risk import interpretation as heart_risk
+from models.serving.bundle import Bundle, Metadata
+from models.serving.engine import Engine
+from models.serving.loading import read_newest_bundle
+from schemas.heart_risk import COMPLETE_REQUEST_EXAMPLE, HeartRiskReading, HeartRiskRequest
+from tests import contract
+from tests.fake_bundle import make_bundle
+
+BUNDLE = read_newest_bundle(Path(models.__file__).parent / "bundles" / "heart_risk")
+ENGINE = Engine(BUNDLE)
+FORMS = st.fixed_dictionaries(
+    {
+        "age": st.integers(28, 77),
+        "sex": st.sampled_from([0, 1]),
+        "blood_pressure": st.integers(80, 200),
+        "cholesterol": st.integers(85, 603),
+        "chest_pain": st.sampled_from([0, 1, 2, 3]),
+        "max_heart_rate": st.integers(60, 202),
+    },
+    optional={
+        "resting_ecg": st.sampled_from([0, 1, 2]),
+        "exercise_angina": st.booleans(),
+        "st_depression": st.floats(-2.5, 6, width=16),
+        "fasting_blood_sugar": st.booleans(),
+    },
+)
+
+
+def read(**form: Any) -> HeartRiskReading:
+    request = HeartRiskRequest.model_validate({**contract.HEART_RISK_REQUEST, **form})
+    row = BUNDLE.metadata.tabular_preprocessing.row(heart_risk.values_of(request))
+    outputs = {name: values[0] for name, values in ENGINE.run(row[np.newaxis]).items()}
+    return heart_risk.interpret(outputs, BUNDLE.metadata, request)
+
+
+def chance(**form: Any) -> float:
+    return read(**form).prediction.probability
+
+
+@given(form=FORMS, name=st.sampled_from(["age", "blood_pressure", "cholesterol"]), more=st.integers(1, 50))
+def test_more_age_pressure_or_cholesterol_never_lowers_the_risk(form: dict[str, Any], name: str, more: int) -> None:
+    high = {feature.name: feature.high for feature in BUNDLE.metadata.tabular_preprocessing.features}[name]
+    assert chance(**{**form, name: min(form[name] + more, int(high))}) >= chance(**form)
+
+
+@given(form=FORMS)
+def test_angina_or_deeper_st_depression_in_exercise_raises_the_risk(form: dict[str, Any]) -> None:
+    assert chance(**{**form, "exercise_angina": True}) > chance(**{**form, "exercise_angina": False})
+    assert chance(**{**form, "st_depression": 2}) > chance(**{**form, "st_depression": 0})
+
+
+@given(form=FORMS)
+def test_the_contributions_add_up_to_the_answer(form: dict[str, Any]) -> None:
+    reading = read(**form)
+    assert reading.baseline_probability is not None
+    assert {part.factor for part in reading.contributions} == set(form)
+    added = sum(part.probability for part in reading.contributions)
+    assert reading.baseline_probability + added == pytest.approx(reading.prediction.probability, abs=2e-5)
+    baseline = math.log(reading.baseline_probability / (1 - reading.baseline_probability))
+    log_odds = baseline + sum(part.log_odds for part in reading.contributions)
+    assert 1 / (1 + math.exp(-log_odds)) == pytest.approx(reading.prediction.probability, abs=2e-5)
+    sizes = [abs(part.log_odds) for part in reading.contributions]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@given(form=FORMS, step=st.integers(1, 40))
+def test_a_factors_contribution_is_linear_and_no_other_moves(form: dict[str, Any], step: int) -> None:
+    places = [{**form, "age": 30}, {**form, "age": 34}, {**form, "age": 34 + step}]
+    parts = [{part.factor: part.log_odds for part in read(**place).contributions} for place in places]
+    slope = (parts[1]["age"] - parts[0]["age"]) / 4
+    assert parts[2]["age"] == pytest.approx(parts[1]["age"] + slope * step, abs=1e-4)
+    for other in set(form) - {"age"}:
+        assert parts[0][other] == parts[2][other]
+
+
+def test_the_parts_of_the_average_patient_are_shared_without_a_fault() -> None:
+    reading = heart_risk.interpret(
+        {
+            "probabilities": np.array([0.5, 0.5], np.float32),
+            "baseline": np.array(0, np.float32),
+            "contributions": np.array([1, -1, 0, 0, 0, 0, 0, 0, 0, 0], np.float32),
+        },
+        BUNDLE.metadata,
+        HeartRiskRequest.model_validate(contract.HEART_RISK_REQUEST),
+    )
+    assert [part.probability for part in reading.contributions[:2]] == [0.25, -0.25]
+
+
+def test_what_is_known_besides_changes_the_answer_and_what_is_for_the_forecast_does_not() -> None:
+    six = read()
+    more = read(exercise_angina=True, st_depression=2.5)
+    assert more.prediction.probability > six.prediction.probability + 0.1
+    assert read(hdl_cholesterol=40, smoker=True, bmi=31).prediction == six.prediction
+
+
+def test_the_worst_and_the_best_form_lie_far_apart() -> None:
+    best = {"age": 35, "sex": 0, "blood_pressure": 110, "cholesterol": 170, "chest_pain": 1, "max_heart_rate": 185}
+    worst = {"age": 70, "sex": 1, "blood_pressure": 170, "cholesterol": 300, "chest_pain": 3, "max_heart_rate": 95}
+    assert read(**best).prediction.risk_level == "Low"
+    assert read(**worst).prediction.risk_level == "High"
+
+
+def test_without_symptoms_the_answer_says_whom_it_knows() -> None:
+    assert "far too high" in read(chest_pain="asymptomatic").meaning
+    assert "far too high" not in read(chest_pain=2).meaning
+    assert "not a forecast" in read(chest_pain=3).meaning
+
+
+def test_each_grade_names_its_guideline() -> None:
+    factors = read(age=70, cholesterol=300).risk_factors
+    assert "2018 AHA/ACC cholesterol" in factors.age.guideline
+    assert "2017 ACC/AHA" in factors.blood_pressure.guideline
+    assert "NICE CG71" in factors.cholesterol.guideline
+
+
+def test_the_example_of_the_document_can_be_read() -> None:
+    assert read(**COMPLETE_REQUEST_EXAMPLE).ten_year_risk.total_cvd is not None
+    outputs = {name: values[0] for name, values in ENGINE.run(np.zeros((1, 10), np.float32)).items()}
+    assert 0 < heart_risk.interpret_example(outputs, BUNDLE.metadata).prediction.probability < 1
+
+
+def _other_classes(metadata: Metadata) -> Metadata:
+    return metadata.model_copy(update={"classes": ("narrowed", "not_narrowed")})
+
+
+def _other_features(metadata: Metadata) -> Metadata:
+    spec = metadata.tabular_preprocessing
+    other = spec.model_copy(update={"features": spec.features[::-1]})
+    return metadata.model_copy(update={"preprocessing": type(spec).model_validate(other.model_dump())})
+
+
+@pytest.mark.parametrize("change", [_other_classes, _other_features])
+def test_a_bundle_of_other_classes_or_features_is_refused(
+    tmp_path: Path, change: Callable[[Metadata], Metadata]
+) -> None:
+    bundle: Bundle = make_bundle(tmp_path, "heart_risk")
+    outputs = {name: values[0] for name, values in Engine(bundle).run(np.zeros((1, 10), np.float32)).items()}
+    heart_risk.interpret_example(outputs, bundle.metadata)
+    with pytest.raises(ValueError, match=r"Bundle heart_risk 1\.0\.0 tells"):
+        heart_risk.interpret_example(outputs, change(bundle.metadata))
+
+
+@settings(max_examples=50)
+@given(form=FORMS)
+def test_every_reading_is_within_the_contract(form: dict[str, Any]) -> None:
+    reading = read(**form)
+    assert HeartRiskReading.model_validate_json(reading.model_dump_json()) == reading
+    assert contract.type_departures(contract.HEART_RISK, reading.model_dump(mode="json")) == []

@@ -1,0 +1,128 @@
+"""ECG sheets to tensors: what is drawn is read back, and no picture is more than refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.ecg_sheet import SheetError, read_sheet
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, leads_shown, preprocess, read
+from models.preprocessing.picture import PictureError
+from tests.pictures import encode, noise, plain
+from tests.sheets import ecg, sheet
+
+SPEC = SheetPreprocessing()
+LARGE = 40_000_000
+
+
+@pytest.mark.parametrize(("layout", "strip"), [("3x4", 1), ("3x4", None), ("6x2", None), ("12x1", None)])
+def test_a_drawn_sheet_is_read_back(layout: str, strip: int | None) -> None:
+    found = preprocess(encode(sheet(layout=layout, strip=strip)), SPEC, max_pixels=LARGE)
+    assert found.reading is not None
+    assert found.fault is None
+    assert (found.reading.layout, found.reading.strips) == (layout, int(strip is not None))
+    assert (found.reading.speed, found.reading.gain) == (25, 10)
+    assert leads_shown(found.reading) == LEADS
+    assert found.tensors.shape == (1, *SPEC.tensor_shape)
+    signal, shown = found.tensors[0, :, :12], found.tensors[0, :, 12:]
+    assert set(np.unique(shown)) <= {0, 1}
+    assert (signal[shown == 0] == 0).all()
+    heights = (ecg() - np.median(ecg(), axis=0)).max(axis=0)
+    tall = heights > 0.5
+    np.testing.assert_allclose(signal.max(axis=0)[tall], heights[tall], rtol=0.2)
+
+
+def test_a_turned_and_tilted_sheet_is_read_too() -> None:
+    tilted = sheet().rotate(3, expand=True, fillcolor=(120, 110, 100), resample=Image.Resampling.BILINEAR)
+    found = read(np.asarray(tilted), SPEC)
+    assert found.reading is not None
+    assert found.reading.layout == "3x4"
+    assert len(leads_shown(found.reading)) == 12
+
+
+def test_a_sheet_that_fits_worse_than_known_ones_is_not_relied_upon() -> None:
+    picture = np.asarray(sheet())
+    misread = SheetPreprocessing(least_consistency=1.0)
+    assert "do not add up" in str(read(picture, misread).fault)
+    faint = SheetPreprocessing(least_fit=1.0)
+    assert "stand out" in str(read(picture, faint).fault)
+
+
+def test_a_picture_without_traces_has_an_empty_tensor_and_a_reason() -> None:
+    found = preprocess(encode(plain((200, 200, 200))), SPEC, max_pixels=LARGE)
+    assert found.reading is None
+    assert not found.tensors.any()
+    assert "12-lead ECG sheet" in str(found.fault)
+
+
+def test_no_picture_at_all_is_a_picture_error() -> None:
+    with pytest.raises(PictureError):
+        preprocess(b"not a picture", SPEC, max_pixels=LARGE)
+
+
+def test_ink_of_one_shade_only_is_refused() -> None:
+    picture = np.full((400, 600, 3), 255, np.uint8)
+    rows = (np.arange(40, 360, 40)[:, None] + 10 * np.sin(np.arange(600) / 9)).astype(int)
+    picture[rows, np.arange(600)] = 0
+    picture[rows + 1, np.arange(600)] = 0
+    assert read(picture, SPEC).tensors.shape == (1, *SPEC.tensor_shape)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**16),
+    size=st.tuples(st.integers(1, 400), st.integers(1, 600)),
+    kind=st.sampled_from(["noise", "waves", "stripes", "cut"]),
+)
+def test_any_picture_is_read_or_refused(seed: int, size: tuple[int, int], kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = size
+    picture = np.full((height, width, 3), 255, np.uint8)
+    if kind == "noise":
+        picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    elif kind == "waves":
+        for base in range(0, height, int(rng.integers(10, 80))):
+            wave = base + rng.uniform(0, 30) * np.sin(np.arange(width) / rng.uniform(1, 50)) + rng.normal(0, 1, width)
+            picture[wave.astype(int).clip(0, height - 1), np.arange(width)] = rng.integers(0, 200)
+    elif kind == "stripes":
+        picture[:: int(rng.integers(1, 40))] = rng.integers(0, 256)
+        picture[:, :: int(rng.integers(1, 40))] = rng.integers(0, 256)
+    else:
+        whole = np.asarray(sheet(strip=None))
+        top, left = rng.integers(0, whole.shape[0] - 1), rng.integers(0, whole.shape[1] - 1)
+        picture = whole[top : top + height, left : left + width]
+    try:
+        reading = read_sheet(picture)
+    except SheetError:
+        return
+    assert np.isfinite(reading.signal).all()
+    assert 0 <= reading.consistency <= 1
+    assert 0 <= reading.fit <= 1
+
+
+def test_noise_is_refused_by_what_sheets_have_at_least() -> None:
+    found = preprocess(encode(noise(800, 600)), SheetPreprocessing(least_consistency=0.5), max_pixels=LARGE)
+    assert found.fault is not None
+
+
+@pytest.mark.parametrize("rows", [3, 6, 12])
+def test_ruled_paper_is_no_ecg(rows: int) -> None:
+    paper = np.full((900, 1200, 3), 255, np.uint8)
+    for row in range(rows):
+        y = 80 + row * 800 // rows
+        paper[y : y + 2, 60:1140] = 0
+    assert "flat" in str(read(paper, SPEC).fault)
+
+
+def test_a_sheet_on_its_side_is_told_to_be_turned() -> None:
+    strict = SheetPreprocessing(least_fit=0.65, least_consistency=0.115)
+    assert read(sheet(), strict).fault is None
+    for side in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270):
+        fault = read(sheet().transpose(side), strict).fault
+        assert fault is not None
+        assert fault.endswith("turn it by 90 degrees first.")
+    lying = read(noise(600, 400), strict).fault
+    assert lying is not None
+    assert "90 degrees" not in lying
