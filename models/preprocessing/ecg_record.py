@@ -136,17 +136,23 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
         raise UnusableRecordError(
             f"The record is {record.seconds:.3g} seconds long; at least {spec.seconds} seconds are needed."
         )
-    signal = record.signal[:, [LEADS.index(lead) for lead in spec.leads]]
-    signal = np.pad(signal, ((0, max(shortfall, 0)), (0, 0)), mode="edge")
+    signal = record.signal
+    if spec.leads != LEADS:
+        signal = signal[:, [LEADS.index(lead) for lead in spec.leads]]
+    if shortfall > 0:
+        signal = np.pad(signal, ((0, shortfall), (0, 0)), mode="edge")
     starts = _spread(len(signal) // length) * length
-    windows = np.stack([signal[start : start + length] for start in starts])
+    windows = [signal[start : start + length] for start in starts]
     faults, flat = zip(*(_judge(window, spec.leads) for window in windows), strict=True)
     sound = [index for index, fault in enumerate(faults) if fault is None]
     if not sound:
         raise UnusableRecordError(str(faults[0]))
-    bridged = np.stack([_bridge_gaps(windows[index]) for index in sound])
+    samples = spec.tensor_shape[0]
+    tensors = [  # one after the other, since spectra take five times the memory of their window
+        resample(filter_band(_bridge_gaps(windows[index]), record.rate, spec.band), samples) for index in sound
+    ]
     return EcgWindows(
-        tensors=resample(filter_band(bridged, record.rate, spec.band), spec.tensor_shape[0]),
+        tensors=np.stack(tensors),
         record=record,
         flat_leads=tuple(lead for lead in spec.leads if any(lead in flat[index] for index in sound)),
     )
