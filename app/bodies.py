@@ -1,25 +1,15 @@
 """The bodies of requests: how large one may be, how large all together, and how long they may take to arrive."""
 
 import asyncio
-import contextlib
-import ctypes
 import math
-import sys
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodiesTooLargeError, BodyTooLargeError, DeadlineExceededError, ServiceError
+from models.memory import give_memory_back
 
 _LONGEST_LENGTH = 20
 _CLOSE = {"Connection": "close"}
-
-
-def give_memory_back() -> None:
-    """Have the C library give the system what was freed: bodies that grew side by side leave it in pieces, which glibc
-    keeps. Does nothing with another library."""
-    if sys.platform == "linux":
-        with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 class BodyRoom:

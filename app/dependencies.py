@@ -10,10 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.errors import InvalidRequestError, ModelUnavailableError
 from app.metrics import Metrics
-from app.readers import Reader
-from app.uploads import BREAST_FORM, PICTURE_FORM, RECORD_FORM, Form, FormParts, RecordFiles
+from app.predictions import Predictions
+from app.uploads import BREAST_FORM, PICTURE_FORM, RECORD_FORM, Form, FormParts
+from models.diagnoses.catalogue import Catalogue
+from models.diagnoses.diagnosis import AnyDiagnosis
+from models.preprocessing.inputs import SentPicture, SentRecord
 from models.serving.registry import ModelRegistry
-from schemas.common import Diagnosis, FieldProblem
+from schemas.common import FieldProblem
 
 _BOOL = TypeAdapter(bool)
 
@@ -23,24 +26,30 @@ async def _registry(request: Request) -> ModelRegistry:
     return registry
 
 
+async def _catalogue(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.state.catalogue
+    return catalogue
+
+
 async def _metrics(request: Request) -> Metrics:
     metrics: Metrics = request.state.metrics
     return metrics
 
 
 RegistryDep = Annotated[ModelRegistry, Depends(_registry)]
+CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 
 
-def _image_of(parts: FormParts) -> Any:
-    async def image(form: Annotated[Form, Depends(parts)]) -> bytes:
-        return form.files["image"]
+def _picture_of(parts: FormParts) -> Any:
+    async def picture(form: Annotated[Form, Depends(parts)]) -> SentPicture:
+        return SentPicture(form.files["image"])
 
-    return Depends(image)
+    return Depends(picture)
 
 
-async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> RecordFiles:
-    return RecordFiles(form.files["header"], form.files["signal"])
+async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> SentRecord:
+    return SentRecord(form.files["header"], form.files["signal"])
 
 
 async def _biopsy_proven(form: Annotated[Form, Depends(BREAST_FORM)]) -> bool:
@@ -51,16 +60,16 @@ async def _biopsy_proven(form: Annotated[Form, Depends(BREAST_FORM)]) -> bool:
         raise InvalidRequestError(problem.message, fields=[problem]) from None
 
 
-async def _reader(request: Request, response: Response) -> Reader:
+async def _predictions(request: Request, response: Response) -> Predictions:
     """Takes its parts from the state itself, since every dependency of a dependency costs FastAPI as much as a small
     model costs us."""
     state = request.state
-    return Reader(state.registry, state.metrics, state.settings, request, response)
+    return Predictions(state.registry, state.metrics, state.settings, request, response)
 
 
-def admit(name: Diagnosis) -> Any:
-    """The dependency of a route that sends a large body to that model: asks, before the body is read, whether there is
-    a model and room for the request.
+def admit(diagnosis: AnyDiagnosis) -> Any:
+    """The dependency of a route that sends a large body to a model: asks, before the body is read, whether there is a
+    model and room for the request.
 
     It also declares `?explain=`, which every such route accepts; no model of today can draw a map.
     """
@@ -69,16 +78,21 @@ def admit(name: Diagnosis) -> Any:
         request: Request,
         explain: Annotated[bool, Query(description="Ask for a heat map, where the model can draw one.")] = False,
     ) -> None:
-        state = request.state
-        state.registry.check_room(name)
-        if not state.settings.demo_mode and state.registry.model(name).state == "absent":
-            raise ModelUnavailableError(f"The model {name} is not installed, and demo mode is off.")
+        check_room(request, diagnosis)
 
     return Depends(check)
 
 
-UploadedImage = Annotated[bytes, _image_of(PICTURE_FORM)]
-UploadedBreastImage = Annotated[bytes, _image_of(BREAST_FORM)]
-UploadedRecord = Annotated[RecordFiles, Depends(_uploaded_record)]
+def check_room(request: Request, diagnosis: AnyDiagnosis) -> None:
+    """Raises what a prediction would, for want of a model or of room for one more request."""
+    name, state = diagnosis.name, request.state
+    state.registry.check_room(name)
+    if not state.settings.demo_mode and state.registry.model(name).state == "absent":
+        raise ModelUnavailableError(f"The model {name} is not installed, and demo mode is off.")
+
+
+UploadedPicture = Annotated[SentPicture, _picture_of(PICTURE_FORM)]
+UploadedBreastPicture = Annotated[SentPicture, _picture_of(BREAST_FORM)]
+UploadedRecord = Annotated[SentRecord, Depends(_uploaded_record)]
 BiopsyProven = Annotated[bool, Depends(_biopsy_proven)]
-ReaderDep = Annotated[Reader, Depends(_reader)]
+PredictionsDep = Annotated[Predictions, Depends(_predictions)]

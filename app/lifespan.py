@@ -7,13 +7,13 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from app.memory import give_back_large_blocks
 from app.metrics import Metrics
 from app.opening import open_models
-from app.readers import check_classes
 from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
+from models.diagnoses.catalogue import Catalogue
+from models.memory import give_back_large_blocks
 from models.serving.loading import Opening
 from models.serving.registry import ModelRegistry
 
@@ -23,6 +23,7 @@ class State(TypedDict):
 
     settings: Settings
     metrics: Metrics
+    catalogue: Catalogue
     registry: ModelRegistry
     tracing: Tracing | None
     stopping: bool
@@ -30,9 +31,16 @@ class State(TypedDict):
 
 
 def make_lifespan(
-    settings: Settings, metrics: Metrics, opening: Opening | None, tracing: Tracing | None = None
+    settings: Settings,
+    metrics: Metrics,
+    catalogue: Catalogue,
+    opening: Opening | None,
+    tracing: Tracing | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
-    """The lifespan of an app with these settings, and with the models of `opening`, else those of the settings."""
+    """The lifespan of an app with these settings, and with the models of `opening`, else those of the settings.
+
+    `catalogue` comes to hold the diagnoses of one's own.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -41,12 +49,19 @@ def make_lifespan(
             opening or open_models(settings),
             queue_size=settings.queue_size,
             deadline=settings.deadline_seconds,
-            check=check_classes,
+            check=catalogue.check,
             observe=metrics.worked,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
         with reloading_on_hangup(registry):
-            yield State(settings=settings, metrics=metrics, registry=registry, tracing=tracing, stopping=False)
+            yield State(
+                settings=settings,
+                metrics=metrics,
+                catalogue=catalogue,
+                registry=registry,
+                tracing=tracing,
+                stopping=False,
+            )
         loading.cancel()
         await asyncio.wait([loading])
         await registry.close()

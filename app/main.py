@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
+from app import routers
 from app.access import Doors, KeyMiddleware, RateLimitMiddleware, doors_of
 from app.bodies import BodyMiddleware, BodyRoom
 from app.browsers import BrowserMiddleware
@@ -19,10 +20,11 @@ from app.middleware import (
 )
 from app.openapi import OPENAPI_PATH, document
 from app.rates import parse_rate
-from app.routers import admin, breast, disease, heart, heart_risk, meta, problem_types, skin, xray
+from app.routers import admin, meta, own_pictures, problem_types
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
+from models.diagnoses.catalogue import Catalogue
 from models.serving.loading import Opening
 
 DESCRIPTION = (
@@ -33,8 +35,6 @@ PROBLEM_PATHS = ("/problems", "/problems/{kind}", *(f"/problems/{kind}" for kind
 UNLIMITED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics", OPENAPI_PATH, *DOCS_PATHS, *PROBLEM_PATHS)
 """What monitors and readers of the documentation ask for is never too often."""
 OPEN_PATHS = ("/", *(path for path in UNLIMITED_PATHS if path != "/metrics"))
-DIAGNOSES = (heart_risk, disease, skin, heart, breast, xray)
-"""In the order their routes are tried: the forms first, since their answers take no longer than finding the route."""
 
 
 def create_app(
@@ -47,12 +47,13 @@ def create_app(
     """
     settings = settings or load_settings()
     metrics = Metrics()
+    catalogue = Catalogue()
     doors = doors_of(settings, OPEN_PATHS)
     app = FastAPI(
         title="MediDiagnose-AI",
         version=installed_version(),
         description=DESCRIPTION,
-        lifespan=make_lifespan(settings, metrics, opening, tracing),
+        lifespan=make_lifespan(settings, metrics, catalogue, opening, tracing),
         middleware=_middleware(settings, metrics, doors, tracing),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
@@ -63,19 +64,19 @@ def create_app(
         telemetry=tracing.telemetry if tracing else NOT_TRACED,
     )
     handle_errors(app)
-    service = (meta, problem_types, admin) if settings.admin_key else (meta, problem_types)
-    routers = [module.router for module in (*DIAGNOSES, *service)]
-    for router in routers:
+    others = (own_pictures, meta, problem_types, *([admin] if settings.admin_key else []))
+    included = [*routers.of_the_diagnoses(), *(module.router for module in others)]
+    for router in included:
         app.include_router(router)
     app.state.endpoints = [
         f"{method} {route.path}"
-        for router in routers
+        for router in included
         for route in router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     ]
     show_docs(app)
-    document(app, doors, unlimited_paths=UNLIMITED_PATHS if settings.rate_limit else None)
+    document(app, doors, catalogue, unlimited_paths=UNLIMITED_PATHS if settings.rate_limit else None)
     return app
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -33,7 +33,9 @@ from app.errors import (
     UnusableRecordError,
     problems,
 )
-from schemas.common import Problem
+from models.diagnoses.catalogue import Catalogue
+from models.diagnoses.diagnosis import AnyDiagnosis
+from schemas.common import HEALTH_NAME, MODEL_NAME, Problem
 
 OPENAPI_PATH = "/openapi.json"
 TAGS = [
@@ -97,7 +99,7 @@ PICTURE_RESPONSES = {
 }
 
 
-def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | None) -> None:
+def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_paths: Collection[str] | None) -> None:
     """Give the app its OpenAPI document and the path of it.
 
     It says at each operation whether its door asks for a key and whether it can be asked for too often: all can but
@@ -105,13 +107,19 @@ def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | N
     of a second.
     """
 
+    listed: tuple[AnyDiagnosis, ...] = ()
+
     def build() -> dict[str, Any]:
-        if app.openapi_schema is None:
+        nonlocal listed
+        if app.openapi_schema is None or listed != catalogue.all:
+            listed = catalogue.all
             schema = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS
             )
             components = schema.setdefault("components", {})
             components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
+            _list_values(schema, MODEL_NAME, [diagnosis.name for diagnosis in listed])
+            _list_values(schema, HEALTH_NAME, [diagnosis.health_name for diagnosis in listed])
             _ask_for_keys(schema, doors)
             if unlimited_paths is not None:
                 _limit_rates(schema, unlimited_paths)
@@ -119,7 +127,8 @@ def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | N
         return app.openapi_schema
 
     @lru_cache(maxsize=4)
-    def written(root_path: str) -> bytes:
+    def written(root_path: str, names: tuple[str, ...]) -> bytes:
+        """`names` are those that the document lists."""
         servers = {"servers": [{"url": root_path}]} if root_path else {}
         return json.dumps({**build(), **servers}, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -127,11 +136,26 @@ def document(app: FastAPI, doors: Doors, *, unlimited_paths: Collection[str] | N
 
     async def openapi(request: Request) -> Response:
         async with building:
-            content = await asyncio.to_thread(written, request.scope.get("root_path", "").rstrip("/"))
+            root_path = request.scope.get("root_path", "").rstrip("/")
+            content = await asyncio.to_thread(written, root_path, tuple(each.name for each in catalogue.all))
         return Response(content, media_type="application/json")
 
     app.openapi = build  # type: ignore[method-assign]
     app.add_route(OPENAPI_PATH, openapi, include_in_schema=False)
+
+
+def _list_values(node: Any, wanted: str, values: Sequence[str]) -> None:
+    """Give every string of the `wanted` format its values."""
+    if isinstance(node, dict):
+        if node.get("format") == wanted:
+            for constraint in ("format", "pattern"):
+                node.pop(constraint, None)
+            node["enum"] = list(values)
+        for child in node.values():
+            _list_values(child, wanted, values)
+    elif isinstance(node, list):
+        for child in node:
+            _list_values(child, wanted, values)
 
 
 def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:

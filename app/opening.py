@@ -1,11 +1,10 @@
 """The models that the settings ask for. Without the web framework, which is imported while they open."""
 
 import logging
-from typing import get_args
 
 from app.settings import PREFIX, Settings, SettingsError
+from models.diagnoses.catalogue import DIAGNOSES, own_names
 from models.serving.loading import MakeNetwork, Opening, why_unreadable
-from schemas.common import Diagnosis
 
 logger = logging.getLogger("medidiagnose.models")
 
@@ -17,8 +16,8 @@ def open_models(settings: Settings, *, make_network: MakeNetwork | None = None) 
     asked for or demo mode is off, unless demo mode was asked for: nobody who meant to serve a model may find samples
     answered in its place.
     """
-    names = get_args(Diagnosis)
-    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, names)):
+    names = [diagnosis.name for diagnosis in DIAGNOSES]
+    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, [*names, *own_names(settings.bundles)])):
         raise SettingsError(
             f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
             f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
@@ -26,12 +25,13 @@ def open_models(settings: Settings, *, make_network: MakeNetwork | None = None) 
     opening = Opening(
         settings.bundles,
         names,
+        find=own_names,
         threads=settings.threads,
         precision=settings.precision,
         active=settings.active_models,
         make_network=make_network,
     )
-    for name in opening.names:
+    for name in names:
         if name not in opening.models:
             what = "a fixed sample in demo mode" if settings.demo_mode else "503"
             logger.warning("Model %s has no bundle: its requests are answered with %s.", name, what)

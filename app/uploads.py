@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
@@ -37,13 +37,6 @@ class Form:
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
-
-
-class RecordFiles(NamedTuple):
-    """The bytes of the two files of a WFDB record: .hea and .dat."""
-
-    header: bytes
-    signal: bytes
 
 
 class _InMemoryParser(MultiPartParser):

@@ -7,32 +7,24 @@ is the ratio. Routes whose model is absent are left out.
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 import httpx
-import numpy as np
 
 from app.settings import load_settings
-from benchmarks.pictures import made_up_jpeg, made_up_record, made_up_sheet
 from benchmarks.report import save, table
 from benchmarks.server import running_server
-from benchmarks.traffic import FORMS
-from models.preprocessing import ecg_record as ecg
-from models.preprocessing.ecg_sheet import preparation as sheet
-from models.preprocessing.picture import preprocess
+from benchmarks.traffic import files_of, request_of
+from benchmarks.wrk import Request
+from models.diagnoses.catalogue import DIAGNOSES
+from models.diagnoses.diagnosis import AnyDiagnosis
+from models.preprocessing.inputs import Limits
 from models.serving.bundle import Bundle
-from models.serving.engine import Engine, Tensor
+from models.serving.engine import Engine
 from models.serving.loading import model_folders, read_newest_bundle
 
 WARM_UP = 5
 ROUNDS = 40
-ROUTES = {
-    "/analyze/skin": "skin",
-    "/analyze/xray": "xray",
-    "/analyze/breast": "breast",
-    "/analyze/heart": "heart_image",
-    "/analyze/heart/record": "heart_record",
-}
+LIMITS = Limits(max_pixels=10**8)
 
 
 def main() -> None:
@@ -40,43 +32,32 @@ def main() -> None:
     installed = {folder.name for folder in model_folders(settings.bundles)}
     rows = []
     with running_server() as server, httpx.Client(base_url=server.url, timeout=30) as client:
-        for route, name in ROUTES.items():
-            if name not in installed:
+        for diagnosis in DIAGNOSES:
+            if diagnosis.name not in installed:
                 continue
-            bundle = read_newest_bundle(settings.bundles / name, settings.precision)
-            files = _files(name)
-            engine = Engine(bundle, threads=settings.threads)
+            request = request_of(diagnosis)
 
-            def over_http(route: str = route, files: dict[str, bytes] = files) -> None:
-                client.post(route, files=files).raise_for_status()
+            def over_http(request: Request = request) -> None:
+                client.post(request.path, content=request.body, headers=_headers(request)).raise_for_status()
 
-            rows.append([route, *_measured(over_http, bare(bundle, engine, files, settings.threads))])
-        for route, form in FORMS.items():
-
-            def ask(route: str = route, form: dict[str, Any] = form) -> None:
-                client.post(route, json=form).raise_for_status()
-
-            (times,) = take_turns(ask)
-            rows.append([route, f"{1e3 * statistics.median(times):.2f}", "", ""])
+            if diagnosis.reads.immediate:
+                (times,) = take_turns(over_http)
+                rows.append([diagnosis.path, f"{1e3 * statistics.median(times):.2f}", "", ""])
+                continue
+            bundle = read_newest_bundle(settings.bundles / diagnosis.name, settings.precision)
+            alone = bare(diagnosis, bundle, Engine(bundle, threads=settings.threads), settings.threads)
+            rows.append([diagnosis.path, *_measured(over_http, alone)])
     header = ["route", "HTTP ms", "alone ms", "ratio"]
     print(table(header, rows))
     save("routes", {"rows": [dict(zip(header, row, strict=True)) for row in rows]})
 
 
-def bare(bundle: Bundle, engine: Engine, files: dict[str, bytes], cores: int) -> Callable[[], None]:
+def bare(diagnosis: AnyDiagnosis, bundle: Bundle, engine: Engine, cores: int) -> Callable[[], None]:
     """Preparing and computing one input without a service."""
-    metadata = bundle.metadata
-    kind = metadata.preprocessing.kind
-
-    def tensors() -> Tensor:
-        if kind == "image":
-            return preprocess(files["image"], metadata.image_preprocessing, max_pixels=10**8)[np.newaxis]
-        if kind == "sheet":
-            return sheet.preprocess(files["image"], metadata.sheet_preprocessing, max_pixels=10**8).tensors
-        return ecg.preprocess(files["header"], files["signal"], metadata.signal_preprocessing).tensors
+    sent = type(diagnosis.example())(**files_of(diagnosis))
 
     def call() -> None:
-        engine.run(tensors(), cores=cores)
+        engine.run(diagnosis.reads.prepare(sent, bundle.metadata.preprocessing, LIMITS).tensors, cores=cores)
 
     return call
 
@@ -98,11 +79,8 @@ def _measured(over_http: Callable[[], None], alone: Callable[[], None]) -> list[
     return [f"{http:.2f}", f"{bare_call:.2f}", f"{http / bare_call:.2f}"]
 
 
-def _files(name: str) -> dict[str, bytes]:
-    if name == "heart_record":
-        header, signal = made_up_record()
-        return {"header": header, "signal": signal}
-    return {"image": made_up_sheet() if name == "heart_image" else made_up_jpeg()}
+def _headers(request: Request) -> dict[str, str]:
+    return {"Content-Type": request.content_type}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from benchmarks.pictures import made_up_jpeg
 from benchmarks.report import save, table
 from benchmarks.server import running_server
 from benchmarks.wrk import drive, upload
+from models.preprocessing.inputs import KINDS
 from models.serving.bundle import Bundle, Precision
 from models.serving.engine import Engine, Tensor
 from models.serving.loading import model_folders, read_newest_bundle
@@ -37,7 +38,7 @@ def main() -> None:
     print(table(["runs of the network", "batch", "pictures/s"], bare))
     networks = [
         [f"{bundle.metadata.name} {bundle.metadata.precision}", *(f"{each:.1f}" for each in milliseconds(bundle))]
-        for bundle in readers()
+        for bundle in computed_in_batches()
     ]
     print(table(["network", *(f"ms an input, batch {batch}" for batch in BATCHES)], networks))
     served = []
@@ -52,7 +53,7 @@ def main() -> None:
     save("tuning", {"bare": bare, "networks": networks, "served": served})
 
 
-def readers() -> list[Bundle]:
+def computed_in_batches() -> list[Bundle]:
     """The models that read pictures, records or sheets, which are computed in batches, in each of their precisions."""
     bundles = [
         _bundle(folder.name, precision)
@@ -60,7 +61,7 @@ def readers() -> list[Bundle]:
         for precision in get_args(Precision)
     ]
     distinct = {bundle.model_path: bundle for bundle in bundles}
-    return [bundle for bundle in distinct.values() if bundle.metadata.preprocessing.kind != "tabular"]
+    return [bundle for bundle in distinct.values() if not KINDS[bundle.metadata.preprocessing.kind].immediate]
 
 
 def milliseconds(bundle: Bundle) -> list[float]:

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 from schemas.common import (
     AnswerContext,
     ClassProbability,
-    Part,
     Percent,
+    Prediction,
     Probability,
     Reading,
     Recommendations,
@@ -22,7 +22,11 @@ Subcategory = Literal["4A", "4B", "4C"]
 
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
+    "alerts": [],
+    "not_assessed": [],
     "prediction": {
+        "code": "2",
+        "settled": True,
         "class_id": 1,
         "name": "Benign Finding",
         "birads": "BI-RADS 2",
@@ -54,7 +58,7 @@ READING_EXAMPLE: dict[str, Any] = {
 }
 
 
-class BreastPrediction(Part):
+class BreastPrediction(Prediction):
     """The BI-RADS assessment category."""
 
     class_id: int = Field(ge=0, le=5, description="Index of the category: BI-RADS number less one.")

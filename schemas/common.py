@@ -4,8 +4,12 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Diagnosis = Literal["skin", "heart_image", "heart_record", "breast", "xray", "disease", "heart_risk"]
-Severity = Literal["healthy", "low", "moderate", "high", "critical"]
+MODEL_NAME, HEALTH_NAME = "model-name", "health-name"
+"""Formats of strings that the OpenAPI document gives the values of, since only the list of diagnoses has them."""
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$", json_schema_extra={"format": MODEL_NAME})]
+"""Name of a diagnosis's bundle; the OpenAPI document lists those there are."""
+Severity = Literal["healthy", "low", "moderate", "high", "critical", "uncertain"]
 UrgencyColor = Literal["green", "yellow", "orange", "red"]
 Precision = Literal["fp32", "int8", "none"]
 
@@ -72,7 +76,7 @@ class Recommendations(Part):
 class ModelInfo(Part):
     """The model that answered."""
 
-    name: Diagnosis = Field(description="Name of the bundle.", examples=["skin"])
+    name: ModelName = Field(description="Name of the bundle.", examples=["skin"])
     version: str = Field(description="Version of the bundle; `demo` in demo mode.", examples=["1.0.0"])
     precision: Precision = Field(description="Arithmetic of the network; `none` in demo mode.", examples=["fp32"])
 
@@ -91,10 +95,32 @@ class Explanation(Part):
     heat_map: str = Field(description="PNG, base64: bright where the picture spoke for the predicted class.")
 
 
+class Alert(Part):
+    """A danger sign that was measured, whatever the model says."""
+
+    name: str = Field(description="The sign.", examples=["ST elevation"])
+    evidence: str = Field(description="What was measured.", examples=["V2 0.4 mV, V3 0.3 mV"])
+    urgency: Urgency = Field(description="How soon to act, and what to do.")
+    source: str = Field(description="The guideline or paper that names it a danger sign.")
+
+
+class Prediction(Part):
+    """Base of what an answer names first."""
+
+    code: str = Field(description="Short code of what is named, stable across versions.", examples=["nv"])
+    settled: bool = Field(
+        default=True,
+        description="False where the evidence settles nothing: the gravest that isn't excluded is named, and nothing "
+        "reassuring is said.",
+    )
+
+
 class Reading(Part):
     """Base of the clinical half of an answer; `AnswerContext` is the other half."""
 
     success: Literal[True] = Field(default=True, description="Always true in an answer; errors carry false.")
+    alerts: tuple[Alert, ...] = Field(default=(), description="Danger signs that were measured; empty where none was.")
+    not_assessed: tuple[str, ...] = Field(default=(), description="What this answer can't say anything about.")
 
 
 class AnswerContext(Part):
@@ -161,7 +187,7 @@ DISCLAIMER_EXAMPLE = (
 )
 
 
-def answer_example(name: Diagnosis, reading: dict[str, Any]) -> dict[str, Any]:
+def answer_example(name: str, reading: dict[str, Any]) -> dict[str, Any]:
     """A whole answer as the OpenAPI document shows it: `reading` and the context fields."""
     return {
         **reading,

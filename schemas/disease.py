@@ -14,7 +14,17 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.common import AnswerContext, Part, Percent, Probability, Reading, Urgency, answer_example, plain_word
+from schemas.common import (
+    AnswerContext,
+    Part,
+    Percent,
+    Prediction,
+    Probability,
+    Reading,
+    Urgency,
+    answer_example,
+    plain_word,
+)
 
 MAX_SYMPTOMS = 100
 MAX_SYMPTOM_LENGTH = 100
@@ -37,7 +47,15 @@ COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
 }
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
-    "prediction": {"disease": "Common Cold", "confidence": 0.72, "confidence_percent": "72.0%"},
+    "alerts": [],
+    "not_assessed": [],
+    "prediction": {
+        "code": "Common Cold",
+        "settled": True,
+        "disease": "Common Cold",
+        "confidence": 0.72,
+        "confidence_percent": "72.0%",
+    },
     "top_predictions": [
         {"disease": "Common Cold", "probability": 0.72},
         {"disease": "Influenza", "probability": 0.18},
@@ -160,7 +178,7 @@ class DiseaseRequest(BaseModel):
         return len(self.text) + sum(map(len, self.symptoms))
 
 
-class DiseasePrediction(Part):
+class DiseasePrediction(Prediction):
     """The most probable disease."""
 
     disease: str = Field(description="Name of the disease.")

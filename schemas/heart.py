@@ -9,6 +9,7 @@ from schemas.common import (
     ClassProbability,
     Part,
     Percent,
+    Prediction,
     Probability,
     Reading,
     Severity,
@@ -19,7 +20,16 @@ from schemas.common import (
 
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
-    "prediction": {"class_id": 0, "name": "Normal", "confidence": 0.92, "confidence_percent": "92.0%"},
+    "alerts": [],
+    "not_assessed": [],
+    "prediction": {
+        "code": "NORM",
+        "settled": True,
+        "class_id": 0,
+        "name": "Normal",
+        "confidence": 0.92,
+        "confidence_percent": "92.0%",
+    },
     "severity": "healthy",
     "staging": {"stage": "Normal", "description": "No significant abnormality."},
     "treatment_options": ["Heart-healthy diet", "Regular exercise", "Annual checkups"],
@@ -66,7 +76,7 @@ SHEET_EXAMPLE: dict[str, Any] = {
 }
 
 
-class HeartPrediction(Part):
+class HeartPrediction(Prediction):
     """The leading finding."""
 
     class_id: int = Field(ge=0, le=4, description="Index of the class, 0 Normal to 4 Hypertrophy.")

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.common import AnswerContext, Part, Percent, Probability, Reading, answer_example, plain_word
+from schemas.common import (
+    AnswerContext,
+    Part,
+    Percent,
+    Prediction,
+    Probability,
+    Reading,
+    answer_example,
+    plain_word,
+)
 
 Sex = Literal[0, 1]
 ChestPain = Literal[0, 1, 2, 3]
@@ -51,7 +60,11 @@ COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
 }
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
+    "alerts": [],
+    "not_assessed": [],
     "prediction": {
+        "code": "moderate_high",
+        "settled": True,
         "condition": "Moderate-High Risk",
         "risk_level": "Moderate-High",
         "probability": 0.52,
@@ -223,7 +236,7 @@ class HeartRiskRequest(BaseModel):
         return value
 
 
-class HeartRiskPrediction(Part):
+class HeartRiskPrediction(Prediction):
     """The estimated chance and its band."""
 
     condition: str = Field(description="The band in words.", examples=["Moderate-High Risk"])

@@ -1,15 +1,14 @@
 """The service about itself: GET /, /health, /health/live, /health/ready, /symptoms and /models."""
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from schemas.common import Diagnosis, Part, Precision, Probability
+from schemas.common import HEALTH_NAME, MODEL_NAME, ModelName, Part, Precision, Probability
 
-HealthName = Literal[
-    "skin_cancer", "heart_image", "heart_record", "breast_cancer", "pneumonia", "disease", "heart_risk"
-]
+HealthName = Annotated[str, Field(json_schema_extra={"format": HEALTH_NAME})]
+ListedModel = Annotated[str, Field(json_schema_extra={"format": MODEL_NAME})]
 ModelState = Literal["ready", "loading", "failed", "demo", "absent", "stuck", "failing"]
 
 
@@ -160,7 +159,7 @@ class Readiness(Part):
     status: Literal["ready", "not ready", "stopping"] = Field(
         description="Ready when every model that has a bundle is, until the service is told to stop."
     )
-    models: dict[Diagnosis, ModelReadiness] = Field(description="State of each model.")
+    models: dict[ListedModel, ModelReadiness] = Field(description="State of each model.")
 
 
 class ModelReload(Part):
@@ -193,7 +192,7 @@ class ReloadReport(Part):
     )
 
     success: bool = Field(description="Whether every bundle that is active serves: none was refused or kept.")
-    models: dict[Diagnosis, ModelReload] = Field(description="What became of each model.")
+    models: dict[ListedModel, ModelReload] = Field(description="What became of each model.")
 
 
 class SymptomList(Part):
@@ -251,7 +250,7 @@ class ModelSummary(Part):
 
     model_config = ConfigDict(extra="ignore", from_attributes=True)
 
-    name: Diagnosis = Field(description="Name of the bundle.")
+    name: ModelName = Field(description="Name of the bundle.")
     version: str = Field(description="Version of the bundle.")
     created: date = Field(description="Day it was made.")
     precision: Precision = Field(description="Arithmetic of the network.")

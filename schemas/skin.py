@@ -9,6 +9,7 @@ from schemas.common import (
     ClassProbability,
     Part,
     Percent,
+    Prediction,
     Probability,
     Reading,
     Recommendations,
@@ -22,7 +23,11 @@ LesionType = Literal["benign", "pre-cancerous", "malignant"]
 
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
+    "alerts": [],
+    "not_assessed": [],
     "prediction": {
+        "code": "nv",
+        "settled": True,
         "class_id": 5,
         "name": "Melanocytic Nevi",
         "type": "benign",
@@ -60,7 +65,7 @@ READING_EXAMPLE: dict[str, Any] = {
 }
 
 
-class SkinPrediction(Part):
+class SkinPrediction(Prediction):
     """The most probable class."""
 
     class_id: int = Field(ge=0, le=6, description="Index of the class, 0 `akiec` to 6 `vasc`.")

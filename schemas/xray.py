@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 from schemas.common import (
     AnswerContext,
     ClassProbability,
-    Part,
     Percent,
+    Prediction,
     Probability,
     Reading,
     Severity,
@@ -18,7 +18,16 @@ from schemas.common import (
 
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
-    "prediction": {"name": "Normal", "confidence": 0.94, "confidence_percent": "94.0%"},
+    "alerts": [],
+    "not_assessed": [],
+    "prediction": {
+        "class_id": 0,
+        "code": "normal",
+        "settled": True,
+        "name": "Normal",
+        "confidence": 0.94,
+        "confidence_percent": "94.0%",
+    },
     "severity": "healthy",
     "recommendations": ["No signs of pneumonia detected", "Continue regular health maintenance"],
     "urgency": {
@@ -33,12 +42,13 @@ READING_EXAMPLE: dict[str, Any] = {
 }
 
 
-class XrayPrediction(Part):
+class XrayPrediction(Prediction):
     """Pneumonia where its probability reaches the model's operating point, else Normal.
 
     The operating point was chosen on validation and need not be 0.5, so `confidence` can lie below 0.5.
     """
 
+    class_id: int = Field(ge=0, le=1, description="Index of the class, 0 Normal, 1 Pneumonia.")
     name: Literal["Normal", "Pneumonia"] = Field(description="Pneumonia from the model's operating point on.")
     confidence: Probability = Field(description="Calibrated probability of the named class, 0-1.")
     confidence_percent: Percent = Field(description="The same as text, one decimal.")

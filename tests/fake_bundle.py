@@ -8,6 +8,7 @@ is the largest voltage, mV. The bundles of forms read rows: the feature's size, 
 each class; that of heart risk also answers `baseline`, 0, and `contributions`, of each feature to the log odds.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.serving.bundle import Bundle, write_bundle
+from models.diagnoses.catalogue import Catalogue
+from models.diagnoses.disease.features import feature_names
+from models.serving.bundle import Bundle, Metadata, write_bundle
 
 CLASSES = {
     "skin": ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),
@@ -25,8 +28,10 @@ CLASSES = {
     "heart_record": ("NORM", "MI", "STTC", "CD", "HYP"),
     "heart_image": ("NORM", "MI", "STTC", "CD", "HYP"),
     "heart_risk": ("not_narrowed", "narrowed"),
+    "disease": ("Common Cold", "Influenza", "COVID-19", "Migraine", "Asthma", "Gout"),
 }
 FEATURES = {
+    "disease": tuple({"name": name, "low": -1, "high": 1, "missing": 0} for name in feature_names()),
     "heart_risk": (
         {"name": "age", "low": 30, "high": 80},
         {"name": "sex", "low": 0, "high": 1},
@@ -159,7 +164,7 @@ def make_row_graph(features: int, classes: int, *, contributions: bool = False) 
 
 def make_metadata(name: str, version: str = "1.0.0", **changes: Any) -> dict[str, Any]:
     """All of metadata.json but the checksum; `changes` replace fields."""
-    classes = CLASSES[name]
+    classes = CLASSES.get(name) or changes["classes"]
     malignancy = {"name": "malignancy", "dtype": "float", "shape": (None,)}
     return {
         "name": name,
@@ -197,13 +202,18 @@ def make_bundle(
     """Write `<bundles>/<name>/<version>/` and read it back."""
     folder = bundles / name / version
     folder.mkdir(parents=True)
-    onnx.save(graph or _graph_of(name), folder / "model.onnx")
+    onnx.save(graph or _graph_of(name, changes.get("classes")), folder / "model.onnx")
     return write_bundle(
         folder,
         model=folder / "model.onnx",
         card=f"# {name} {version}\n\nA fake for tests.\n",
         metadata=make_metadata(name, version, **changes),
     )
+
+
+def check_metadata(metadata: Metadata) -> None:
+    """Raises `BundleError` where no diagnosis can interpret a bundle with that metadata."""
+    Catalogue().check(Bundle(Path("nowhere"), metadata))
 
 
 def _of_rows(name: str) -> dict[str, Any]:
@@ -223,11 +233,11 @@ def _of_rows(name: str) -> dict[str, Any]:
     }
 
 
-def _graph_of(name: str) -> onnx.ModelProto:
+def _graph_of(name: str, classes: Sequence[str] | None) -> onnx.ModelProto:
     if name in FEATURES:
         return make_row_graph(len(FEATURES[name]), len(CLASSES[name]), contributions=name == "heart_risk")
     if name == "heart_record":
         return make_signal_graph()
     if name == "heart_image":
         return make_signal_graph(24)
-    return make_graph(len(CLASSES[name]), malignancy=name == "breast")
+    return make_graph(len(CLASSES.get(name) or classes or ()), malignancy=name == "breast")

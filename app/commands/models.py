@@ -49,11 +49,12 @@ def list_models(settings: Settings) -> int:
 def verify_models(settings: Settings) -> int:
     """Load every version of each model as the service would: checksum, metadata, graph, one run, and whether its
     answers can be interpreted. Exit status 1 where one must not be served, or there is none."""
-    from app.readers import check_classes
+    from models.diagnoses.catalogue import Catalogue
     from models.serving.bundle import BundleError
     from models.serving.engine import Engine
     from models.serving.loading import read_version
 
+    catalogue = Catalogue()
     failed, count = False, 0
     for name, versions, _, trouble in _found(settings):
         if trouble:
@@ -64,7 +65,7 @@ def verify_models(settings: Settings) -> int:
             try:
                 bundle = read_version(version, settings.precision)
                 Engine(bundle, threads=settings.threads)
-                check_classes(bundle.metadata)
+                catalogue.check(bundle)
                 line = f"{bundle.metadata.precision:<6}can be served."
             except BundleError as error:
                 failed, line = True, f"must not be served. {error}"
@@ -128,14 +129,18 @@ def _active_file(settings: Settings) -> Path:
 
 
 def _line(version: Path, settings: Settings) -> tuple[str, bool]:
-    """What to say of a version, and whether it can be read."""
+    """What to say of a version, with the path it is served at, and whether it can be."""
+    from models.diagnoses.catalogue import Catalogue
     from models.serving.bundle import BundleError
     from models.serving.loading import read_version
 
+    catalogue = Catalogue()
     try:
         bundle = read_version(version, settings.precision)
+        catalogue.check(bundle)
         mebibytes = bundle.model_path.stat().st_size / 1024**2
     except (BundleError, OSError) as error:
         return f"must not be served. {error}", False
     metadata = bundle.metadata
-    return f"{metadata.precision:<6}{mebibytes:6.1f} MiB  {len(metadata.classes)} classes", True
+    path = next(each.path for each in catalogue.all if each.name == metadata.name)
+    return f"{metadata.precision:<6}{mebibytes:6.1f} MiB  {len(metadata.classes):3} classes  {path}", True

@@ -1,22 +1,20 @@
 """POST /analyze/breast."""
 
-from functools import partial
-
 from fastapi import APIRouter
 
-from app.dependencies import BiopsyProven, ReaderDep, UploadedBreastImage, admit
+from app.dependencies import BiopsyProven, PredictionsDep, UploadedBreastPicture, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import BREAST_FORM
-from models.diagnoses.breast import interpretation as breast
+from models.diagnoses.breast import BREAST, SentUltrasound
 from schemas.breast import BreastAnswer
 
-router = APIRouter(tags=["pictures"], dependencies=[admit("breast")])
+router = APIRouter(tags=["pictures"], dependencies=[admit(BREAST)])
 
 
-@router.post("/analyze/breast", responses=PICTURE_RESPONSES, openapi_extra=BREAST_FORM.body)
-async def analyze_breast(image: UploadedBreastImage, biopsy_proven: BiopsyProven, reader: ReaderDep) -> BreastAnswer:
+@router.post(BREAST.path, responses=PICTURE_RESPONSES, openapi_extra=BREAST_FORM.body)
+async def analyze_breast(
+    picture: UploadedBreastPicture, biopsy_proven: BiopsyProven, predictions: PredictionsDep
+) -> BreastAnswer:
     """The BI-RADS category of a breast ultrasound; 6 only where the caller knows of a biopsy."""
-    interpret = partial(breast.interpret, biopsy_proven=biopsy_proven)
-    sample = partial(breast.sample, biopsy_proven=biopsy_proven)
-    reading, context = await reader.image("breast", image, interpret, sample)
-    return BreastAnswer.compose(reading, context)
+    sent = SentUltrasound(picture.image, biopsy_proven)
+    return BreastAnswer.compose(*await predictions.read(BREAST, sent))

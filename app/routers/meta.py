@@ -1,21 +1,19 @@
 """The service about itself: GET /, /health, /models and /metrics."""
 
-from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.dependencies import MetricsDep, RegistryDep
+from app.dependencies import CatalogueDep, MetricsDep, RegistryDep
 from app.errors import InvalidRequestError, ModelNotFoundError, problems
 from models.diagnoses.knowledge import common_knowledge
 from models.serving.registry import Fault, Model
-from schemas.common import Diagnosis
+from schemas.common import ModelName
 from schemas.meta import (
     ApiInfo,
     Health,
-    HealthName,
     Liveness,
     ModelList,
     ModelReadiness,
@@ -24,36 +22,26 @@ from schemas.meta import (
     Readiness,
 )
 
-HEALTH_NAMES: Mapping[Diagnosis, HealthName] = {
-    "skin": "skin_cancer",
-    "heart_image": "heart_image",
-    "heart_record": "heart_record",
-    "breast": "breast_cancer",
-    "xray": "pneumonia",
-    "disease": "disease",
-    "heart_risk": "heart_risk",
-}
-
 router = APIRouter(tags=["service"])
 
 
 @router.get("/")
-async def describe_service(request: Request) -> ApiInfo:
+async def describe_service(request: Request, catalogue: CatalogueDep) -> ApiInfo:
     """What this is, and every endpoint."""
     app = request.app
     return ApiInfo(
         name=app.title,
         version=app.version,
         description=app.description,
-        endpoints=app.state.endpoints,
+        endpoints=(*app.state.endpoints, *(f"POST {each.path}" for each in catalogue.own.values())),
         disclaimer=common_knowledge().disclaimer.value,
     )
 
 
 @router.get("/health")
-async def health(registry: RegistryDep) -> Health:
+async def health(registry: RegistryDep, catalogue: CatalogueDep) -> Health:
     """Which trained models are loaded."""
-    loaded = {key: registry.model(name).state == "ready" for name, key in HEALTH_NAMES.items()}
+    loaded = {each.health_name: registry.model(each.name).state == "ready" for each in catalogue.all}
     return Health(models=loaded, tensorflow=_has_tensorflow())
 
 
@@ -92,10 +80,10 @@ async def list_models(registry: RegistryDep) -> ModelList:
         **problems(ModelNotFoundError, InvalidRequestError),
     },
 )
-def model_card(name: Diagnosis, registry: RegistryDep) -> Response:
+def model_card(name: ModelName, registry: RegistryDep) -> Response:
     """The card of a loaded model, Markdown."""
-    model = registry.model(name)
-    if not model.bundle:
+    model = next((each for each in registry.models if each.name == name), None)
+    if not model or not model.bundle:
         raise ModelNotFoundError
     return Response(model.bundle.card, media_type="text/markdown")
 

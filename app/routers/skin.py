@@ -2,17 +2,16 @@
 
 from fastapi import APIRouter
 
-from app.dependencies import ReaderDep, UploadedImage, admit
+from app.dependencies import PredictionsDep, UploadedPicture, admit
 from app.openapi import PICTURE_RESPONSES
 from app.uploads import PICTURE_FORM
-from models.diagnoses.skin import interpretation as skin
+from models.diagnoses.skin import SKIN
 from schemas.skin import SkinAnswer
 
-router = APIRouter(tags=["pictures"], dependencies=[admit("skin")])
+router = APIRouter(tags=["pictures"], dependencies=[admit(SKIN)])
 
 
-@router.post("/analyze/skin", responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM.body)
-async def analyze_skin(image: UploadedImage, reader: ReaderDep) -> SkinAnswer:
+@router.post(SKIN.path, responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM.body)
+async def analyze_skin(picture: UploadedPicture, predictions: PredictionsDep) -> SkinAnswer:
     """What a dermoscopy picture of a skin lesion shows, out of seven classes."""
-    reading, context = await reader.image("skin", image, skin.interpret, skin.sample)
-    return SkinAnswer.compose(reading, context)
+    return SkinAnswer.compose(*await predictions.read(SKIN, picture))

@@ -16,26 +16,22 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from models.preprocessing import ecg_record as ecg
-from models.preprocessing import form as tabular
-from models.preprocessing import picture as image
 from models.preprocessing.ecg_record import SignalPreprocessing
-from models.preprocessing.ecg_sheet import preparation as sheet
-from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
+from models.preprocessing.ecg_sheet import SheetPreprocessing
 from models.preprocessing.form import TabularPreprocessing
+from models.preprocessing.inputs import KINDS, Preprocessing
 from models.preprocessing.picture import ImagePreprocessing
 
 MODEL_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
+KNOWLEDGE_FILE = "knowledge.yaml"
 
 LONGEST_TEXT = 1024**2
 """Bytes of metadata.json or card.md at most; those that ship have some 10,000."""
 
 Precision = Literal["fp32", "int8"]
-
-_REVISIONS = {"image": image.REVISION, "signal": ecg.REVISION, "sheet": sheet.REVISION, "tabular": tabular.REVISION}
 
 
 class BundleError(ValueError):
@@ -122,7 +118,7 @@ class Metadata(_Part):
     classes: tuple[str, ...]
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
-    preprocessing: ImagePreprocessing | SignalPreprocessing | SheetPreprocessing | TabularPreprocessing
+    preprocessing: Preprocessing
     temperature: float = Field(gt=0)
     operating_points: tuple[OperatingPoint, ...]
     novelty: NoveltySpec | None = None
@@ -166,12 +162,14 @@ class Metadata(_Part):
 class Bundle:
     """A verified bundle on disk; `metadata.precision` is that of the network that is used.
 
-    `card` is the model card, Markdown. Bundles with the same `fingerprint` are the same in every file.
+    `card` is the model card, Markdown; `knowledge` the texts of a diagnosis of one's own, YAML, None in a bundle whose
+    diagnosis has its texts here. Bundles with the same `fingerprint` are the same in every file.
     """
 
     folder: Path
     metadata: Metadata
     card: str = ""
+    knowledge: bytes | None = None
     fingerprint: str = ""
 
     @property
@@ -212,7 +210,7 @@ def _read_bundle(folder: Path, precision: Precision) -> Bundle:
         metadata = Metadata.model_validate_json(document)
     except ValidationError as error:
         raise BundleError(f"Bundle {folder}: {METADATA_FILE} is not valid: {_sentences(error)}") from error
-    trained, installed = metadata.preprocessing.revision, _REVISIONS[metadata.preprocessing.kind]
+    trained, installed = metadata.preprocessing.revision, KINDS[metadata.preprocessing.kind].revision
     if trained != installed:
         raise BundleError(
             f"Bundle {folder}: trained with preprocessing revision {trained}, this installation has {installed}. "
@@ -221,8 +219,9 @@ def _read_bundle(folder: Path, precision: Precision) -> Bundle:
     if precision == "int8" and metadata.int8:
         own = {"precision": "int8", "sha256": metadata.int8.sha256, "novelty": metadata.int8.novelty}
         metadata = metadata.model_copy(update=own)
-    fingerprint = hashlib.sha256(document + b"\0" + card).hexdigest()
-    bundle = Bundle(folder, metadata, card.decode(), fingerprint)
+    knowledge = _read_text(folder / KNOWLEDGE_FILE) if (folder / KNOWLEDGE_FILE).is_file() else None
+    fingerprint = hashlib.sha256(b"\0".join([document, card, knowledge or b""])).hexdigest()
+    bundle = Bundle(folder, metadata, card.decode(), knowledge, fingerprint)
     _verify_checksum(bundle.model_path, metadata.sha256)
     return bundle
 

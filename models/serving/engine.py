@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.preprocessing.inputs import KINDS
 from models.serving.bundle import Bundle, BundleError, Metadata, TensorSpec
 
 Tensor = NDArray[Any]
@@ -18,12 +19,7 @@ NOVELTY = "novelty"
 
 _ONLY_ERRORS = 3
 _POWER_OF_TWO = 0
-_ELEMENTS: Mapping[str, tuple[str, type[np.generic]]] = {
-    "image": ("uint8", np.uint8),
-    "signal": ("float", np.float32),
-    "sheet": ("float", np.float32),
-    "tabular": ("float", np.float32),
-}
+_ELEMENTS: Mapping[str, type[np.generic]] = {"uint8": np.uint8, "float": np.float32}
 
 onnxruntime.set_default_logger_severity(_ONLY_ERRORS)
 
@@ -72,7 +68,7 @@ class Engine:
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         self._bundle = bundle
-        shared = threads > 1 and bundle.metadata.preprocessing.kind != "tabular"
+        shared = threads > 1 and not KINDS[bundle.metadata.preprocessing.kind].immediate
         try:
             graph = bundle.model_path.read_bytes()
             self._session = _open(graph, threads=1)
@@ -112,7 +108,7 @@ class Engine:
             raise BundleError(f"Bundle {self._bundle.folder}: the graph has no output {', '.join(sorted(absent))}.")
         prepared = metadata.input.model_copy(
             update={
-                "dtype": _ELEMENTS[metadata.preprocessing.kind][0],
+                "dtype": KINDS[metadata.preprocessing.kind].dtype,
                 "shape": (None, *metadata.preprocessing.tensor_shape),
             }
         )
@@ -155,7 +151,7 @@ class Engine:
 def blank(metadata: Metadata) -> Tensor:
     """The input of zeros, without batch axis, that every network of this metadata computes."""
     preprocessing = metadata.preprocessing
-    return np.zeros(preprocessing.tensor_shape, _ELEMENTS[preprocessing.kind][1])
+    return np.zeros(preprocessing.tensor_shape, _ELEMENTS[KINDS[preprocessing.kind].dtype])
 
 
 def _open(graph: bytes, *, threads: int) -> onnxruntime.InferenceSession:

@@ -46,7 +46,7 @@ class Opening:
 
     It needs no event loop: the server opens its models while it still imports the web framework. `threads` is how many
     cores open bundles and later compute. `precision` `int8` opens the int8 network of each bundle that has one.
-    `active` is the file that pins versions.
+    `active` is the file that pins versions. `find` names those of a folder that are opened beside `names`.
     """
 
     def __init__(
@@ -54,13 +54,15 @@ class Opening:
         folder: Path,
         names: Iterable[str],
         *,
+        find: Callable[[Path], Iterable[str]] = lambda _: (),
         threads: int,
         precision: Precision = "fp32",
         active: Path | None = None,
         make_network: MakeNetwork | None = None,
     ) -> None:
         self.folder = folder
-        self.names = tuple(sorted(names))
+        self._find = find
+        self.names = tuple(sorted({*names, *find(folder)}))
         self.threads = threads
         self._active = active or folder / ACTIVE_FILE
         self._precision = precision
@@ -74,6 +76,12 @@ class Opening:
         for unknown in sorted(_subfolders_or_none(folder), key=lambda entry: entry.name):
             if unknown.name not in self.names:
                 logger.warning("Folder %s is ignored: there is no diagnosis of that name.", unknown)
+
+    def find(self) -> list[str]:
+        """The names that have come since. To be called in a thread."""
+        new = sorted(set(self._find(self.folder)) - set(self.names))
+        self.names = (*self.names, *new)
+        return new
 
     def has(self, name: str) -> bool:
         """Whether there is anything of that name in the folder, be it a link to nothing."""

@@ -9,37 +9,27 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, ParamSpec, Protocol, TypeVar
+from functools import partial
+from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.memory import give_memory_back
+from models.preprocessing.inputs import KINDS, Prepared
 from models.serving.bundle import Bundle, BundleError, Metadata
 from models.serving.engine import NOVELTY, PROBABILITIES, Network, Outputs, Tensor, blank
 from models.serving.loading import Opened, Opening
 from models.serving.scheduling import LARGEST_BATCH, Admission, Cores, Lane, Observe, SchedulingError
 
-
-class Windows(Protocol):
-    """An input that is read piece by piece."""
-
-    @property
-    def tensors(self) -> Tensor:
-        """The tensors of its pieces, at least one, stacked."""
-
-
 P = ParamSpec("P")
 T = TypeVar("T")
-WindowsT = TypeVar("WindowsT", bound=Windows)
 OpenedT = TypeVar("OpenedT", Opened, Opened | None)
+PreparedT = TypeVar("PreparedT", bound=Prepared)
 
 State = Literal["absent", "loading", "ready", "failed"]
 Reloaded = Literal["loaded", "unchanged", "refused", "kept", "absent"]
 
-_LARGEST_BATCHES = {"sheet": 1}
-"""By what a network reads, where it is not that of every lane: batches of sheets take a quarter longer than as many
-sheets by themselves, since their feature maps outgrow the cache. `python -m benchmarks.tuning`"""
 FAILURES = 3
 """So many failed runs one after the other, with no good one between them, put a network to the test."""
 TEST_SECONDS = 5.0
@@ -145,17 +135,17 @@ class ModelRegistry:
         *,
         queue_size: int,
         deadline: float,
-        check: Callable[[Metadata], None] = lambda _: None,
+        check: Callable[[Bundle], None] = lambda _: None,
         observe: Observe = lambda *_: None,
     ) -> None:
         self._opening = opening
         self._check = check
         self._cores = Cores(opening.threads, deadline=deadline, observe=observe)
-        self._services = {
-            name: _Service(Model(name, "loading" if name in opening.models else "absent"), self._cores.lane(name=name))
-            for name in opening.names
-        }
-        self._admissions = {name: Admission(name, limit=queue_size, deadline=deadline) for name in self._services}
+        self._admit = partial(Admission, limit=queue_size, deadline=deadline)
+        self._services: dict[str, _Service] = {}
+        self._admissions: dict[str, Admission] = {}
+        for name in opening.names:
+            self._add(name, "loading" if name in opening.models else "absent")
         self._loading = asyncio.Lock()
 
     @property
@@ -211,21 +201,19 @@ class ModelRegistry:
         if self._loading.locked():
             raise LoadUnderWayError("The models are being loaded already. Try again when that has ended.")
         async with self._loading:
-            return [await self._reload(name) for name in self._services]
+            for name in await asyncio.to_thread(self._opening.find):
+                self._add(name, "absent")
+            reloads = [await self._reload(name) for name in self._services]
+        if any(reload.outcome == "loaded" for reload in reloads):
+            await asyncio.to_thread(give_memory_back)
+        return reloads
 
-    async def predict(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
-        """Prepare an input in a thread, then compute it in its turn. `prepare` makes the tensor the metadata asks for.
+    async def predict(self, name: str, prepare: Callable[[Metadata], PreparedT]) -> tuple[Prediction, PreparedT]:
+        """Prepare an input in a thread, then compute its pieces one after the other, each in its turn.
 
-        Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `prepare` raises.
-        """
-        prediction, _ = await self.predict_windows(name, lambda metadata: _Whole(prepare(metadata)[np.newaxis]))
-        return prediction
-
-    async def predict_windows(self, name: str, prepare: Callable[[Metadata], WindowsT]) -> tuple[Prediction, WindowsT]:
-        """Prepare an input in a thread, then compute its windows one after the other, each in its turn.
-
-        Every output is the mean over the windows but `novelty`, which is the highest. Returns also what `prepare` made.
-        Raises as `predict` does.
+        `prepare` makes the tensors the metadata asks for; what it made is returned too. Every output is the mean over
+        the pieces but `novelty`, which is the highest. Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`,
+        or what `prepare` raises.
         """
         service = self._services[name]
         if not service.model.bundle:
@@ -233,21 +221,21 @@ class ModelRegistry:
         metadata, lane = service.model.bundle.metadata, service.lane
         async with self._admissions[name].enter():
             began = time.perf_counter()
-            windows = await lane.run(prepare, metadata)
-            prepared = time.perf_counter()
+            prepared = await lane.run(prepare, metadata)
+            ready = time.perf_counter()
             try:
-                outputs = _summarise([await lane.infer(tensor) for tensor in windows.tensors])
+                outputs = _summarise(await _in_groups(lane, prepared.tensors))
             except SchedulingError:
                 raise
             except Exception:
                 self._failed(service)
                 raise
         service.failures = 0
-        seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
-        return Prediction(metadata, outputs, seconds), windows
+        seconds = {"prepare": ready - began, "compute": time.perf_counter() - ready}
+        return Prediction(metadata, outputs, seconds), prepared
 
-    async def predict_row(self, name: str, prepare: Callable[[Metadata], Tensor]) -> Prediction:
-        """Make a row of values and compute it, both at once on the event loop.
+    def predict_at_once(self, name: str, prepare: Callable[[Metadata], PreparedT]) -> tuple[Prediction, PreparedT]:
+        """Prepare an input of an immediate kind and compute its one piece, both on the event loop.
 
         Together they take some tens of microseconds, less than the way to a thread and back. Raises as `predict` does.
         """
@@ -257,16 +245,16 @@ class ModelRegistry:
         metadata, network = service.model.bundle.metadata, service.network
         self._admissions[name].check()
         began = time.perf_counter()
-        row = prepare(metadata)
-        prepared = time.perf_counter()
+        prepared = prepare(metadata)
+        ready = time.perf_counter()
         try:
-            outputs = {key: values[0] for key, values in network.run(row[np.newaxis]).items()}
+            outputs = {key: values[0] for key, values in network.run(prepared.tensors).items()}
         except Exception:
             self._failed(service)
             raise
         service.failures = 0
-        seconds = {"prepare": prepared - began, "compute": time.perf_counter() - prepared}
-        return Prediction(metadata, outputs, seconds)
+        seconds = {"prepare": ready - began, "compute": time.perf_counter() - ready}
+        return Prediction(metadata, outputs, seconds), prepared
 
     async def run(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a thread as a request of that model, which may be absent.
@@ -286,6 +274,10 @@ class ModelRegistry:
             service.lane.close()
         self._cores.close()
         self._opening.close()
+
+    def _add(self, name: str, state: State) -> None:
+        self._services[name] = _Service(Model(name, state), self._cores.lane(name=name))
+        self._admissions[name] = self._admit(name)
 
     async def _load(self, name: str) -> None:
         try:
@@ -312,7 +304,6 @@ class ModelRegistry:
         if opened is None:
             return Reload(name, "unchanged", old, old)
         self._put_in_service(opened)
-        await asyncio.to_thread(give_memory_back)
         return Reload(name, "loaded", old, opened.bundle.metadata.version)
 
     async def _checked(self, name: str, opening: Awaitable[OpenedT]) -> OpenedT:
@@ -320,7 +311,7 @@ class ModelRegistry:
         try:
             opened = await opening
             if opened is not None:
-                await asyncio.to_thread(self._check, opened.bundle.metadata)
+                await asyncio.to_thread(self._check, opened.bundle)
         except BundleError as error:
             logger.error("Model %s is not put in service. %s", name, error)
             raise
@@ -332,11 +323,10 @@ class ModelRegistry:
     def _put_in_service(self, opened: Opened) -> None:
         """From now on requests find the new service; those that hold the old one finish with it."""
         metadata = opened.bundle.metadata
-        kind, name = metadata.preprocessing.kind, metadata.name
-        largest_batch = _LARGEST_BATCHES.get(kind, LARGEST_BATCH)
-        lane = self._cores.lane(opened.network, name=name, largest_batch=largest_batch)
+        kind, name = KINDS[metadata.preprocessing.kind], metadata.name
+        lane = self._cores.lane(opened.network, name=name, largest_batch=kind.largest_batch or LARGEST_BATCH)
         service = _Service(Model(name, "ready", opened.bundle), lane)
-        if kind == "tabular":
+        if kind.immediate:
             service.network = opened.network
         self._services[name].retire()
         self._services[name] = service
@@ -373,11 +363,14 @@ class ModelRegistry:
             await asyncio.sleep(TEST_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """An input that is one tensor."""
-
-    tensors: Tensor
+async def _in_groups(lane: Lane, tensors: Tensor) -> list[Outputs]:
+    """Compute the pieces of one input, as many at once as the lane takes together: in fours those of an ECG record
+    take half the time, and others still get their turn between them."""
+    outputs: list[Outputs] = []
+    for start in range(0, len(tensors), lane.largest_batch):
+        group = tensors[start : start + lane.largest_batch]
+        outputs += await asyncio.gather(*(lane.infer(tensor) for tensor in group))
+    return outputs
 
 
 def _summarise(windows: Sequence[Outputs]) -> Outputs:

@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.readers import check_classes
 from models.serving.bundle import BundleError, Metadata
 from tests.contract import BREAST, type_departures
-from tests.fake_bundle import make_bundle, make_graph, make_metadata
+from tests.fake_bundle import check_metadata, make_bundle, make_graph, make_metadata
 from tests.pictures import encode, plain
 from tests.service import serving, upload
 
@@ -78,10 +77,10 @@ async def test_a_picture_unlike_the_training_data_is_flagged(tmp_path: Path) -> 
 
 def test_a_bundle_is_checked_with_every_output() -> None:
     metadata = make_metadata("breast")
-    check_classes(Metadata.model_validate({**metadata, "sha256": "0" * 64}))
+    check_metadata(Metadata.model_validate({**metadata, "sha256": "0" * 64}))
     without = {**metadata, "outputs": metadata["outputs"][:-1], "sha256": "0" * 64}
     with pytest.raises(BundleError, match=r"Bundle breast: its answers can't be interpreted: .*`malignancy`"):
-        check_classes(Metadata.model_validate(without))
+        check_metadata(Metadata.model_validate(without))
 
 
 async def test_a_bundle_without_malignancy_fails_at_load(tmp_path: Path, picture: bytes) -> None:

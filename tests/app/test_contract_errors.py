@@ -442,7 +442,8 @@ async def test_404_unknown_path(client: httpx.AsyncClient, method: str, path: st
 
 async def test_404_card_of_a_model_that_is_not_loaded(client: httpx.AsyncClient) -> None:
     assert_problem(await client.get("/models/breast/card"), 404, "Model not found")
-    assert_problem(await client.get("/models/knee/card"), 422, "Invalid request")
+    assert_problem(await client.get("/models/knee/card"), 404, "Model not found")
+    assert_problem(await client.get("/models/a-b/card"), 422, "Invalid request")
 
 
 @pytest.mark.parametrize("path", [*PICTURE_PATHS, "/analyze/heart/record", "/predict-disease", "/predict-heart"])

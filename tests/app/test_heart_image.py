@@ -6,11 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.readers import check_classes
 from models.serving.bundle import BundleError, Metadata
 from schemas.heart import HeartAnswer
 from tests.contract import HEART, type_departures
-from tests.fake_bundle import make_bundle, make_metadata
+from tests.fake_bundle import check_metadata, make_bundle, make_metadata
 from tests.pictures import encode, noise, plain
 from tests.service import serving, upload
 from tests.sheets import sheet
@@ -81,4 +80,4 @@ async def test_what_is_no_picture_is_a_bad_request(service: httpx.AsyncClient) -
 def test_a_bundle_that_reads_pictures_as_they_are_is_not_served() -> None:
     spec = make_metadata("heart_image", preprocessing={"size": 224, "framing": "squash"})
     with pytest.raises(BundleError, match="does not read what its preprocessing makes"):
-        check_classes(Metadata.model_validate({**spec, "sha256": "0" * 64}))
+        check_metadata(Metadata.model_validate({**spec, "sha256": "0" * 64}))

@@ -11,13 +11,12 @@ import httpx
 import numpy as np
 import pytest
 
-from app.readers import check_classes
 from models.preprocessing.ecg_record import LEADS
 from models.serving.bundle import BundleError, Metadata
 from schemas.common import Problem
 from schemas.heart import HeartAnswer
 from tests.contract import HEART, type_departures
-from tests.fake_bundle import make_bundle, make_metadata
+from tests.fake_bundle import check_metadata, make_bundle, make_metadata
 from tests.records import counts_of, ecg, header_of, record, record_files, signal_of
 from tests.service import serving
 
@@ -198,10 +197,10 @@ def _metadata(name: str, **changes: Any) -> Metadata:
 
 
 def test_a_bundle_that_prepares_another_kind_of_input_is_refused() -> None:
-    check_classes(_metadata("heart_record"))
+    check_metadata(_metadata("heart_record"))
     for name, preprocessing in (
         ("heart_record", {"size": 224, "framing": "squash"}),
         ("skin", {"kind": "signal"}),
     ):
         with pytest.raises(BundleError, match=f"Bundle {name}: this diagnosis does not read"):
-            check_classes(_metadata(name, preprocessing=preprocessing))
+            check_metadata(_metadata(name, preprocessing=preprocessing))

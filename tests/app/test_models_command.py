@@ -32,7 +32,7 @@ def test_every_version_is_listed_and_a_star_marks_the_active_one(
     assert newest[:4] == ["*", "skin", "1.1.0", "fp32"]
     assert oldest[:3] == ["skin", "1.0.0", "fp32"]
     assert xray[:3] == ["*", "xray", "1.0.0"]
-    assert newest[5:] == ["MiB", "7", "classes"]
+    assert newest[5:] == ["MiB", "7", "classes", "/analyze/skin"]
 
 
 def test_an_option_before_the_action_holds_too(two_versions: Path, capsys: pytest.CaptureFixture[str]) -> None:

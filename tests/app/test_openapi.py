@@ -37,6 +37,7 @@ OPERATIONS = {
     "POST /analyze/heart/record": "analyze_heart_record",
     "POST /analyze/breast": "analyze_breast",
     "POST /analyze/xray": "analyze_xray",
+    "POST /analyze/{name}": "analyze_own_picture",
     "POST /predict-disease": "predict_disease",
     "POST /predict-heart": "predict_heart",
 }

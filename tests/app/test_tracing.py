@@ -126,7 +126,7 @@ async def test_a_fault_goes_without_its_words(bundles: Path, monkeypatch: pytest
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("jane doe")
 
-    monkeypatch.setattr("app.readers.judge", fail)
+    monkeypatch.setattr("models.diagnoses.judging._by_novelty", fail)
     exporter = InMemorySpanExporter()
     async with traced(bundles, exporter) as client:
         assert (await client.post("/analyze/skin", files=upload(picture))).status_code == 500

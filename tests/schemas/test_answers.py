@@ -71,7 +71,7 @@ def test_every_field_has_a_description(model: type[BaseModel]) -> None:
 @pytest.mark.parametrize(("answer", "_"), ANSWERS)
 def test_clinical_fields_come_before_the_context(answer: type[BaseModel], _: dict[str, Any]) -> None:
     fields = list(answer.model_fields)
-    assert fields[:2] == ["success", "prediction"]
+    assert fields[:4] == ["success", "alerts", "not_assessed", "prediction"]
     assert fields[-6:] == ["model", "demo_mode", "reliability", "explanation", "request_id", "disclaimer"]
 
 

@@ -1,14 +1,15 @@
 """Pictures of one's own: a model of classes that are called as their folders are, or, with `--like`, of a diagnosis
 that is shipped, from one's own pictures."""
 
-import re
 from dataclasses import replace
 from functools import partial
 
 import yaml
 
+from models.diagnoses.catalogue import TAKEN
+from models.diagnoses.picture import why_not
 from models.preprocessing.picture import ImagePreprocessing
-from models.serving.bundle import Bundle, DataSource
+from models.serving.bundle import KNOWLEDGE_FILE, Bundle, DataSource
 from training.calibrate import OperatingRule
 from training.datasets import own_pictures
 from training.diagnoses import skin, xray
@@ -18,13 +19,9 @@ from training.errors import TrainingError
 from training.recipe import Recipe
 from training.splits import Splits
 
-KNOWLEDGE = "knowledge.yaml"
-TAKEN = ("skin", "xray", "breast", "heart", "heart_image", "heart_record", "heart_risk", "disease", "record")
-"""Names that stand for something else in a path or a bundle's folder."""
 LIKE = {task.name: task for task in (skin.TASK, xray.TASK)}
 LICENCE = "that of the pictures; fill in before you pass the model on"
 
-_NAME = re.compile(r"[a-z0-9_]{1,40}")
 _HEADER = """\
 # What the service says of each class. Fill in the texts, name your sources, and set a severity (healthy, low, moderate,
 # high, critical) once it is known what a finding means; as long as it is uncertain, answers say so.
@@ -38,10 +35,8 @@ def task_of(job: Job) -> PictureTask:
         return like_shipped(LIKE[like], job).chosen(dict(job.options))
     if not name:
         raise TrainingError("Say with --name what the model is to be called, or with --like which diagnosis it is of.")
-    if not _NAME.fullmatch(name) or name in TAKEN:
-        raise TrainingError(
-            f"{name} is no name for a model: lower-case letters, digits and _, none of {', '.join(TAKEN)}."
-        )
+    if why := why_not(name, TAKEN):
+        raise TrainingError(f"{name} is no name for a model: {why}")
     return own(name, job).chosen(dict(job.options))
 
 
@@ -93,7 +88,7 @@ def like_shipped(task: PictureTask, job: Job) -> PictureTask:
 
 def write_knowledge(bundle: Bundle, classes: dict[str, str]) -> Bundle:
     """Write knowledge.yaml into the bundle's folder, unless one with the same classes is there already."""
-    file = bundle.folder / KNOWLEDGE
+    file = bundle.folder / KNOWLEDGE_FILE
     if file.is_file():
         kept = yaml.safe_load(file.read_text(encoding="utf-8"))
         if [each["code"] for each in kept["classes"]] == list(classes):
@@ -113,8 +108,8 @@ def write_knowledge(bundle: Bundle, classes: dict[str, str]) -> Bundle:
                 "code": code,
                 "name": name.replace("_", " ").strip(),
                 "severity": "uncertain",
-                "urgency": {"source": "own", "text": dict(urgency)},
-                "recommendations": {"source": "own", "text": list(advice)},
+                "urgency": {"source": "own", "value": dict(urgency)},
+                "recommendations": {"source": "own", "value": list(advice)},
             }
             for code, name in classes.items()
         ],

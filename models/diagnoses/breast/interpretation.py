@@ -62,6 +62,7 @@ def interpret(outputs: Outputs, metadata: Metadata, *, biopsy_proven: bool = Fal
     reading = BreastReading(
         prediction=BreastPrediction(
             class_id=answered.class_id,
+            code=answered.code,
             name=answered.name,
             birads=_BIRADS[answered.class_id],
             subcategory=subcategory,
@@ -111,6 +112,7 @@ def known_malignancy(reading: BreastReading) -> BreastReading:
         update={
             "prediction": BreastPrediction(
                 class_id=5,
+                code=_BIOPSY_PROVEN.code,
                 name=_BIOPSY_PROVEN.name,
                 birads="BI-RADS 6",
                 confidence=1.0,

@@ -5,8 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from models.diagnoses.disease import features, red_flags
-from models.diagnoses.disease import findings as reading
+from models.diagnoses.disease import features, findings, red_flags
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import RedFlagRule, UrgencyLevel, disease_knowledge
 from models.diagnoses.disease.patient import Patient, describe
@@ -62,15 +61,15 @@ def understand(request: DiseaseRequest) -> Case:
 
     Raises `NoKnownSymptomError` where no symptom is understood, or all are absent.
     """
-    findings = reading.read(request.symptoms, request.text)
-    if not findings.present:
-        raise NoKnownSymptomError(_none_present(findings) if findings.absent else _none_known(findings))
+    found = findings.read(request.symptoms, request.text)
+    if not found.present:
+        raise NoKnownSymptomError(_none_present(found) if found.absent else _none_known(found))
     described = describe(request.text) if request.text else Patient()
     patient = Patient(age=request.age if request.age is not None else described.age, sex=request.sex or described.sex)
-    return Case(findings, patient, tuple(red_flags.raised(findings.present, patient)))
+    return Case(found, patient, tuple(red_flags.raised(found.present, patient)))
 
 
-def interpret(case: Case, outputs: Outputs, metadata: Metadata) -> DiseaseReading:
+def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:
     """The five diseases that explain the case best, the gravest urgency, and advice.
 
     Raises `ValueError` where the bundle knows a disease that the knowledge file lacks.
@@ -86,16 +85,18 @@ def interpret(case: Case, outputs: Outputs, metadata: Metadata) -> DiseaseReadin
     return _reading(case, ranking, level, _advice(case, ranking[0], level))
 
 
-def interpret_example(outputs: Outputs, metadata: Metadata) -> DiseaseReading:
-    """`interpret` for the OpenAPI document's example, once every disease of the bundle is known here.
-
-    Raises `ValueError` where one is not, or where the model's features are not those of the vocabulary.
-    """
+def check_bundle(metadata: Metadata) -> None:
+    """Raises `ValueError` where a disease of the bundle is unknown here, or its features are not the vocabulary's."""
     if unknown := [name for name in metadata.classes if name not in _KNOWLEDGE.diseases.value]:
-        raise ValueError(f"knowledge/disease.yaml lacks {', '.join(unknown)}.")
+        raise ValueError(f"disease/knowledge.yaml lacks {', '.join(unknown)}.")
     if metadata.tabular_preprocessing.names != features.feature_names():
-        raise ValueError("its findings are not those of knowledge/symptoms.yaml; train it again.")
-    return interpret(_example(), outputs, metadata)
+        raise ValueError("its findings are not those of disease/symptoms.yaml; train it again.")
+
+
+@cache
+def example() -> Case:
+    """The request of the OpenAPI document's example, understood."""
+    return understand(DiseaseRequest.model_validate(REQUEST_EXAMPLE))
 
 
 def sample(case: Case) -> DiseaseReading:
@@ -106,18 +107,16 @@ def sample(case: Case) -> DiseaseReading:
     return _reading(case, fixed.ranking, level, (*advice, *fixed.recommendations))
 
 
-@cache
-def _example() -> Case:
-    return understand(DiseaseRequest.model_validate(REQUEST_EXAMPLE))
-
-
 def _reading(
     case: Case, ranking: tuple[RankedDisease, ...], level: UrgencyLevel, advice: tuple[str, ...]
 ) -> DiseaseReading:
     first = ranking[0]
     return DiseaseReading(
         prediction=DiseasePrediction(
-            disease=first.disease, confidence=first.probability, confidence_percent=percent(first.probability)
+            code=first.disease,
+            disease=first.disease,
+            confidence=first.probability,
+            confidence_percent=percent(first.probability),
         ),
         top_predictions=ranking,
         symptoms_analyzed=case.findings.present,

@@ -1,7 +1,7 @@
 """Which words of a sentence are denied, and which are about somebody else.
 
 A small NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029) with ConText's experiencer (Harkema et al. 2009,
-doi:10.1016/j.jbi.2009.05.002); triggers and terminators are data, models/knowledge/negation.yaml.
+doi:10.1016/j.jbi.2009.05.002); triggers and terminators are data, negation.yaml.
 """
 
 from collections import defaultdict

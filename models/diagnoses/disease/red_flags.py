@@ -1,4 +1,4 @@
-"""Combinations of symptoms that call for urgent care, checked before the model (models/knowledge/red_flags.yaml)."""
+"""Combinations of symptoms that call for urgent care, checked before the model (red_flags.yaml)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The symptoms that are known, and the words they are known by, from models/knowledge/symptoms.yaml."""
+"""The symptoms that are known, and the words they are known by, from symptoms.yaml."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -37,6 +37,7 @@ def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
     return HeartReading(
         prediction=HeartPrediction(
             class_id=leading.class_id,
+            code=leading.code,
             name=leading.name,
             confidence=leading.probability,
             confidence_percent=percent(leading.probability),
@@ -53,10 +54,10 @@ def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
     )
 
 
-def summarise(windows: EcgWindows) -> RecordSummary:
-    """What of a record was read."""
+def describe_record(reading: HeartReading, windows: EcgWindows) -> HeartReading:
+    """The reading with what of the record was read."""
     record = windows.record
-    return RecordSummary(
+    summary = RecordSummary(
         rate=record.rate,
         seconds=round(record.seconds, 3),
         windows=len(windows.tensors),
@@ -64,20 +65,22 @@ def summarise(windows: EcgWindows) -> RecordSummary:
         flat_leads=windows.flat_leads,
         calibrated=record.calibrated,
     )
+    return reading.model_copy(update={"record": summary})
 
 
-def summarise_sheet(read: ReadSheet) -> SheetSummary | None:
-    """What of a sheet was read; None where nothing was."""
-    found = read.reading
+def describe_sheet(reading: HeartReading, sheet: ReadSheet) -> HeartReading:
+    """The reading with what of the sheet was read; unchanged where nothing was."""
+    found = sheet.reading
     if found is None:
-        return None
-    return SheetSummary(
+        return reading
+    summary = SheetSummary(
         layout=found.layout,
         rhythm_strips=found.strips,
         speed=found.speed,
         gain=found.gain,
         leads=leads_shown(found),
     )
+    return reading.model_copy(update={"sheet": summary})
 
 
 def sample() -> HeartReading:

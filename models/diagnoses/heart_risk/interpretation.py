@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from models.diagnoses.heart_risk.knowledge import Grade, RiskBand, heart_risk_knowledge
 from models.diagnoses.heart_risk.prevent import ten_year_risk
@@ -10,7 +11,6 @@ from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
 from schemas.heart_risk import (
     CHEST_PAINS,
-    REQUEST_EXAMPLE,
     Contribution,
     HeartRiskPrediction,
     HeartRiskReading,
@@ -40,9 +40,16 @@ _LEVEL = 1e-6
 """Log odds below which the curve of the probability counts as straight."""
 
 
-def values_of(request: HeartRiskRequest) -> Mapping[str, float | None]:
-    """The values of a form by the names of the model's features, None where one was not sent."""
-    return {name: getattr(request, name) for name in FEATURES}
+@dataclass(frozen=True, slots=True)
+class RiskForm:
+    """A form as the model reads it."""
+
+    request: HeartRiskRequest
+
+    @property
+    def values(self) -> Mapping[str, float | None]:
+        """The values by the names of the model's features, None where one was not sent."""
+        return {name: getattr(self.request, name) for name in FEATURES}
 
 
 def interpret(outputs: Outputs, metadata: Metadata, request: HeartRiskRequest) -> HeartRiskReading:
@@ -65,11 +72,6 @@ def interpret(outputs: Outputs, metadata: Metadata, request: HeartRiskRequest) -
     )
 
 
-def interpret_example(outputs: Outputs, metadata: Metadata) -> HeartRiskReading:
-    """Read `outputs` as those of the OpenAPI document's example. Raises as `interpret` does."""
-    return interpret(outputs, metadata, HeartRiskRequest.model_validate(REQUEST_EXAMPLE))
-
-
 def assess(
     probability: float,
     request: HeartRiskRequest,
@@ -89,6 +91,7 @@ def assess(
     advice = tuple(grade.advice for grade in (pressure, cholesterol, age) if grade.advice is not None)
     return HeartRiskReading(
         prediction=HeartRiskPrediction(
+            code=band.level.lower().replace("-", "_"),
             condition=band.condition,
             risk_level=band.level,
             probability=probability,

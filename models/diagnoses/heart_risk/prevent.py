@@ -57,7 +57,7 @@ def _outside(request: HeartRiskRequest, names: list[str]) -> str:
 
 
 def _terms(request: HeartRiskRequest) -> Mapping[str, float]:
-    """The terms of the equations; knowledge/prevent.yaml defines them."""
+    """The terms of the equations; prevent.yaml defines them."""
     pressure, hdl, egfr = request.blood_pressure, request.hdl_cholesterol or 0.0, request.egfr or 0.0
     bmi = _MIDDLE_BMI if request.bmi is None else request.bmi
     diabetes, smoker = bool(request.diabetes), bool(request.smoker)

@@ -46,6 +46,7 @@ def interpret(outputs: Outputs, metadata: Metadata) -> SkinReading:
     return SkinReading(
         prediction=SkinPrediction(
             class_id=leading.class_id,
+            code=leading.code,
             name=leading.name,
             type=lead.type,
             confidence=leading.probability,

@@ -1,0 +1,20 @@
+"""Chest X-rays: normal or pneumonia."""
+
+from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.judging import judge_picture
+from models.diagnoses.xray.interpretation import interpret, sample
+from models.diagnoses.xray.knowledge import xray_knowledge
+from models.preprocessing.inputs import PICTURE, SentPicture
+
+XRAY = Diagnosis(
+    name="xray",
+    path="/analyze/xray",
+    health_name="pneumonia",
+    title="Chest X-ray",
+    reads=PICTURE,
+    interpret=lambda outputs, metadata, _: interpret(outputs, metadata),
+    sample=lambda _: sample(),
+    judge=judge_picture,
+    knowledge=xray_knowledge(),
+    example=lambda: SentPicture(b""),
+)

@@ -30,6 +30,8 @@ def interpret(outputs: Outputs, metadata: Metadata) -> XrayReading:
     advice = _KNOWLEDGE.unsettled if unsettled else _KNOWLEDGE.classes[found.class_id].advice
     return XrayReading(
         prediction=XrayPrediction(
+            class_id=found.class_id,
+            code=found.code,
             name=found.name,
             confidence=found.probability,
             confidence_percent=percent(found.probability),

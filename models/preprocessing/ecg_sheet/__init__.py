@@ -1,5 +1,6 @@
 """Reading the signals of a 12-lead ECG off a picture of the sheet, with numpy and Pillow alone."""
 
-from models.preprocessing.ecg_sheet.digitisation import SheetError, SheetReading, read_sheet
+from models.preprocessing.ecg_sheet.digitisation import DigitisedSheet, SheetError, digitise
+from models.preprocessing.ecg_sheet.preparation import REVISION, ReadSheet, SheetPreprocessing, preprocess
 
-__all__ = ["SheetError", "SheetReading", "read_sheet"]
+__all__ = ["REVISION", "DigitisedSheet", "ReadSheet", "SheetError", "SheetPreprocessing", "digitise", "preprocess"]

@@ -20,7 +20,7 @@ FloatMap = NDArray[np.float32]
 
 RATE = 100
 SAMPLES = 1000
-LEADS = 12
+LEAD_COUNT = 12
 LONG_SIDE = 1400
 """Larger pictures are reduced to this many pixels first."""
 
@@ -39,7 +39,7 @@ class SheetError(ValueError):
     """A picture in which no 12-lead ECG sheet can be read."""
 
 
-class SheetReading(NamedTuple):
+class DigitisedSheet(NamedTuple):
     """What a sheet shows. `signal` (1000, 12) float32 is mV at 100 Hz, each lead about its median and 0 where `shown`
     (1000, 12) is False; leads I, II, III, aVR, aVL, aVF, V1-V6. Columns of leads are taken to follow one another.
 
@@ -63,7 +63,7 @@ class _Straight(NamedTuple):
     rows: Rows
 
 
-def read_sheet(picture: UInt8Array | Image.Image) -> SheetReading:
+def digitise(picture: UInt8Array | Image.Image) -> DigitisedSheet:
     """Read a picture, RGB or uint8 (height, width, 3), of a 12-lead sheet, turned, tilted or bent a little.
     A large `Image` is reduced in place: a copy of it might take 160 MB.
 
@@ -123,7 +123,7 @@ def _score(density: FloatMap) -> FloatMap:
     return ink
 
 
-def _measure(sheet: _Straight, traces: Traces) -> SheetReading:
+def _measure(sheet: _Straight, traces: Traces) -> DigitisedSheet:
     drawn = _drawn(sheet.ink, traces)
     first, last = _extent(drawn)
     scale = find_scale(sheet.lines, first, last)
@@ -210,14 +210,14 @@ def _smooth(heights: FloatMap) -> FloatMap:
 
 def _place(
     millivolts: FloatMap, inked: NDArray[np.bool_], layout: Layout, first: int, last: int, scale: Scale
-) -> SheetReading:
+) -> DigitisedSheet:
     grid = GRIDS[layout.name]
     speed, full = _speed(millivolts[:, first:last], layout, (last - first) / scale.across, scale)
     seconds = _column_seconds(layout, (last - first) / scale.across / speed)
     usual = len(grid[0]) * seconds * speed * scale.across if scale.grid else None
     spans = columns(layout, (first, last), inked, round(7 * scale.across), usual)
-    signal = np.zeros((SAMPLES, LEADS), dtype=np.float32)
-    shown = np.zeros((SAMPLES, LEADS), dtype=bool)
+    signal = np.zeros((SAMPLES, LEAD_COUNT), dtype=np.float32)
+    shown = np.zeros((SAMPLES, LEAD_COUNT), dtype=bool)
     pieces: dict[int, tuple[FloatMap, int]] = {}
     rate = (spans[0][1] - spans[0][0]) / seconds
     for row, leads in enumerate(grid, start=layout.first):
@@ -231,7 +231,7 @@ def _place(
         lead, likeness = match_strip(whole, pieces, (1, 6, 10))
         if likeness > 0.6:
             _sample(signal, shown, lead, whole, inked[strip, spans[0][0] : last], 0.0, rate)
-    return SheetReading(
+    return DigitisedSheet(
         signal,
         shown,
         layout.name,

@@ -13,8 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.preprocessing.ecg_record import LEADS, MAX_FLAT_LEADS
-from models.preprocessing.ecg_sheet import SheetError, SheetReading, read_sheet
-from models.preprocessing.ecg_sheet.digitisation import SAMPLES
+from models.preprocessing.ecg_sheet.digitisation import SAMPLES, DigitisedSheet, SheetError, digitise
 from models.preprocessing.picture import UInt8Array, decode_and_judge
 
 REVISION = 1
@@ -28,8 +27,8 @@ FLAT_MILLIVOLTS = 0.1
 class SheetPreprocessing(BaseModel):
     """How a bundle wants its sheets; stored in metadata.json and compared at load.
 
-    A sheet whose `fit` or `consistency` (see `SheetReading`), 0-1, is below the least that sheets of known records have
-    is not relied upon.
+    A sheet whose `fit` or `consistency` (see `DigitisedSheet`), 0-1, is below the least that sheets of known
+    records have is not relied upon.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +49,7 @@ class ReadSheet:
     """The one tensor (1, samples, channels) of a sheet, what was read, and why that is not to be relied upon."""
 
     tensors: NDArray[np.float32]
-    reading: SheetReading | None
+    reading: DigitisedSheet | None
     fault: str | None
 
 
@@ -64,7 +63,7 @@ def preprocess(data: bytes, spec: SheetPreprocessing, *, max_pixels: int) -> Rea
 def read(picture: UInt8Array | Image.Image, spec: SheetPreprocessing) -> ReadSheet:
     """A picture, RGB or an array (height, width, 3), to a read sheet."""
     try:
-        reading = read_sheet(picture)
+        reading = digitise(picture)
     except SheetError as error:
         return ReadSheet(np.zeros((1, *spec.tensor_shape), np.float32), None, _advise(str(error), picture))
     fault = _fault(reading, spec)
@@ -79,18 +78,18 @@ def _advise(fault: str, picture: UInt8Array | Image.Image) -> str:
     return f"{fault} The picture is taller than wide: if the sheet lies on its side, turn it by 90 degrees first."
 
 
-def tensor_of(reading: SheetReading) -> NDArray[np.float32]:
+def tensor_of(reading: DigitisedSheet) -> NDArray[np.float32]:
     """The tensor (samples, channels) of what was read."""
     return np.concatenate([reading.signal, reading.shown.astype(np.float32)], axis=1)
 
 
-def leads_shown(reading: SheetReading) -> tuple[str, ...]:
+def leads_shown(reading: DigitisedSheet) -> tuple[str, ...]:
     """The names of the leads that the sheet shows for at least `LEAST_SHOWN` seconds."""
     seconds = reading.shown.sum(axis=0) / 100
     return tuple(lead for lead, shown in zip(LEADS, seconds, strict=True) if shown >= LEAST_SHOWN)
 
 
-def _flat_leads(reading: SheetReading) -> tuple[str, ...]:
+def _flat_leads(reading: DigitisedSheet) -> tuple[str, ...]:
     """The names of the leads that are shown and hardly move."""
     return tuple(
         lead
@@ -99,7 +98,7 @@ def _flat_leads(reading: SheetReading) -> tuple[str, ...]:
     )
 
 
-def _fault(reading: SheetReading, spec: SheetPreprocessing) -> str | None:
+def _fault(reading: DigitisedSheet, spec: SheetPreprocessing) -> str | None:
     if reading.fit < spec.least_fit:
         return (
             "Hardly any rows of traces stand out in the picture. Send a picture of a 12-lead ECG sheet, upright and "

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import models
+from models.diagnoses.disease import DISEASE
 from models.diagnoses.disease import interpretation as disease
 from models.diagnoses.disease.knowledge import disease_knowledge
 from models.preprocessing.form import TabularPreprocessing
 from models.serving.bundle import Bundle
-from models.serving.engine import PROBABILITIES, Engine
+from models.serving.engine import Engine
 from models.serving.loading import read_newest_bundle
 from schemas.disease import REQUEST_EXAMPLE, DiseaseReading, DiseaseRequest
 
@@ -28,7 +29,7 @@ def ask(**request: object) -> DiseaseReading:
     bundle, engine = shipped()
     case = disease.understand(DiseaseRequest.model_validate(request))
     outputs = engine.run(bundle.metadata.tabular_preprocessing.row(case.values)[np.newaxis])
-    return disease.interpret(case, {name: values[0] for name, values in outputs.items()}, bundle.metadata)
+    return disease.interpret({name: values[0] for name, values in outputs.items()}, bundle.metadata, case)
 
 
 def names(reading: DiseaseReading) -> list[str]:
@@ -121,11 +122,10 @@ def test_only_absent_symptoms_are_refused() -> None:
 
 def test_a_bundle_of_unknown_diseases_or_other_findings_is_refused() -> None:
     bundle, _ = shipped()
-    outputs = {PROBABILITIES: np.full(len(bundle.metadata.classes), 0.001, np.float32)}
     renamed = bundle.metadata.model_copy(update={"classes": ("Housemaid's Knee", *bundle.metadata.classes[1:])})
     with pytest.raises(ValueError, match="lacks Housemaid's Knee"):
-        disease.interpret_example(outputs, renamed)
+        DISEASE.check(renamed)
     fewer = TabularPreprocessing(features=bundle.metadata.tabular_preprocessing.features[:-1])
     shorter = bundle.metadata.model_copy(update={"preprocessing": fewer})
     with pytest.raises(ValueError, match="train it again"):
-        disease.interpret_example(outputs, shorter)
+        DISEASE.check(shorter)

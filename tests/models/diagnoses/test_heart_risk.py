@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import models
+from models.diagnoses.heart_risk import HEART_RISK
 from models.diagnoses.heart_risk import interpretation as heart_risk
 from models.serving.bundle import Bundle, Metadata
 from models.serving.engine import Engine
@@ -41,7 +42,7 @@ FORMS = st.fixed_dictionaries(
 
 def read(**form: Any) -> HeartRiskReading:
     request = HeartRiskRequest.model_validate({**contract.HEART_RISK_REQUEST, **form})
-    row = BUNDLE.metadata.tabular_preprocessing.row(heart_risk.values_of(request))
+    row = BUNDLE.metadata.tabular_preprocessing.row(heart_risk.RiskForm(request).values)
     outputs = {name: values[0] for name, values in ENGINE.run(row[np.newaxis]).items()}
     return heart_risk.interpret(outputs, BUNDLE.metadata, request)
 
@@ -128,8 +129,7 @@ def test_each_grade_names_its_guideline() -> None:
 
 def test_the_example_of_the_document_can_be_read() -> None:
     assert read(**COMPLETE_REQUEST_EXAMPLE).ten_year_risk.total_cvd is not None
-    outputs = {name: values[0] for name, values in ENGINE.run(np.zeros((1, 10), np.float32)).items()}
-    assert 0 < heart_risk.interpret_example(outputs, BUNDLE.metadata).prediction.probability < 1
+    HEART_RISK.check(BUNDLE.metadata)
 
 
 def _other_classes(metadata: Metadata) -> Metadata:
@@ -147,10 +147,9 @@ def test_a_bundle_of_other_classes_or_features_is_refused(
     tmp_path: Path, change: Callable[[Metadata], Metadata]
 ) -> None:
     bundle: Bundle = make_bundle(tmp_path, "heart_risk")
-    outputs = {name: values[0] for name, values in Engine(bundle).run(np.zeros((1, 10), np.float32)).items()}
-    heart_risk.interpret_example(outputs, bundle.metadata)
+    HEART_RISK.check(bundle.metadata)
     with pytest.raises(ValueError, match=r"Bundle heart_risk 1\.0\.0 tells"):
-        heart_risk.interpret_example(outputs, change(bundle.metadata))
+        HEART_RISK.check(change(bundle.metadata))
 
 
 @settings(max_examples=50)

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from models.diagnoses.breast.knowledge import breast_knowledge
+from models.diagnoses.catalogue import DIAGNOSES
 from models.diagnoses.disease.knowledge import (
     RedFlagRule,
     disease_knowledge,
@@ -23,19 +24,19 @@ from models.diagnoses.skin.knowledge import SkinKnowledge, skin_knowledge
 from models.diagnoses.xray.knowledge import xray_knowledge
 from schemas.heart_risk import RiskLevel
 
-DOCUMENTS: list[Document] = [
-    common_knowledge(),
-    skin_knowledge(),
-    xray_knowledge(),
-    heart_knowledge(),
-    breast_knowledge(),
-    disease_knowledge(),
-    symptom_knowledge(),
-    negation_knowledge(),
-    red_flag_knowledge(),
-    heart_risk_knowledge(),
-    prevent_knowledge(),
-]
+DOCUMENTS: list[Document] = list(
+    {
+        type(document): document
+        for document in (
+            common_knowledge(),
+            *(diagnosis.knowledge for diagnosis in DIAGNOSES),
+            symptom_knowledge(),
+            negation_knowledge(),
+            red_flag_knowledge(),
+            prevent_knowledge(),
+        )
+    }.values()
+)
 FILES = [type(document).__name__ for document in DOCUMENTS]
 CLAIM = re.compile(
     r"\bstage\s+[0-4IV]|\bT[0-4]\b|\bgrade\s+[0-4IV]|\byou (have|suffer)\b"

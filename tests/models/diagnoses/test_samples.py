@@ -40,6 +40,8 @@ def test_category_6_is_answered_only_on_the_callers_word() -> None:
     assert breast.sample(biopsy_proven=False).prediction.birads == "BI-RADS 2"
     known = breast.sample(biopsy_proven=True)
     assert known.prediction.model_dump() == {
+        "code": "6",
+        "settled": True,
         "class_id": 5,
         "name": "Malignant",
         "birads": "BI-RADS 6",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.preprocessing.ecg_record import LEADS
-from models.preprocessing.ecg_sheet import SheetError, read_sheet
+from models.preprocessing.ecg_sheet import SheetError, digitise
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, leads_shown, preprocess, read
 from models.preprocessing.picture import PictureError
 from tests.pictures import encode, noise, plain
@@ -94,7 +94,7 @@ def test_any_picture_is_read_or_refused(seed: int, size: tuple[int, int], kind: 
         top, left = rng.integers(0, whole.shape[0] - 1), rng.integers(0, whole.shape[1] - 1)
         picture = whole[top : top + height, left : left + width]
     try:
-        reading = read_sheet(picture)
+        reading = digitise(picture)
     except SheetError:
         return
     assert np.isfinite(reading.signal).all()

@@ -21,7 +21,7 @@ from models.preprocessing.picture import UnreadablePictureError
 from models.serving.bundle import Bundle, BundleError, Metadata
 from models.serving.engine import Engine, EngineError
 from models.serving.loading import Opening
-from models.serving.registry import FAILURES, LoadUnderWayError, ModelNotReadyError, ModelRegistry, Reload
+from models.serving.registry import FAILURES, LoadUnderWayError, ModelNotReadyError, ModelRegistry, Prediction, Reload
 from models.serving.scheduling import DeadlineError, QueueFullError, ShuttingDownError, StuckError
 from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
 
@@ -29,6 +29,24 @@ pytestmark = pytest.mark.anyio
 
 PATIENCE = 5.0
 NAMES = ("skin", "xray", "breast")
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An input that is prepared."""
+
+    tensors: NDArray[Any]
+
+
+async def one(registry: ModelRegistry, name: str, prepare: Callable[[Metadata], NDArray[Any]]) -> Prediction:
+    """Predict from one tensor."""
+    prediction, _ = await registry.predict(name, lambda metadata: Pieces(prepare(metadata)[np.newaxis]))
+    return prediction
+
+
+def at_once(registry: ModelRegistry, name: str, prepare: Callable[[Metadata], NDArray[Any]]) -> Prediction:
+    """Predict from one row."""
+    return registry.predict_at_once(name, lambda metadata: Pieces(prepare(metadata)[np.newaxis]))[0]
 
 
 class SlowNetwork:
@@ -98,7 +116,7 @@ async def test_serves_what_it_finds(bundles: Path) -> None:
             "xray": "ready",
         }
         assert registry.ready
-        prediction = await registry.predict("skin", grey)
+        prediction = await one(registry, "skin", grey)
         assert prediction.metadata.version == "1.0.0"
         assert prediction.probabilities.shape == (7,)
         assert prediction.probabilities.sum() == pytest.approx(1)
@@ -112,7 +130,7 @@ async def test_a_folder_that_is_not_there_leaves_every_model_absent(tmp_path: Pa
         assert {model.state for model in registry.models} == {"absent"}
         assert registry.ready
         with pytest.raises(ModelNotReadyError, match="skin is absent"):
-            await registry.predict("skin", grey)
+            await one(registry, "skin", grey)
 
 
 async def test_a_bad_bundle_fails_alone_and_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -128,8 +146,8 @@ async def test_a_bad_bundle_fails_alone_and_is_named(tmp_path: Path, caplog: pyt
             assert skin.error.startswith("Bundle skin/1.0.0: model.onnx has checksum")
             assert str(tmp_path) not in skin.error
             with pytest.raises(ModelNotReadyError, match="skin is failed"):
-                await registry.predict("skin", grey)
-            assert (await registry.predict("xray", grey)).probabilities.shape == (2,)
+                await one(registry, "skin", grey)
+            assert (await one(registry, "xray", grey)).probabilities.shape == (2,)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert str(bad.folder) in caplog.text
 
@@ -148,8 +166,8 @@ async def test_a_fault_nobody_foresaw_fails_its_model_alone(bundles: Path, caplo
 
 
 async def test_a_bundle_nobody_can_interpret_is_refused(bundles: Path) -> None:
-    def check(metadata: Metadata) -> None:
-        if metadata.name == "xray":
+    def check(bundle: Bundle) -> None:
+        if bundle.metadata.name == "xray":
             raise BundleError("Bundle xray: unknown classes.")
 
     async with loaded(bundles, check=check) as registry:
@@ -169,19 +187,12 @@ async def test_a_failing_preparation_reaches_its_caller_only(bundles: Path) -> N
         raise UnreadablePictureError("truncated")
 
     async with loaded(bundles) as registry:
-        good = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
-        bad = asyncio.create_task(registry.predict("skin", unreadable))
+        good = [asyncio.create_task(one(registry, "skin", grey)) for _ in range(3)]
+        bad = asyncio.create_task(one(registry, "skin", unreadable))
         *answers, failure = await _outcomes(*good, bad)
         assert isinstance(failure, UnreadablePictureError)
         assert all(answer.probabilities.shape == (7,) for answer in answers)
         assert registry.under_way("skin") == 0
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """An input of three pieces."""
-
-    tensors: NDArray[np.float32]
 
 
 def three(metadata: Metadata) -> Pieces:
@@ -193,7 +204,7 @@ async def test_of_several_windows_the_mean_is_answered_and_the_highest_novelty(t
     bundle = make_bundle(tmp_path, "heart_record")
     alone = Engine(bundle).run(three(bundle.metadata).tensors)
     async with loaded(tmp_path, names=["heart_record"]) as registry:
-        prediction, pieces = await registry.predict_windows("heart_record", three)
+        prediction, pieces = await registry.predict("heart_record", three)
         assert len(pieces.tensors) == 3
         np.testing.assert_allclose(prediction.probabilities, alone["probabilities"].mean(axis=0), rtol=1e-5)
         assert prediction.probabilities.dtype == np.float32
@@ -205,28 +216,28 @@ async def test_the_windows_of_a_request_are_one_admission_and_one_deadline(tmp_p
     make_bundle(tmp_path, "heart_record")
     network = SlowNetwork(5)
     async with loaded(tmp_path, names=["heart_record"], network=network, queue_size=1, deadline=0.2) as registry:
-        task = asyncio.create_task(registry.predict_windows("heart_record", three))
+        task = asyncio.create_task(registry.predict("heart_record", three))
         await _until_started(network)
         assert registry.under_way("heart_record") == 1
         assert [type(outcome) for outcome in await _outcomes(task)] == [DeadlineError]
         network.gate.set()
-        await registry.predict_windows("heart_record", three)
-        assert network.runs == 4
+        await registry.predict("heart_record", three)
+        assert network.runs <= 5  # two that had begun when the deadline passed, and three windows that came in time
 
 
 async def test_overload_is_refused_at_once_and_passes(bundles: Path) -> None:
     network = SlowNetwork()
     async with loaded(bundles, network=network, queue_size=3) as registry:
-        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        tasks = [asyncio.create_task(one(registry, "skin", grey)) for _ in range(3)]
         await asyncio.sleep(0)
         assert registry.under_way("skin") == 3
         for _ in range(10):
             with pytest.raises(QueueFullError):
-                await registry.predict("skin", grey)
+                await one(registry, "skin", grey)
         network.gate.set()
         answers = await _outcomes(*tasks)
         assert [answer.probabilities.shape for answer in answers] == [(7,)] * 3
-        await registry.predict("skin", grey)
+        await one(registry, "skin", grey)
 
 
 async def test_one_models_overload_is_not_anothers(bundles: Path) -> None:
@@ -234,9 +245,9 @@ async def test_one_models_overload_is_not_anothers(bundles: Path) -> None:
     networks = {"skin": slow, "xray": SlowNetwork(2)}
     networks["xray"].gate.set()
     async with loaded(bundles, make_network=lambda bundle: networks[bundle.metadata.name], queue_size=1) as registry:
-        stuck = asyncio.create_task(registry.predict("skin", grey))
+        stuck = asyncio.create_task(one(registry, "skin", grey))
         await _until_started(slow)
-        answer = await asyncio.wait_for(registry.predict("xray", grey), PATIENCE)
+        answer = await asyncio.wait_for(one(registry, "xray", grey), PATIENCE)
         assert answer.probabilities.shape == (2,)
         slow.gate.set()
         await _outcomes(stuck)
@@ -245,11 +256,11 @@ async def test_one_models_overload_is_not_anothers(bundles: Path) -> None:
 async def test_deadlines_pass_for_the_one_computed_and_those_queued(bundles: Path) -> None:
     network = SlowNetwork()
     async with loaded(bundles, network=network, deadline=0.5, threads=1) as registry:
-        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(4)]
+        tasks = [asyncio.create_task(one(registry, "skin", grey)) for _ in range(4)]
         outcomes = await _outcomes(*tasks)
         assert [type(outcome) for outcome in outcomes] == [DeadlineError] * 4
         network.gate.set()
-        answer = await registry.predict("skin", grey)
+        answer = await one(registry, "skin", grey)
         assert answer.probabilities.shape == (7,)
         assert network.runs == 2
 
@@ -263,7 +274,7 @@ async def test_a_deadline_covers_preparation(bundles: Path) -> None:
 
     async with loaded(bundles, deadline=0.05) as registry:
         with pytest.raises(DeadlineError):
-            await registry.predict("skin", stuck)
+            await one(registry, "skin", stuck)
         gate.set()
 
 
@@ -273,19 +284,19 @@ async def test_a_stuck_network_makes_its_model_unready_until_it_ends(bundles: Pa
     networks["xray"].gate.set()
     async with loaded(bundles, make_network=lambda bundle: networks[bundle.metadata.name], deadline=0.1) as registry:
         with pytest.raises(DeadlineError):
-            await registry.predict("skin", grey)
+            await one(registry, "skin", grey)
         await until(lambda: not registry.ready)
         fault = registry.fault("skin")
         assert fault
         assert fault.state == "stuck"
         assert fault.reason.startswith("A run of its network has run past the deadline of 0.1 s and has not ended")
         with pytest.raises(StuckError, match="the model skin"):
-            await registry.predict("skin", grey)
-        assert (await registry.predict("xray", grey)).probabilities.shape == (2,)
+            await one(registry, "skin", grey)
+        assert (await one(registry, "xray", grey)).probabilities.shape == (2,)
         assert (registry.stuck("skin"), registry.stuck("xray"), registry.fault("xray")) == (1, 0, None)
         network.gate.set()
         await until(lambda: registry.ready)
-        assert (await registry.predict("skin", grey)).probabilities.shape == (7,)
+        assert (await one(registry, "skin", grey)).probabilities.shape == (7,)
 
 
 async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
@@ -302,7 +313,7 @@ async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
     assert {model.name: model.state for model in registry.models}["skin"] == "loading"
     assert registry.ready is False
     with pytest.raises(ModelNotReadyError, match="skin is loading"):
-        await registry.predict("skin", grey)
+        await one(registry, "skin", grey)
     gate.set()
     await asyncio.wait_for(loading, PATIENCE)
     assert {model.state for model in registry.models} == {"absent", "ready"}
@@ -313,7 +324,7 @@ async def test_sheets_are_computed_one_by_one(tmp_path: Path) -> None:
     make_bundle(tmp_path, "heart_image")
     network = SlowNetwork(5)
     async with loaded(tmp_path, names=("heart_image",), network=network, threads=1) as registry:
-        tasks = [asyncio.create_task(registry.predict("heart_image", zeros)) for _ in range(6)]
+        tasks = [asyncio.create_task(one(registry, "heart_image", zeros)) for _ in range(6)]
         await _until_started(network)
         network.gate.set()
         await _outcomes(*tasks)
@@ -337,12 +348,12 @@ async def test_models_load_on_every_core_at_once(bundles: Path) -> None:
 async def test_closing_lets_those_under_way_finish_and_takes_no_more(bundles: Path) -> None:
     network = SlowNetwork()
     async with loaded(bundles, network=network) as registry:
-        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        tasks = [asyncio.create_task(one(registry, "skin", grey)) for _ in range(3)]
         await _until_started(network)
         closing = asyncio.create_task(registry.close())
         await asyncio.sleep(0)
         with pytest.raises(ShuttingDownError):
-            await registry.predict("skin", grey)
+            await one(registry, "skin", grey)
         network.gate.set()
         *answers, _ = await _outcomes(*tasks, closing)
         assert [answer.probabilities.shape for answer in answers] == [(7,)] * 3
@@ -351,7 +362,7 @@ async def test_closing_lets_those_under_way_finish_and_takes_no_more(bundles: Pa
 async def test_closing_is_bounded_by_the_deadline_when_a_network_is_stuck(bundles: Path) -> None:
     network = SlowNetwork()
     async with loaded(bundles, network=network, deadline=0.05) as registry:
-        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(3)]
+        tasks = [asyncio.create_task(one(registry, "skin", grey)) for _ in range(3)]
         await _until_started(network)
         await asyncio.wait_for(registry.close(), PATIENCE / 2)
         assert [type(outcome) for outcome in await _outcomes(*tasks)] == [DeadlineError] * 3
@@ -367,7 +378,7 @@ def form(metadata: Metadata) -> NDArray[np.float32]:
 async def test_a_row_is_computed_without_a_batch_axis(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path, "heart_risk")
     async with loaded(tmp_path, names=["heart_risk"]) as registry:
-        prediction = await registry.predict_row("heart_risk", form)
+        prediction = at_once(registry, "heart_risk", form)
         alone = Engine(bundle).run(form(bundle.metadata)[np.newaxis])
         np.testing.assert_array_equal(prediction.probabilities, alone["probabilities"][0])
         assert prediction.novelty is None
@@ -379,18 +390,18 @@ async def test_a_row_is_refused_by_a_model_that_is_absent_or_failed(tmp_path: Pa
     make_bundle(tmp_path, "heart_risk").model_path.write_bytes(b"damaged")
     async with loaded(tmp_path, names=["disease", "heart_risk"]) as registry:
         with pytest.raises(ModelNotReadyError, match="disease is absent"):
-            await registry.predict_row("disease", form)
+            at_once(registry, "disease", form)
         with pytest.raises(ModelNotReadyError, match="heart_risk is failed"):
-            await registry.predict_row("heart_risk", form)
+            at_once(registry, "heart_risk", form)
 
 
 async def test_what_makes_no_row_reaches_its_caller_only(tmp_path: Path) -> None:
     make_bundle(tmp_path, "heart_risk")
     async with loaded(tmp_path, names=["heart_risk"]) as registry:
         with pytest.raises(TabularError, match="max_heart_rate: a finite number is required"):
-            await registry.predict_row("heart_risk", lambda metadata: metadata.tabular_preprocessing.row({}))
+            at_once(registry, "heart_risk", lambda metadata: metadata.tabular_preprocessing.row({}))
         assert registry.under_way("heart_risk") == 0
-        assert (await registry.predict_row("heart_risk", form)).probabilities.shape == (2,)
+        assert (at_once(registry, "heart_risk", form)).probabilities.shape == (2,)
 
 
 async def test_no_row_is_taken_while_closing(tmp_path: Path) -> None:
@@ -398,12 +409,12 @@ async def test_no_row_is_taken_while_closing(tmp_path: Path) -> None:
     async with loaded(tmp_path, names=["heart_risk"]) as registry:
         await registry.close()
         with pytest.raises(ShuttingDownError):
-            await registry.predict_row("heart_risk", form)
+            at_once(registry, "heart_risk", form)
 
 
 async def test_a_storm_of_cancellations_leaves_nothing_behind(bundles: Path) -> None:
     async with loaded(bundles, queue_size=64) as registry:
-        tasks = [asyncio.create_task(registry.predict("skin", grey)) for _ in range(60)]
+        tasks = [asyncio.create_task(one(registry, "skin", grey)) for _ in range(60)]
         for index, task in enumerate(tasks):
             if index % 3 == 0:
                 await asyncio.sleep(0)
@@ -435,8 +446,8 @@ async def test_a_newer_version_takes_over_and_the_old_one_goes(tmp_path: Path) -
         _, skin, xray = await registry.reload()
         assert skin == Reload("skin", "loaded", "1.0.0", "1.1.0")
         assert xray == Reload("xray", "loaded", None, "1.0.0")
-        assert (await registry.predict("skin", grey)).metadata.version == "1.1.0"
-        assert (await registry.predict("xray", grey)).metadata.version == "1.0.0"
+        assert (await one(registry, "skin", grey)).metadata.version == "1.1.0"
+        assert (await one(registry, "xray", grey)).metadata.version == "1.0.0"
         gc.collect()
         assert [network() is None for network in networks] == [True, False, False]
 
@@ -462,11 +473,11 @@ async def test_requests_under_way_finish_with_the_bundle_they_began_with(tmp_pat
         return grey(metadata)
 
     async with loaded(tmp_path, make_network=lambda bundle: Noting(bundle.metadata.version)) as registry:
-        before = asyncio.create_task(registry.predict("skin", prepare_late))
+        before = asyncio.create_task(one(registry, "skin", prepare_late))
         await asyncio.sleep(0.01)
         make_bundle(tmp_path, "skin", "2.0.0")
         await registry.reload()
-        assert (await registry.predict("skin", grey)).metadata.version == "2.0.0"
+        assert (await one(registry, "skin", grey)).metadata.version == "2.0.0"
         gate.set()
         assert (await before).metadata.version == "1.0.0"
         assert computed == ["2.0.0", "1.0.0"]
@@ -481,16 +492,16 @@ async def test_a_bad_bundle_leaves_the_old_one_serving_and_says_why(tmp_path: Pa
         assert (skin.outcome, skin.old_version, skin.version) == ("refused", "1.0.0", "1.0.0")
         assert (skin.reason or "").startswith("Bundle skin/1.1.0: model.onnx has checksum")
         assert registry.ready
-        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+        assert (await one(registry, "skin", grey)).metadata.version == "1.0.0"
         shutil.rmtree(bad.folder)
         (tmp_path / "skin" / "1.0.0" / "model.onnx").write_bytes(b"damaged meanwhile")
         [skin] = await registry.reload()
         assert skin.outcome == "refused"
-        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+        assert (await one(registry, "skin", grey)).metadata.version == "1.0.0"
         shutil.rmtree(tmp_path / "skin")
         [skin] = await registry.reload()
         assert (skin.outcome, skin.version) == ("kept", "1.0.0")
-        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+        assert (await one(registry, "skin", grey)).metadata.version == "1.0.0"
 
 
 async def test_a_model_that_failed_serves_once_its_bundle_is_mended(tmp_path: Path) -> None:
@@ -502,7 +513,7 @@ async def test_a_model_that_failed_serves_once_its_bundle_is_mended(tmp_path: Pa
         bundle.model_path.write_bytes(content)
         assert await registry.reload() == [Reload("skin", "loaded", None, "1.0.0")]
         assert registry.ready
-        assert (await registry.predict("skin", grey)).metadata.version == "1.0.0"
+        assert (await one(registry, "skin", grey)).metadata.version == "1.0.0"
 
 
 async def test_a_reload_replaces_a_stuck_network(tmp_path: Path) -> None:
@@ -512,11 +523,11 @@ async def test_a_reload_replaces_a_stuck_network(tmp_path: Path) -> None:
     made = iter(networks)
     async with loaded(tmp_path, names=["skin"], make_network=lambda _: next(made), deadline=0.1) as registry:
         with pytest.raises(DeadlineError):
-            await registry.predict("skin", grey)
+            await one(registry, "skin", grey)
         await until(lambda: not registry.ready)
         assert await registry.reload() == [Reload("skin", "loaded", "1.0.0", "1.0.0")]
         assert registry.ready
-        assert (await registry.predict("skin", grey)).probabilities.shape == (7,)
+        assert (await one(registry, "skin", grey)).probabilities.shape == (7,)
         networks[0].gate.set()
 
 
@@ -525,7 +536,7 @@ async def test_a_model_of_rows_is_reloaded_too(tmp_path: Path) -> None:
     async with loaded(tmp_path, names=["heart_risk"]) as registry:
         make_bundle(tmp_path, "heart_risk", "1.1.0")
         assert await registry.reload() == [Reload("heart_risk", "loaded", "1.0.0", "1.1.0")]
-        assert (await registry.predict_row("heart_risk", form)).metadata.version == "1.1.0"
+        assert (at_once(registry, "heart_risk", form)).metadata.version == "1.1.0"
 
 
 async def test_two_reloads_at_once_are_refused(tmp_path: Path) -> None:
@@ -546,7 +557,7 @@ async def test_reloads_under_load_lose_nothing(tmp_path: Path) -> None:
         async def client() -> int:
             answers = 0
             while not done.is_set():
-                prediction = await registry.predict("skin", grey)
+                prediction = await one(registry, "skin", grey)
                 seen.add(prediction.metadata.version)
                 answers += 1
             return answers
@@ -584,7 +595,10 @@ async def test_a_network_that_fails_on_every_input_is_named_until_it_works(
     network = FailingNetwork()
 
     async def predict(registry: ModelRegistry) -> None:
-        await (registry.predict("skin", grey) if name == "skin" else registry.predict_row("heart_risk", form))
+        if name == "skin":
+            await one(registry, "skin", grey)
+        else:
+            at_once(registry, "heart_risk", form)
 
     async with loaded(tmp_path, names=[name], make_network=lambda _: network) as registry:
         network.fails_on = lambda _: True
@@ -608,7 +622,7 @@ async def test_inputs_that_fail_do_not_make_the_model_unready(tmp_path: Path) ->
     async with loaded(tmp_path, names=["skin"], make_network=lambda _: network) as registry:
         for _ in range(3 * FAILURES):
             with pytest.raises(EngineError):
-                await registry.predict("skin", grey)
+                await one(registry, "skin", grey)
             await asyncio.sleep(0)
         await until(lambda: network.runs > 0)  # the input of zeros
         assert registry.ready

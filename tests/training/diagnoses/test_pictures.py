@@ -16,6 +16,7 @@ from PIL import Image
 
 import training
 from models.serving.bundle import read_bundle
+from tests.service import serving, upload
 from training import cli
 from training.diagnoses import Job, pictures
 
@@ -113,3 +114,19 @@ def test_jax_trains_and_tensorflow_exports(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert read_bundle(tmp_path / "retina-smoke" / "bundle").metadata.name == "retina"
+
+
+@pytest.mark.anyio
+async def test_from_a_folder_to_an_answer_over_http(my_pictures: Path, tmp_path: Path) -> None:
+    options = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    bundles = tmp_path / "bundles"
+    command = ["pictures", "--data", str(my_pictures), "--runs", str(tmp_path / "runs"), "--name", "retina"]
+    assert cli.main([*command, "--install", str(bundles), *options]) == 0
+    picture = (my_pictures / "normal" / "0.png").read_bytes()
+    async with serving(bundles=bundles) as client:
+        answer = await client.post("/analyze/retina", files=upload(picture))
+        assert answer.status_code == 200
+        body = answer.json()
+        assert [each["name"] for each in body["probabilities"]] == ["Dry drusen", "normal"]
+        assert (body["severity"], body["model"]["name"], body["demo_mode"]) == ("uncertain", "retina", False)
+        assert "POST /analyze/retina" in (await client.get("/")).json()["endpoints"]

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from app.memory import LARGE, give_back_large_blocks
+from models.memory import LARGE, give_back_large_blocks
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told")

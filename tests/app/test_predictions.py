@@ -7,12 +7,15 @@ import httpx
 import numpy as np
 import pytest
 
-from app.readers import check_classes, judge
+from models.diagnoses.judging import judge_picture
+from models.preprocessing.picture import ReadPicture
 from models.serving.bundle import BundleError, Metadata
 from models.serving.registry import Prediction
 from tests.contract import HEART_RISK, HEART_RISK_REQUEST, type_departures
-from tests.fake_bundle import CLASSES, make_bundle, make_metadata
+from tests.fake_bundle import CLASSES, check_metadata, make_bundle, make_metadata
 from tests.service import serving, upload
+
+WHOLE = ReadPicture(np.zeros((1, 8, 8, 3), np.uint8), None)
 
 
 def _metadata(name: str, **changes: Any) -> Metadata:
@@ -27,34 +30,34 @@ def _prediction(metadata: Metadata, novelty: float) -> Prediction:
 @pytest.mark.parametrize(("novelty", "accepted"), [(0.0, True), (0.5, True), (0.5001, False), (9.0, False)])
 def test_an_input_is_accepted_up_to_the_threshold(novelty: float, accepted: bool) -> None:
     metadata = _metadata("skin", novelty={"threshold": 0.5, "false_alarms": 0.01})
-    reliability = judge(_prediction(metadata, novelty))
+    reliability = judge_picture(_prediction(metadata, novelty), WHOLE)
     assert reliability.accepted is accepted
     assert (reliability.reason is None) is accepted
 
 
 def test_without_a_threshold_every_input_is_accepted() -> None:
-    assert judge(_prediction(_metadata("skin", novelty=None), 99.0)).accepted
+    assert judge_picture(_prediction(_metadata("skin", novelty=None), 99.0), WHOLE).accepted
 
 
 @pytest.mark.parametrize("name", ["skin", "xray"])
 def test_the_contracts_classes_can_be_interpreted(name: str) -> None:
-    check_classes(_metadata(name))
+    check_metadata(_metadata(name))
 
 
 def test_other_classes_can_not() -> None:
     with pytest.raises(BundleError, match="Bundle skin: its answers can't be interpreted"):
-        check_classes(_metadata("skin", classes=CLASSES["skin"][::-1]))
+        check_metadata(_metadata("skin", classes=CLASSES["skin"][::-1]))
 
 
 def test_nor_can_a_model_of_no_diagnosis() -> None:
-    with pytest.raises(BundleError, match="Bundle knee: this version of the service can't interpret it"):
-        check_classes(_metadata("skin").model_copy(update={"name": "knee"}))
+    with pytest.raises(BundleError, match="Bundle knee: there is no diagnosis of that name"):
+        check_metadata(_metadata("skin").model_copy(update={"name": "knee"}))
 
 
 def test_nor_can_a_model_that_reads_something_else() -> None:
     pictures = {"size": 224, "framing": "squash"}
     with pytest.raises(BundleError, match="does not read what its preprocessing makes"):
-        check_classes(_metadata("heart_risk", preprocessing=pictures))
+        check_metadata(_metadata("heart_risk", preprocessing=pictures))
 
 
 @pytest.mark.anyio

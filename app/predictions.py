@@ -1,0 +1,105 @@
+"""From what was sent to the two halves of an answer: the model's where there is one, else the demo mode's sample."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+
+from app.disconnection import while_connected
+from app.errors import (
+    ModelUnavailableError,
+    ServiceError,
+    UnreliableFormError,
+    UnreliableImageError,
+    UnreliableRecordError,
+)
+from app.metrics import Metrics
+from app.settings import Settings
+from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.knowledge import common_knowledge
+from models.preprocessing.inputs import Limits, Prepared
+from models.serving.registry import ModelRegistry, Prediction
+from schemas.common import AnswerContext, ModelInfo, Reading, Reliability
+
+SentT = TypeVar("SentT")
+PreparedT = TypeVar("PreparedT", bound=Prepared)
+ReadingT = TypeVar("ReadingT", bound=Reading)
+
+_REFUSALS: Mapping[str, type[ServiceError]] = {
+    "picture": UnreliableImageError,
+    "record": UnreliableRecordError,
+    "form": UnreliableFormError,
+}
+"""By what an input kind calls its subject: the answer to one that is not accepted, where that is to be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Makes the reading of one request."""
+
+    registry: ModelRegistry
+    metrics: Metrics
+    settings: Settings
+    request: Request
+    response: Response
+
+    async def read(
+        self, diagnosis: Diagnosis[SentT, PreparedT, ReadingT], sent: SentT
+    ) -> tuple[ReadingT, AnswerContext]:
+        """Read what was sent with the model; its sample where there is no bundle.
+
+        Raises what the diagnosis's kind of input raises where it can't be prepared, `ModelUnavailableError`, the
+        refusal of an unreliable input, `ClientDisconnect`, or what `ModelRegistry.predict` does.
+        """
+        if self.registry.model(diagnosis.name).state == "absent":
+            return await self._sample(diagnosis, sent)
+        prediction, prepared = await self._predict(diagnosis, sent)
+        reliability = diagnosis.judge(prediction, prepared)
+        self.metrics.read(diagnosis.name, prediction, accepted=reliability.accepted)
+        if tracing := self.request.state.tracing:
+            tracing.stages(diagnosis.name, prediction.seconds)
+        if self.settings.reject_unreliable and not reliability.accepted:
+            raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
+        metadata = prediction.metadata
+        reading = diagnosis.interpret(prediction.outputs, metadata, sent)
+        model = ModelInfo(name=diagnosis.name, version=metadata.version, precision=metadata.precision)
+        return diagnosis.describe(reading, prepared), self._context(model, reliability)
+
+    async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
+        reads, limits = diagnosis.reads, self._limits
+        if reads.immediate:
+            return self.registry.predict_at_once(
+                diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)
+            )
+        return await while_connected(
+            self.request,
+            self.registry.predict(diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)),
+        )
+
+    async def _sample(
+        self, diagnosis: Diagnosis[SentT, PreparedT, ReadingT], sent: SentT
+    ) -> tuple[ReadingT, AnswerContext]:
+        """The demo mode's sample, marked as such, once the input has proven to be one."""
+        if diagnosis.sample is None or not self.settings.demo_mode:
+            raise ModelUnavailableError(f"The model {diagnosis.name} is not installed, and demo mode is off.")
+        if not diagnosis.reads.immediate:
+            work = self.registry.run(diagnosis.name, diagnosis.reads.prove, sent, self._limits)
+            await while_connected(self.request, work)
+        self.metrics.sampled(diagnosis.name)
+        self.response.headers["X-Demo-Mode"] = "true"
+        model = ModelInfo(name=diagnosis.name, version="demo", precision="none")
+        return diagnosis.sample(sent), self._context(model, Reliability(accepted=True), demo_mode=True)
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(max_pixels=self.settings.max_pixels)
+
+    def _context(self, model: ModelInfo, reliability: Reliability, *, demo_mode: bool = False) -> AnswerContext:
+        return AnswerContext(
+            model=model,
+            demo_mode=demo_mode,
+            reliability=reliability,
+            request_id=self.request.state.request_id,
+            disclaimer=common_knowledge().disclaimer.value,
+        )

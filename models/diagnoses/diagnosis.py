@@ -1,0 +1,69 @@
+"""`Diagnosis`, the one description of a diagnosis that everything else is made from.
+
+Health, readiness, the OpenAPI document, the command line, the benchmarks and the tests go through the list in
+`models.diagnoses.catalogue`; none of them knows a diagnosis by name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from models.diagnoses.knowledge import Document
+from models.preprocessing.inputs import InputKind, Prepared
+from models.serving.bundle import BundleError, Metadata
+from models.serving.engine import PROBABILITIES, Outputs
+from models.serving.registry import Prediction
+from schemas.common import Reading, Reliability
+
+SentT = TypeVar("SentT")
+PreparedT = TypeVar("PreparedT", bound=Prepared)
+ReadingT = TypeVar("ReadingT", bound=Reading)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
+    """What a diagnosis is.
+
+    `name` is that of its bundle and of its answers' `model`, `path` where it is asked, `health_name` its name in
+    /health, `title` what people call it. `reads` is its kind of input. `interpret` turns the outputs of a network for
+    one input, and what was sent, into the clinical half of an answer, and raises `ValueError` where it can't;
+    `describe` adds what was seen while the input was prepared. `sample` is the fixed answer of the demo mode, if there
+    is one, `judge` says whether an input is like the training data, `knowledge` holds the texts, and `example` is
+    something that may be sent.
+    `check_bundle` raises `ValueError` for a bundle that can't be interpreted for reasons of the diagnosis's own.
+    """
+
+    name: str
+    path: str
+    health_name: str
+    title: str
+    reads: InputKind[SentT, PreparedT]
+    interpret: Callable[[Outputs, Metadata, SentT], ReadingT]
+    sample: Callable[[SentT], ReadingT] | None
+    judge: Callable[[Prediction, PreparedT], Reliability]
+    knowledge: Document
+    example: Callable[[], SentT]
+    describe: Callable[[ReadingT, PreparedT], ReadingT] = lambda reading, _: reading
+    check_bundle: Callable[[Metadata], None] = lambda _: None
+
+    def check(self, metadata: Metadata) -> None:
+        """Raises `BundleError` where the answers of a bundle can't be interpreted."""
+        if metadata.preprocessing.kind != self.reads.name:
+            raise BundleError(f"Bundle {metadata.name}: this diagnosis does not read what its preprocessing makes.")
+        try:
+            self.check_bundle(metadata)
+            self.interpret(_plausible_outputs(metadata), metadata, self.example())
+        except ValueError as error:
+            raise BundleError(f"Bundle {metadata.name}: its answers can't be interpreted: {error}") from error
+
+
+AnyDiagnosis = Diagnosis[Any, Any, Any]
+
+
+def _plausible_outputs(metadata: Metadata) -> Outputs:
+    """Of one input, each output of metadata.json: equal probabilities, and 0.5 everywhere else."""
+    n = len(metadata.classes)
+    others = {spec.name: np.full([edge or 1 for edge in spec.shape[1:]], 0.5, np.float32) for spec in metadata.outputs}
+    return {**others, PROBABILITIES: np.full(n, 1 / n, np.float32)}
