@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
+.PHONY: help serve openapi test test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/mypy
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile && echo "Dockerfile: hadolint has nothing to say"; \
 	else echo "hadolint is not published for this machine: the Dockerfile is left out"; fi
+
+openapi: $(VENV)/.service ## Write openapi.json anew, for what ships
+	$(BIN)/medidiagnose openapi > openapi.json
 
 format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
