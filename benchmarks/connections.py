@@ -5,7 +5,7 @@
 Usual time: one client after another answer, nobody else there. Then at once 1,000 connections that send a byte of a
 head each second, 1,000 that send nothing, 100 that send a kilobyte of a body each second, and, in a part of its own,
 100 bodies of 15.5 MB that stall before their last byte. Whoever is dropped comes back after a second, as a hostile
-client does. Then three progressive JPEGs of 20,000 scans at once, again and again.
+client does; with a large body after ten. Then three progressive JPEGs of 20,000 scans at once, again and again.
 
 Bars: every valid picture is answered, within twice the usual median; memory.
 """
@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 from benchmarks.client import Client, raw
 from benchmarks.inputs.bombs import bomb
 from benchmarks.pictures import made_up_jpeg
-from benchmarks.report import Bar, judge
+from benchmarks.report import SHORT_PATIENCE, Bar, judge
 from benchmarks.server import Server, running_server
 from benchmarks.traffic import requests
-from benchmarks.usual import usual_traffic, warmed_up
+from benchmarks.usual import resident_after_traffic
 from benchmarks.watch import Liveness, Memory, liveness
 from benchmarks.wrk import upload
 
@@ -38,12 +38,16 @@ STALLED_BYTES = 15_500_000
 BOMBERS = 3
 MOST_TIMES = 2.0
 MOST_EXTRA_MB = 300.0
+SLOWEST_LIVE_MS = 50.0
 _FILES = 16_384
 _WARM_UP_CONNECTIONS = 4
 _AT_ONCE = 100
 """Connections opened together, well under the backlog of a listening socket."""
 
 HEAD = b"POST /analyze/skin HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+_RETURNS_SECONDS = {"stalled bodies": 10.0}
+"""After which whoever was dropped comes back, where it is not after a second: bodies that came back at once would be a
+flood of the network, which takes the cores of whoever sends and receives it."""
 Attacker = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -78,8 +82,9 @@ def main() -> None:
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     with running_server() as server:
-        seconds, share = (4.0, 0.1) if options.short else (options.seconds, options.share)
-        bars = asyncio.run(_measure(server, seconds, share))
+        short = (4.0, 0.1, SHORT_PATIENCE)
+        seconds, share, patience = short if options.short else (options.seconds, options.share, 1.0)
+        bars = asyncio.run(_measure(server, seconds, share, patience))
     sys.exit(judge("connections", bars))
 
 
@@ -91,10 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _measure(server: Server, seconds: float, share: float) -> list[Bar]:
+async def _measure(server: Server, seconds: float, share: float, patience: float) -> list[Bar]:
     memory = Memory(server)
     kinds = [raw(request) for request in requests()]
-    baseline = await warmed_up(server, memory, kinds, _WARM_UP_CONNECTIONS)
+    rounds = 8 if share == 1 else 4
+    baseline = await resident_after_traffic(server, memory, kinds, _WARM_UP_CONNECTIONS, rounds=rounds)
     usual = await _pictures(server, 5.0)
     bars = [Bar("a picture, usual median", usual.median_ms, "ms"), Bar("resident before", baseline / 1e6, "MB")]
     crowd = [(_slow_head, SLOW_HEADS), (_idle, IDLE), (_slow_body, SLOW_BODIES)]
@@ -106,26 +112,29 @@ async def _measure(server: Server, seconds: float, share: float) -> list[Bar]:
     for name, attackers in attacks:
         scaled = [(attacker, max(1, round(count * share))) for attacker, count in attackers]
         with liveness(server) as live, memory.peak() as peak:
-            async with _besieged(server, scaled) as tally:
+            async with _besieged(server, scaled, _RETURNS_SECONDS.get(name, 1.0)) as tally:
                 met = await _pictures(server, seconds)
-        bars += _bars(name, usual, met, live, (peak[0] - baseline) / 1e6, tally)
+        bars += _bars(name, usual, met, live, (peak[0] - baseline) / 1e6, tally, patience)
         await asyncio.sleep(2)
     after = await _pictures(server, 5.0)
-    await usual_traffic(server, kinds, _WARM_UP_CONNECTIONS)
-    bars.append(Bar("a picture afterwards, median", after.median_ms, "ms", most=MOST_TIMES * usual.median_ms))
-    bars.append(Bar("growth of memory at the end", 100 * (memory.settled() / baseline - 1), "%", most=5))
+    resident = await resident_after_traffic(server, memory, kinds, _WARM_UP_CONNECTIONS, rounds=3)
+    slowest = MOST_TIMES * patience * usual.median_ms
+    bars.append(Bar("a picture afterwards, median", after.median_ms, "ms", most=slowest))
+    bars.append(Bar("growth of memory at the end", 100 * (resident / baseline - 1), "%", most=5))
     return bars
 
 
-def _bars(name: str, usual: Pictures, met: Pictures, live: Liveness, megabytes: float, tally: Tally) -> list[Bar]:
+def _bars(
+    name: str, usual: Pictures, met: Pictures, live: Liveness, megabytes: float, tally: Tally, patience: float
+) -> list[Bar]:
     if met.failures:
         print(f"{name}: {met.failures[:5]}")
     return [
         Bar(f"{name}: pictures answered", float(len(met.seconds)), least=1),
         Bar(f"{name}: pictures not answered", float(len(met.failures)), most=0),
-        Bar(f"{name}: median over the usual", met.median_ms / usual.median_ms, "times", most=MOST_TIMES),
+        Bar(f"{name}: median over the usual", met.median_ms / usual.median_ms, "times", most=MOST_TIMES * patience),
         Bar(f"{name}: slowest picture", met.slowest_ms, "ms"),
-        Bar(f"{name}: /health/live, 99 % within", live.within(0.99), "ms", most=50),
+        Bar(f"{name}: /health/live, 99 % within", live.within(0.99), "ms", most=SLOWEST_LIVE_MS * patience),
         Bar(f"{name}: /health/live not answered with 200", float(live.failures), most=0),
         Bar(f"{name}: extra memory", megabytes, "MB", most=MOST_EXTRA_MB),
         Bar(f"{name}: connections opened", float(tally.opened), least=1),
@@ -155,12 +164,12 @@ async def _pictures(server: Server, seconds: float) -> Pictures:
 
 
 @asynccontextmanager
-async def _besieged(server: Server, attackers: Sequence[tuple[Attacker, int]]) -> AsyncIterator[Tally]:
+async def _besieged(server: Server, attackers: Sequence[tuple[Attacker, int]], returns: float) -> AsyncIterator[Tally]:
     tally = Tally()
     tasks = []
     for attacker, count in attackers:
         for number in range(count):
-            tasks.append(asyncio.create_task(_again_and_again(server, attacker, tally)))
+            tasks.append(asyncio.create_task(_again_and_again(server, attacker, tally, returns)))
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0.05)
     await asyncio.sleep(1)
@@ -172,14 +181,14 @@ async def _besieged(server: Server, attackers: Sequence[tuple[Attacker, int]]) -
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _again_and_again(server: Server, attacker: Attacker, tally: Tally) -> None:
+async def _again_and_again(server: Server, attacker: Attacker, tally: Tally, returns: float) -> None:
     address = urlsplit(server.url)
     while True:
         try:
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
         except OSError:
             tally.refused += 1
-            await asyncio.sleep(1)
+            await asyncio.sleep(returns)
             continue
         tally.opened += 1
         try:
@@ -188,7 +197,7 @@ async def _again_and_again(server: Server, attacker: Attacker, tally: Tally) -> 
             tally.dropped += 1
         finally:
             writer.transport.abort()
-        await asyncio.sleep(1)
+        await asyncio.sleep(returns)
 
 
 async def _idle(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:

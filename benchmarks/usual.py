@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import statistics
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,8 +12,7 @@ from benchmarks.server import Server
 from benchmarks.watch import Memory
 
 ROUNDS = 20
-_MOST_WARM_UPS = 8
-_STEADY = 1.01
+WARM_UPS = 8
 
 
 async def usual_answers(server: Server, sent: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -38,13 +38,13 @@ async def usual_traffic(server: Server, sent: Sequence[bytes], connections: int)
     await asyncio.gather(*(one(left) for _ in range(connections)))
 
 
-async def warmed_up(server: Server, memory: Memory, sent: Sequence[bytes], connections: int) -> int:
-    """Usual traffic until it takes no more memory; the bytes that are then resident."""
-    resident = 0
-    for _ in range(_MOST_WARM_UPS):
-        before = resident
+async def resident_after_traffic(
+    server: Server, memory: Memory, sent: Sequence[bytes], connections: int, *, rounds: int = WARM_UPS
+) -> int:
+    """Bytes that are resident between rounds of usual traffic: the median after the last three. It grows over the first
+    rounds, and then differs by some 3 % from one to the next."""
+    resident = []
+    for _ in range(rounds):
         await usual_traffic(server, sent, connections)
-        resident = memory.settled()
-        if resident < _STEADY * before:
-            break
-    return resident
+        resident.append(memory.settled())
+    return round(statistics.median(resident[-3:]))

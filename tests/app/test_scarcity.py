@@ -75,8 +75,11 @@ async def test_a_full_queue_is_said_at_once_and_only_of_its_model(bundles: Path,
         assert (await send("/analyze/skin")).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "metadata.json"])
-@pytest.mark.parametrize("damage", ["emptied", "flipped", "gone"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [(name, damage) for name in ("model.onnx", "metadata.json") for damage in ("emptied", "flipped", "gone")]
+    + [("card.md", "flipped"), ("card.md", "gone")],
+)
 async def test_a_bundle_damaged_on_disk_fails_alone(tmp_path: Path, picture: bytes, name: str, damage: str) -> None:
     for model in ("skin", "xray"):
         make_bundle(tmp_path, model)

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarks.client import Answer, Client, NoAnswerError, raw
+from benchmarks.figures import as_table
 from benchmarks.hostile import PICTURE_ROUTES, catalogue, chosen
 from benchmarks.inputs import jpeg, mutations, records
 from benchmarks.inputs.bombs import bomb, png, tiff
@@ -111,3 +113,10 @@ async def test_the_client_reads_answers_of_every_length() -> None:
 async def test_half_an_answer_is_none() -> None:
     with pytest.raises(NoAnswerError):
         await _answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh")
+
+
+def test_figures_become_rows() -> None:
+    bar = Bar("slowest answer", 2.5, "s", most=2)
+    assert as_table({"slowest answer": {**asdict(bar), "holds": False}}).splitlines()[-1] == (
+        "| slowest answer | 2.5 s **missed** | at most 2 |"
+    )
