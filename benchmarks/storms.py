@@ -305,8 +305,8 @@ async def _ask(client: Client, request: bytes, tally: Tally, expected: dict[str,
     if answer.status != HTTPStatus.OK or _without_version(answer.content) != expected:
         tally.wrong += 1
         tally.remark(f"{answer.status} {answer.body[:300]!r}")
-    elif version := answer.content.get("model"):
-        tally.versions[version["version"]] += version["name"] == "skin"
+    elif (model := answer.content.get("model")) and model["name"] == "skin":
+        tally.versions[model["version"]] += 1
 
 
 def _without_version(content: dict[str, Any]) -> dict[str, Any]:
