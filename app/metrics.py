@@ -27,106 +27,82 @@ class Metrics:
 
     def __init__(self) -> None:
         self.in_progress = 0
-        self._collectors = collectors = CollectorRegistry()
-        ProcessCollector(registry=collectors)
-        Info("medidiagnose_build", "What is running.", registry=collectors).info(
+        self._collectors = CollectorRegistry()
+        ProcessCollector(registry=self._collectors)
+        Info("medidiagnose_build", "What is running.", registry=self._collectors).info(
             {"version": installed_version(), "python": platform.python_version()}
         )
         self.show("requests_in_progress", "Requests under way.", lambda: self.in_progress)
-        requests = Counter(
-            "medidiagnose_requests", "Requests answered.", ["method", "route", "status"], registry=collectors
+        self._count_requests()
+        self._time_work()
+        self._count_readings()
+        self._show_models()
+
+    def _count_requests(self) -> None:
+        self._requests = self._counter("requests", "Requests answered.", "method", "route", "status")
+        self._request_seconds = self._timer(
+            "request_seconds", "Time from the first byte of a request to the last byte of its answer.", "route"
         )
-        request_seconds = Histogram(
-            "medidiagnose_request_seconds",
-            "Time from the first byte of a request to the last byte of its answer.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=collectors,
-        )
-        problems = Counter(
-            "medidiagnose_problems", "Requests answered with an error, by its type.", ["problem"], registry=collectors
-        )
-        stage_seconds = Histogram(
-            "medidiagnose_stage_seconds",
+        self._problems = self._counter("problems", "Requests answered with an error, by its type.", "problem")
+
+    def _time_work(self) -> None:
+        self._stage_seconds = self._timer(
+            "stage_seconds",
             "Time in a stage of a prediction, waiting included: `prepare` decodes, `compute` runs the network.",
-            ["model", "stage"],
-            buckets=_SECONDS,
-            registry=collectors,
+            "model",
+            "stage",
         )
-        queue_wait = Histogram(
-            "medidiagnose_queue_wait_seconds",
+        self._queue_wait = self._timer(
+            "queue_wait_seconds",
             "Time that an input waits for a core, to be decoded and again to be computed.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=collectors,
+            "model",
         )
-        decode = Histogram(
-            "medidiagnose_decode_seconds",
-            "Time that a core takes to make an input of what was sent.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=collectors,
+        self._decode = self._timer(
+            "decode_seconds", "Time that a core takes to make an input of what was sent.", "model"
         )
-        inference = Histogram(
-            "medidiagnose_inference_seconds",
-            "Time that the network takes for a batch.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=collectors,
-        )
+        self._inference = self._timer("inference_seconds", "Time that the network takes for a batch.", "model")
         batch_size = Histogram(
             "medidiagnose_batch_size",
             "Inputs that the network computes together.",
             ["model"],
             buckets=range(1, LARGEST_BATCH + 1),
-            registry=collectors,
+            registry=self._collectors,
         )
-        readings = Counter(
-            "medidiagnose_readings",
-            "Readings made, by whether the input resembled the training data.",
-            ["model", "accepted"],
-            registry=collectors,
-        )
-        predictions = Counter(
-            "medidiagnose_predictions",
-            "Readings made, by the class that the network finds likeliest and by whether the input was accepted.",
-            ["model", "class", "accepted"],
-            registry=collectors,
-        )
-        self._demo_readings = Counter(
-            "medidiagnose_demo_readings", "Fixed samples answered for want of a model.", ["model"], registry=collectors
-        )
-        self._under_way = Gauge(
-            "medidiagnose_under_way", "Requests waiting for a model or using it.", ["model"], registry=collectors
-        )
-        self._ready = Gauge(
-            "medidiagnose_model_ready", "1 where the model is loaded and warmed.", ["model"], registry=collectors
-        )
-        self._stuck = Gauge(
-            "medidiagnose_stuck_work",
-            "Pieces of a model's work that have run past the deadline and have not ended.",
-            ["model"],
-            registry=collectors,
-        )
-        self._state = Gauge(
-            "medidiagnose_model_state", "1 for the state that the model is in.", ["model", "state"], registry=collectors
-        )
-        self._model_info = Gauge(
-            "medidiagnose_model_info",
-            "The models in service; always 1.",
-            ["model", "version", "precision"],
-            registry=collectors,
-        )
-        self._requests = cache(requests.labels)
-        self._request_seconds = cache(request_seconds.labels)
-        self._problems = cache(problems.labels)
-        self._stage_seconds = cache(stage_seconds.labels)
-        self._queue_wait = cache(queue_wait.labels)
-        self._decode = cache(decode.labels)
-        self._inference = cache(inference.labels)
         self._batch_size = cache(batch_size.labels)
-        self._readings = cache(readings.labels)
-        self._predictions = cache(predictions.labels)
+
+    def _count_readings(self) -> None:
+        self._readings = self._counter(
+            "readings", "Readings made, by whether the input resembled the training data.", "model", "accepted"
+        )
+        self._predictions = self._counter(
+            "predictions",
+            "Readings made, by the class that the network finds likeliest and by whether the input was accepted.",
+            "model",
+            "class",
+            "accepted",
+        )
+        self._demo_readings = self._counter("demo_readings", "Fixed samples answered for want of a model.", "model")
+
+    def _show_models(self) -> None:
+        self._under_way = self._gauge("under_way", "Requests waiting for a model or using it.", "model")
+        self._ready = self._gauge("model_ready", "1 where the model is loaded and warmed.", "model")
+        self._stuck = self._gauge(
+            "stuck_work", "Pieces of a model's work that have run past the deadline and have not ended.", "model"
+        )
+        self._state = self._gauge("model_state", "1 for the state that the model is in.", "model", "state")
+        self._model_info = self._gauge(
+            "model_info", "The models in service; always 1.", "model", "version", "precision"
+        )
+
+    def _counter(self, name: str, told: str, *labels: str) -> Callable[..., Counter]:
+        return cache(Counter(f"medidiagnose_{name}", told, labels, registry=self._collectors).labels)
+
+    def _timer(self, name: str, told: str, *labels: str) -> Callable[..., Histogram]:
+        seconds = Histogram(f"medidiagnose_{name}", told, labels, buckets=_SECONDS, registry=self._collectors)
+        return cache(seconds.labels)
+
+    def _gauge(self, name: str, told: str, *labels: str) -> Gauge:
+        return Gauge(f"medidiagnose_{name}", told, labels, registry=self._collectors)
 
     def answered(self, method: str, route: str, status: int, seconds: float, *, problem: str | None = None) -> None:
         """Count a request, and the type of the error that it was answered with."""
@@ -157,7 +133,7 @@ class Metrics:
 
     def sampled(self, model: str) -> None:
         """Count a demo reading."""
-        self._demo_readings.labels(model).inc()
+        self._demo_readings(model).inc()
 
     def show(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge, medidiagnose_<name>, whose value is asked for at each scrape."""

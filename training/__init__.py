@@ -18,3 +18,8 @@ entry of `options`:
 served as soon as it lies in `<bundles>/retina/<version>`. `training_called("skin")` and the others train what is
 shipped, from the data sets' published layouts in `data`.
 """
+
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""As in `models`, which some modules here import after ONNX Runtime."""
