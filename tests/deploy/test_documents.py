@@ -57,7 +57,7 @@ def test_every_setting_that_is_named_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_file_that_is_named_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    linked = {link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)}
+    linked = {link.split("#")[0] for link in re.findall(r"\]\((?!https://)([^)]+)\)", text)}
     assert [link for link in linked if not (path.parent / link).exists()] == []
     for named in re.findall(r"`((?:deploy|docs|\.github)/[\w./-]+)`", text):
         assert (ROOT / named).exists(), named
