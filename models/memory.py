@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 LARGE = 15 << 20
-"""Bytes from which a block is of its own: just below the 16 MB in which Pillow keeps pictures, and above the arrays of a
-usual request. From 4 MB on, reading an ECG sheet took half as long again, since each array was mapped anew."""
+"""Bytes from which a block is of its own: just below the 16 MB in which Pillow keeps pictures, above the arrays that
+usual requests take. From 4 MB on, reading an ECG sheet took half as long again, since each array was mapped anew."""
 _KEPT = 32 << 20
 """Bytes that the heap of a thread may keep at its end."""
 

@@ -18,12 +18,12 @@ if sys.argv[1] == "given back":
     give_back_large_blocks()
 
 def work(number):
-    half = Image.new("RGB", (4000, 4000), (number, 2, 3)).reduce(2)
+    half = Image.new("RGB", (6000, 6000), (number, 2, 3)).reduce(2)
     return [half.resize((200 + number, 200)) for _ in range(3)]
 
 before = psutil.Process().memory_info().rss
 with ThreadPoolExecutor(2) as pool:
-    for _ in range(5):
+    for _ in range(3):
         list(pool.map(work, range(6)))
     print((psutil.Process().memory_info().rss - before) >> 20)
 """
@@ -39,4 +39,4 @@ def _left_behind(how: str) -> int:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told")
 def test_freed_blocks_of_a_picture_are_given_back() -> None:
-    assert _left_behind("given back") < 32 < _left_behind("kept")
+    assert 2 * _left_behind("given back") < _left_behind("kept")
