@@ -13,7 +13,7 @@ from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
 from models.diagnoses.catalogue import Catalogue
-from models.memory import give_back_large_blocks
+from models.memory import give_back_large_blocks, stay_small
 from models.serving.loading import Opening
 from models.serving.registry import ModelRegistry
 
@@ -53,6 +53,7 @@ def make_lifespan(
             observe=metrics.worked,
         )
         loading = asyncio.create_task(registry.load(), name="load models")
+        staying_small = asyncio.create_task(stay_small(lambda: metrics.in_progress), name="stay small")
         with reloading_on_hangup(registry):
             yield State(
                 settings=settings,
@@ -62,8 +63,9 @@ def make_lifespan(
                 tracing=tracing,
                 stopping=False,
             )
-        loading.cancel()
-        await asyncio.wait([loading])
+        for task in (loading, staying_small):
+            task.cancel()
+        await asyncio.wait([loading, staying_small])
         await registry.close()
         if tracing:
             await asyncio.to_thread(tracing.close)

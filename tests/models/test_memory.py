@@ -1,10 +1,13 @@
 """Memory that large pictures took is the system's again once they are answered."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from models import memory
 
 ROOT = Path(__file__).parents[2]
 WORK = """
@@ -40,3 +43,29 @@ def _left_behind(how: str) -> int:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told")
 def test_freed_blocks_of_a_picture_are_given_back() -> None:
     assert 2 * _left_behind("given back") < _left_behind("kept")
+
+
+@pytest.mark.anyio
+async def test_it_goes_back_when_nothing_is_in_progress_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, given, under_way = [100], [0], [1]
+
+    def give() -> None:
+        given[0] += 1
+        held[0] = 101
+
+    monkeypatch.setattr(memory, "_LOOKS_SECONDS", 0.001)
+    monkeypatch.setattr(memory, "_resident", lambda: held[0])
+    monkeypatch.setattr(memory, "give_memory_back", give)
+    task = asyncio.create_task(memory.stay_small(lambda: under_way[0]))
+    await asyncio.sleep(0)
+    held[0] = 200
+    await asyncio.sleep(0.05)
+    assert given == [0]
+    under_way[0] = 0
+    async with asyncio.timeout(5):
+        while given == [0]:  # noqa: ASYNC110 - of what happens in a thread
+            await asyncio.sleep(0.001)
+    held[0] = 103
+    await asyncio.sleep(0.05)
+    assert given == [1]
+    task.cancel()
