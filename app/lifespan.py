@@ -7,14 +7,14 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.loading import start_loading
 from app.metrics import Metrics
-from app.opening import open_models
 from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
 from models.diagnoses.catalogue import Catalogue
 from models.memory import give_back_large_blocks, stay_small
-from models.serving.loading import Opening
+from models.serving.loading import BundleLoader
 from models.serving.registry import ModelRegistry
 
 
@@ -34,10 +34,10 @@ def make_lifespan(
     settings: Settings,
     metrics: Metrics,
     catalogue: Catalogue,
-    opening: Opening | None,
+    loader: BundleLoader | None,
     tracing: Tracing | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
-    """The lifespan of an app with these settings, and with the models of `opening`, else those of the settings.
+    """The lifespan of an app with these settings, and with the models of `loader`, else those of the settings.
 
     `catalogue` comes to hold the diagnoses of one's own.
     """
@@ -46,7 +46,7 @@ def make_lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         give_back_large_blocks()
         registry = ModelRegistry(
-            opening or open_models(settings),
+            loader or start_loading(settings),
             queue_size=settings.queue_size,
             deadline=settings.deadline_seconds,
             check=catalogue.check,

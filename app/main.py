@@ -25,7 +25,7 @@ from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
 from models.diagnoses.catalogue import Catalogue
-from models.serving.loading import Opening
+from models.serving.loading import BundleLoader
 
 DESCRIPTION = (
     "Reads skin photographs, ECGs, breast ultrasounds, chest X-rays, symptoms and heart-risk forms, and answers with "
@@ -38,11 +38,11 @@ OPEN_PATHS = ("/", *(path for path in UNLIMITED_PATHS if path != "/metrics"))
 
 
 def create_app(
-    settings: Settings | None = None, *, opening: Opening | None = None, tracing: Tracing | None = None
+    settings: Settings | None = None, *, loader: BundleLoader | None = None, tracing: Tracing | None = None
 ) -> FastAPI:
     """The service with these settings, else with those of the environment.
 
-    Its models open when it starts, unless `opening` opens them already; such an app starts once, and so does one with
+    Its models load when it starts, unless `loader` loads them already; such an app starts once, and so does one with
     `tracing`, which ends with it.
     """
     settings = settings or load_settings()
@@ -53,7 +53,7 @@ def create_app(
         title="MediDiagnose-AI",
         version=installed_version(),
         description=DESCRIPTION,
-        lifespan=make_lifespan(settings, metrics, catalogue, opening, tracing),
+        lifespan=make_lifespan(settings, metrics, catalogue, loader, tracing),
         middleware=_middleware(settings, metrics, doors, tracing),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),

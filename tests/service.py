@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.loading import start_loading
 from app.main import create_app
-from app.opening import open_models
 from app.settings import Settings
 from models.serving.loading import MakeNetwork
 
@@ -21,7 +21,7 @@ URL = "http://service"
 async def running(*, bundles: Path, make_network: MakeNetwork | None = None, **settings: Any) -> AsyncIterator[ASGIApp]:
     """An application between its start and its end, as a server sees it."""
     chosen = Settings(**{"bundles": bundles, "demo_mode": True, **settings})
-    app = create_app(chosen, opening=open_models(chosen, make_network=make_network))
+    app = create_app(chosen, loader=start_loading(chosen, make_network=make_network))
     async with app.router.lifespan_context(app) as state:
         yield with_state(app, dict(state or {}))
 

@@ -120,7 +120,7 @@ class RecordRecipe(LoopRecipe):
 
 @dataclass(frozen=True)
 class ConvolutionRecipe:
-    """Dilations in samples, thresholds a kernel, and the ridge of the two readings; chosen by cross-validation."""
+    """Dilations in samples, thresholds a kernel, and the ridge of the two linear models; chosen by cross-validation."""
 
     dilations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
     thresholds: int = 9

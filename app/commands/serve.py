@@ -28,18 +28,18 @@ def add(commands: Any) -> None:
 
 def serve(settings: Settings) -> int:
     """Serve until a stop signal."""
-    from app.opening import open_models
+    from app.loading import start_loading
 
     logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
     logging.captureWarnings(capture=True)
     _warn_of_risks(settings)
-    opening = open_models(settings)
+    loader = start_loading(settings)
 
     from app.main import create_app
     from app.server import serve as serve_app
     from app.tracing import open_tracing
 
-    app = create_app(settings, opening=opening, tracing=open_tracing())
+    app = create_app(settings, loader=loader, tracing=open_tracing())
     gc.freeze()  # what is there now stays: to look through it for garbage would stop the event loop for 50 ms each time
     sys.setswitchinterval(LONGEST_TURN)
     serve_app(app, settings)

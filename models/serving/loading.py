@@ -33,20 +33,20 @@ logger = logging.getLogger("medidiagnose.models")
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A bundle and its warm network. `seconds` is what opening them took."""
+class LoadedModel:
+    """A bundle and its warm network. `seconds` is what loading them took."""
 
     bundle: Bundle
     network: Network
     seconds: float
 
 
-class Opening:
-    """Opens the active `<folder>/<name>/<version>/` of each name, in threads, from when it is made.
+class BundleLoader:
+    """Loads the active `<folder>/<name>/<version>/` of each name, in threads, from when it is made.
 
-    It needs no event loop: the server opens its models while it still imports the web framework. `threads` is how many
-    cores open bundles and later compute. `precision` `int8` opens the int8 network of each bundle that has one.
-    `active` is the file that pins versions. `find` names those of a folder that are opened beside `names`.
+    It needs no event loop: the server loads its models while it still imports the web framework. `threads` is how many
+    cores load bundles and later compute. `precision` `int8` loads the int8 network of each bundle that has one.
+    `active` is the file that pins versions. `find` names those of a folder that are loaded beside `names`.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class Opening:
         self._active = active or folder / ACTIVE_FILE
         self._precision = precision
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="open")
-        self.models: dict[str, Future[Opened]] = {
-            name: self._executor.submit(self._open, name) for name in self.names if self.has(name)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
+        self.models: dict[str, Future[LoadedModel]] = {
+            name: self._executor.submit(self._load, name) for name in self.names if self.has(name)
         }
         """Each model that has a folder; its future raises `BundleError` where none of its bundles can be served.
         Whoever takes it over removes it from here."""
@@ -87,29 +87,29 @@ class Opening:
         """Whether there is anything of that name in the folder, be it a link to nothing."""
         return os.path.lexists(self.folder / name)
 
-    def reopen(self, name: str, serving: Bundle | None) -> Opened | None:
-        """Open the active bundle of a model again; None where it is the one that is `serving`. To be called in a
+    def load_again(self, name: str, serving: Bundle | None) -> LoadedModel | None:
+        """Load the active bundle of a model again; None where it is the one that is `serving`. To be called in a
         thread. Raises `BundleError`."""
         began = time.perf_counter()
         bundle = self._read(name)
         if serving and serving.fingerprint == bundle.fingerprint:
             return None
-        return self._opened(bundle, began)
+        return self._loaded(bundle, began)
 
     def close(self) -> None:
-        """Open nothing more; a bundle that is being opened ends by itself."""
+        """Load nothing more; a bundle that is being loaded ends by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _open(self, name: str) -> Opened:
+    def _load(self, name: str) -> LoadedModel:
         began = time.perf_counter()
-        return self._opened(self._read(name), began)
+        return self._loaded(self._read(name), began)
 
     def _read(self, name: str) -> Bundle:
         return read_version(active_version(self.folder / name, read_pins(self._active)), self._precision)
 
-    def _opened(self, bundle: Bundle, began: float) -> Opened:
+    def _loaded(self, bundle: Bundle, began: float) -> LoadedModel:
         network = self._make_network(bundle)
-        return Opened(bundle, network, time.perf_counter() - began)
+        return LoadedModel(bundle, network, time.perf_counter() - began)
 
 
 def why_unreadable(bundles: Path, names: Iterable[str]) -> str | None:

@@ -19,12 +19,12 @@ from models.memory import give_memory_back
 from models.preprocessing.inputs import KINDS, Prepared
 from models.serving.bundle import Bundle, BundleError, Metadata
 from models.serving.engine import NOVELTY, PROBABILITIES, Network, Outputs, Tensor, blank
-from models.serving.loading import Opened, Opening
+from models.serving.loading import BundleLoader, LoadedModel
 from models.serving.scheduling import LARGEST_BATCH, Admission, Cores, Lane, Observe, SchedulingError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OpenedT = TypeVar("OpenedT", Opened, Opened | None)
+LoadedT = TypeVar("LoadedT", LoadedModel, LoadedModel | None)
 PreparedT = TypeVar("PreparedT", bound=Prepared)
 
 State = Literal["absent", "loading", "ready", "failed"]
@@ -122,7 +122,7 @@ class _Service:
 
 
 class ModelRegistry:
-    """Serves the models that `opening` opens. To be made inside a running event loop.
+    """Serves the models that `loader` loads. To be made inside a running event loop.
 
     `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `check`
     refuses, with a `BundleError`, a bundle whose answers can't be interpreted; `observe` is told of the work that was
@@ -131,21 +131,21 @@ class ModelRegistry:
 
     def __init__(
         self,
-        opening: Opening,
+        loader: BundleLoader,
         *,
         queue_size: int,
         deadline: float,
         check: Callable[[Bundle], None] = lambda _: None,
         observe: Observe = lambda *_: None,
     ) -> None:
-        self._opening = opening
+        self._loader = loader
         self._check = check
-        self._cores = Cores(opening.threads, deadline=deadline, observe=observe)
+        self._cores = Cores(loader.threads, deadline=deadline, observe=observe)
         self._admit = partial(Admission, limit=queue_size, deadline=deadline)
         self._services: dict[str, _Service] = {}
         self._admissions: dict[str, Admission] = {}
-        for name in opening.names:
-            self._add(name, "loading" if name in opening.models else "absent")
+        for name in loader.names:
+            self._add(name, "loading" if name in loader.models else "absent")
         self._loading = asyncio.Lock()
 
     @property
@@ -186,9 +186,9 @@ class ModelRegistry:
         self._admissions[name].check()
 
     async def load(self) -> None:
-        """Put every model in service as soon as it is open. A bad bundle is logged and kept as its model's error."""
+        """Put every model in service as soon as it is loaded. A bad bundle is logged and kept as its model's error."""
         async with self._loading:
-            await asyncio.gather(*(self._load(name) for name in list(self._opening.models)))
+            await asyncio.gather(*(self._load(name) for name in list(self._loader.models)))
         await asyncio.to_thread(give_memory_back)
 
     async def reload(self) -> list[Reload]:
@@ -201,7 +201,7 @@ class ModelRegistry:
         if self._loading.locked():
             raise LoadUnderWayError("The models are being loaded already. Try again when that has ended.")
         async with self._loading:
-            for name in await asyncio.to_thread(self._opening.find):
+            for name in await asyncio.to_thread(self._loader.find):
                 self._add(name, "absent")
             reloads = [await self._reload(name) for name in self._services]
         if any(reload.outcome == "loaded" for reload in reloads):
@@ -273,7 +273,7 @@ class ModelRegistry:
             service.retire()
             service.lane.close()
         self._cores.close()
-        self._opening.close()
+        self._loader.close()
 
     def _add(self, name: str, state: State) -> None:
         self._services[name] = _Service(Model(name, state), self._cores.lane(name=name))
@@ -281,14 +281,14 @@ class ModelRegistry:
 
     async def _load(self, name: str) -> None:
         try:
-            self._put_in_service(await self._checked(name, asyncio.wrap_future(self._opening.models.pop(name))))
+            self._put_in_service(await self._checked(name, asyncio.wrap_future(self._loader.models.pop(name))))
         except BundleError as error:
             self._services[name].model = Model(name, "failed", error=self._said(error))
 
     async def _reload(self, name: str) -> Reload:
         model, fault = self._services[name].model, self.fault(name)
         old = model.bundle.metadata.version if model.bundle else None
-        if not await asyncio.to_thread(self._opening.has, name):
+        if not await asyncio.to_thread(self._loader.has, name):
             if model.state == "absent":
                 return Reload(name, "absent", None, None)
             reason = f"Bundle {name}: there is no such folder any more."
@@ -296,44 +296,44 @@ class ModelRegistry:
             return Reload(name, "kept", old, old, reason)
         try:
             serving = None if fault else model.bundle
-            opened = await self._checked(name, asyncio.to_thread(self._opening.reopen, name, serving))
+            loaded = await self._checked(name, asyncio.to_thread(self._loader.load_again, name, serving))
         except BundleError as error:
             if not model.bundle:
                 self._services[name].model = Model(name, "failed", error=self._said(error))
             return Reload(name, "refused", old, old, self._said(error))
-        if opened is None:
+        if loaded is None:
             return Reload(name, "unchanged", old, old)
-        self._put_in_service(opened)
-        return Reload(name, "loaded", old, opened.bundle.metadata.version)
+        self._put_in_service(loaded)
+        return Reload(name, "loaded", old, loaded.bundle.metadata.version)
 
-    async def _checked(self, name: str, opening: Awaitable[OpenedT]) -> OpenedT:
-        """What opened, fit to be put in service. Raises `BundleError`, which has been logged."""
+    async def _checked(self, name: str, loading: Awaitable[LoadedT]) -> LoadedT:
+        """What was loaded, fit to be put in service. Raises `BundleError`, which has been logged."""
         try:
-            opened = await opening
-            if opened is not None:
-                await asyncio.to_thread(self._check, opened.bundle)
+            loaded = await loading
+            if loaded is not None:
+                await asyncio.to_thread(self._check, loaded.bundle)
         except BundleError as error:
             logger.error("Model %s is not put in service. %s", name, error)
             raise
         except Exception as error:
             logger.exception("Model %s is not put in service.", name)
             raise BundleError("The bundle can't be loaded; the log says why.") from error
-        return opened
+        return loaded
 
-    def _put_in_service(self, opened: Opened) -> None:
+    def _put_in_service(self, loaded: LoadedModel) -> None:
         """From now on requests find the new service; those that hold the old one finish with it."""
-        metadata = opened.bundle.metadata
+        metadata = loaded.bundle.metadata
         kind, name = KINDS[metadata.preprocessing.kind], metadata.name
-        lane = self._cores.lane(opened.network, name=name, largest_batch=kind.largest_batch or LARGEST_BATCH)
-        service = _Service(Model(name, "ready", opened.bundle), lane)
+        lane = self._cores.lane(loaded.network, name=name, largest_batch=kind.largest_batch or LARGEST_BATCH)
+        service = _Service(Model(name, "ready", loaded.bundle), lane)
         if kind.immediate:
-            service.network = opened.network
+            service.network = loaded.network
         self._services[name].retire()
         self._services[name] = service
-        logger.info("Model %s %s loaded in %.2f s.", name, metadata.version, opened.seconds)
+        logger.info("Model %s %s loaded in %.2f s.", name, metadata.version, loaded.seconds)
 
     def _said(self, error: BundleError) -> str:
-        return str(error).replace(f"{self._opening.folder}/", "")
+        return str(error).replace(f"{self._loader.folder}/", "")
 
     def _failed(self, service: _Service) -> None:
         """Note a failed run. After a few it is the input of zeros that tells whether the network is at fault, or those

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.cli import main
-from app.opening import open_models
+from app.loading import start_loading
 from app.settings import Settings, SettingsError
 from tests.fake_bundle import make_bundle
 from tests.service import serving, until, upload
@@ -84,7 +84,7 @@ def test_without_demo_mode_there_must_be_models_wherever(
     folder = tmp_path / "bundles"
     spoil(folder)
     with pytest.raises(SettingsError, match=reason):
-        open_models(Settings(bundles=folder, demo_mode=False))
+        start_loading(Settings(bundles=folder, demo_mode=False))
 
 
 async def test_demo_mode_by_name_needs_none_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.loading import start_loading
 from app.main import create_app
-from app.opening import open_models
 from app.settings import Settings
 from app.tracing import ALLOWED, LONGEST_FLUSH, Tracing, open_tracing
 from tests.service import client_of, until, upload, with_state
@@ -44,7 +44,7 @@ def _no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
 async def traced(bundles: Path, exporter: SpanExporter) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service whose spans reach the exporter at its end."""
     settings = Settings(bundles=bundles)
-    app = create_app(settings, opening=open_models(settings), tracing=Tracing(exporter))
+    app = create_app(settings, loader=start_loading(settings), tracing=Tracing(exporter))
     async with app.router.lifespan_context(app) as state, client_of(with_state(app, dict(state or {}))) as client:
 
         async def ready() -> bool:

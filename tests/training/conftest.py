@@ -26,7 +26,7 @@ NEEDS_KERAS = (
     "test_trainer.py",
 )
 NEEDS_THE_REST_OF_THE_EXTRA = (
-    "datasets/test_ecg_readings.py",
+    "datasets/test_digitised_sheets.py",
     "datasets/test_ecg_sheet.py",
     "datasets/test_own_pictures.py",
     "datasets/test_ptbxl.py",

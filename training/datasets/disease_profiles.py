@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.diagnoses.disease import findings as reading
+from models.diagnoses.disease.findings import read
 from models.diagnoses.disease.vocabulary import vocabulary
 from models.diagnoses.knowledge import Document, Sourced, parse
 from models.serving.bundle import DataSource
@@ -131,7 +131,7 @@ def _in_vocabulary(rates: Mapping[str, float]) -> dict[str, float]:
 
 @cache
 def _understood(symptom: str) -> tuple[str, ...]:
-    return reading.read([symptom]).present
+    return read([symptom]).present
 
 
 def _age_odds(profile: Profile, condition: symcat.Condition | None) -> tuple[float, ...]:

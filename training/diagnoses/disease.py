@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from models.diagnoses.disease import findings as reading
 from models.diagnoses.disease.features import feature_names, values_of
+from models.diagnoses.disease.findings import read
 from models.diagnoses.disease.patient import describe
 from models.preprocessing.form import Feature, TabularPreprocessing
 from models.serving.bundle import Bundle, Estimate
@@ -71,7 +71,7 @@ def read_cases(cases: Sequence[Vignette], diseases: Sequence[Disease]) -> Cases:
     names = [disease.name for disease in diseases]
     accepted = [same_diseases().get(case.diagnosis, (case.diagnosis,)) for case in cases]
     return Cases(
-        rows=preprocessing().rows(values_of(reading.read([], case.text), describe(case.text)) for case in cases),
+        rows=preprocessing().rows(values_of(read([], case.text), describe(case.text)) for case in cases),
         right=np.array([[name in right for name in names] for right in accepted]),
         groups=tuple(right[0] for right in accepted),
         sets=np.array([case.set for case in cases]),

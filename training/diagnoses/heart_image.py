@@ -22,7 +22,7 @@ from models.serving.bundle import Bundle, Estimate, OperatingPoint, read_bundle
 from models.serving.engine import PROBABILITIES
 from training.calibrate import choose_multilabel_points, fit_multilabel_temperature
 from training.datasets import ptbxl
-from training.datasets.ecg_readings import Readings, SheetData, imitate, read_sheets
+from training.datasets.digitised_sheets import DigitisedSheets, SheetData, imitate, read_sheets
 from training.datasets.ptbxl import CLASSES, EcgSample
 from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of, record_figures
@@ -54,10 +54,10 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sheets:
-    """Readings of the sheets of a part, `damaged` and `clean`, in the order of its `samples`."""
+    """What was read off the sheets of a part, `damaged` and `clean`, in the order of its `samples`."""
 
     samples: Sequence[EcgSample]
-    readings: dict[str, Readings]
+    digitised: dict[str, DigitisedSheets]
 
     @property
     def labels(self) -> FloatArray:
@@ -71,9 +71,9 @@ def load_training(data: Path, cache: Path) -> SheetData:
     shapes = [sample for sample in samples if sample.kind == "normalised"]
     tensors, owners = [], []
     for seed in TRAIN_SEEDS:
-        readings = read_sheets(data / "ptb-xl", voiced, seed=seed, severity=SEVERITIES["damaged"], cache=cache)
-        found = np.flatnonzero(readings.fit > 0)
-        tensors.append(readings.tensors[found])
+        digitised = read_sheets(data / "ptb-xl", voiced, seed=seed, severity=SEVERITIES["damaged"], cache=cache)
+        found = np.flatnonzero(digitised.fit > 0)
+        tensors.append(digitised.tensors[found])
         owners += [voiced[index] for index in found]
     read = len(owners)
     if shapes:
@@ -91,11 +91,11 @@ def load_sheets(data: Path, part: Part, cache: Path) -> Sheets:
     """Sheets of the records in mV of a part."""
     splits = ptbxl.split(ptbxl.load(data / "ptb-xl"))
     samples = [sample for sample in getattr(splits, part) if sample.kind == "record"]
-    readings = {
+    digitised = {
         name: read_sheets(data / "ptb-xl", samples, seed=SEEDS[part], severity=severity, cache=cache)
         for name, severity in SEVERITIES.items()
     }
-    return Sheets(samples, readings)
+    return Sheets(samples, digitised)
 
 
 def train(job: Job) -> None:
@@ -104,15 +104,15 @@ def train(job: Job) -> None:
 
     training = load_training(job.data, cache_of(job))
     log.info("%d sheets read, %d imitated", int(training.voiced.sum()), int((~training.voiced).sum()))
-    reading, found = fit_convolutions(RECIPE, training)
+    convolutions, found = fit_convolutions(RECIPE, training)
     log.info("cross-validation in folds 1-7: %s", found)
     (job.runs / NAME).mkdir(parents=True, exist_ok=True)
-    reading.save(job.runs / NAME / CONVOLUTIONS_FILE)
+    convolutions.save(job.runs / NAME / CONVOLUTIONS_FILE)
 
 
 def cache_of(job: Job) -> Path:
-    """Where readings of sheets are kept."""
-    return job.runs / "readings"
+    """Where what was read off sheets is kept."""
+    return job.runs / "digitised_sheets"
 
 
 def make_bundle(job: Job) -> Bundle:
@@ -123,12 +123,12 @@ def make_bundle(job: Job) -> Bundle:
     from training.networks.sheet_convolutions import served_model
 
     folder, sheets = job.runs / NAME, load_sheets(job.data, "validation", cache_of(job))
-    reading = keras.models.load_model(folder / CONVOLUTIONS_FILE)
-    tensors = sheets.readings["damaged"].tensors
-    logits = reading.predict(tensors, batch_size=16, verbose=0)
+    convolutions = keras.models.load_model(folder / CONVOLUTIONS_FILE)
+    tensors = sheets.digitised["damaged"].tensors
+    logits = convolutions.predict(tensors, batch_size=16, verbose=0)
     temperature = fit_multilabel_temperature(sheets.labels, logits)
     points = choose_multilabel_points(CLASSES, sheets.labels, expit(logits / temperature))
-    served, exported = served_model(reading, temperature), folder / "fp32.onnx"
+    served, exported = served_model(convolutions, temperature), folder / "fp32.onnx"
     export.export_onnx(served, exported)
     difference = export.check_parity(served, exported, tensors[:16])
     log.info("Keras and ONNX differ by at most %.1e in a probability", difference)
@@ -155,9 +155,9 @@ def make_bundle(job: Job) -> Bundle:
 
 def choose_least(sheets: Sheets) -> SheetPreprocessing:
     """The least `fit` and `consistency` of a sheet to be relied upon: what `REFUSED` of validation's fall short of."""
-    readings = sheets.readings.values()
+    digitised = sheets.digitised.values()
     fit, consistency = (
-        float(np.quantile(np.concatenate([getattr(each, name) for each in readings]), REFUSED))
+        float(np.quantile(np.concatenate([getattr(each, name) for each in digitised]), REFUSED))
         for name in ("fit", "consistency")
     )
     return SheetPreprocessing(least_fit=round(fit, 3), least_consistency=round(consistency, 3))
@@ -170,9 +170,9 @@ def measure(
     patients = [sample.patient_id for sample in sheets.samples]
     return {
         f"{part}, {name} sheets": measure_multilabel(
-            sheets.labels, run_onnx(model, readings.tensors)[PROBABILITIES], CLASSES, points, patients
+            sheets.labels, run_onnx(model, digitised.tensors)[PROBABILITIES], CLASSES, points, patients
         )
-        for name, readings in sheets.readings.items()
+        for name, digitised in sheets.digitised.items()
     }
 
 
@@ -180,7 +180,7 @@ def round_trip(data: Path, bundle: Bundle, record_bundle: Bundle, sheets: Sheets
     """Share of the first `ROUND_TRIPS` records whose clean sheet has the leading finding of the record itself."""
     samples = sheets.samples[:ROUND_TRIPS]
     signals = filter_band(ptbxl.load_signals(data / "ptb-xl", samples), float(ptbxl.RATE), SIGNAL.band)
-    tensors = sheets.readings["clean"].tensors[: len(samples)]
+    tensors = sheets.digitised["clean"].tensors[: len(samples)]
     seen = _leading(bundle, tensors)
     recorded = _leading(record_bundle, signals)
     same = np.array([one == other for one, other in zip(seen, recorded, strict=True)], dtype=np.float64)

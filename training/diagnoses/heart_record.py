@@ -59,11 +59,11 @@ def train(job: Job) -> None:
     training, validation = (load_data(data, part) for part in (splits.train, splits.validation))
     convolutions = folder / CONVOLUTIONS_FILE
     if not (job.resume and convolutions.is_file()):
-        reading = fit_convolutions(CONVOLUTIONS, training, [sample.fold for sample in splits.train])
-        score = multilabel_macro_auroc(validation.labels, predict(reading, validation))
+        fitted = fit_convolutions(CONVOLUTIONS, training, [sample.fold for sample in splits.train])
+        score = multilabel_macro_auroc(validation.labels, predict(fitted, validation))
         log.info("random convolutions: validation macro AUROC %.4f", score)
         folder.mkdir(parents=True, exist_ok=True)
-        reading.save(convolutions)
+        fitted.save(convolutions)
     for number, recipe in enumerate(MEMBERS[: job.options.get("members")], 1):
         member = folder / f"member{number}"
         if job.resume and (member / "model.keras").is_file():

@@ -29,15 +29,15 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The mean of the networks' logits and, by its `share`, the reading of the random convolutions."""
+    """The mean of the networks' logits and, by its `share`, those of the random convolutions."""
 
     networks: Sequence[keras.Model]
     convolutions: keras.Model
     share: float
 
-    def combine(self, logits: Sequence[Any], reading: Any) -> Any:
+    def combine(self, logits: Sequence[Any], convolved: Any) -> Any:
         """Logits (n, 5) of each network and of the convolutions to those of all."""
-        return (1.0 - self.share) * sum(logits) / len(logits) + self.share * reading
+        return (1.0 - self.share) * sum(logits) / len(logits) + self.share * convolved
 
     def predict(self, data: EcgData) -> FloatArray:
         """Logits (n, 5)."""
@@ -54,10 +54,10 @@ def load_ensemble(run: Path, share: float = 0.0) -> Ensemble:
 def choose_share(ensemble: Ensemble, validation: EcgData) -> float:
     """The share of the random convolutions, of `BLENDS`, with the best macro AUROC on validation."""
     logits = [predict(network, validation) for network in ensemble.networks]
-    reading = predict(ensemble.convolutions, validation)
+    convolved = predict(ensemble.convolutions, validation)
 
     def score(share: float) -> float:
-        return multilabel_macro_auroc(validation.labels, replace(ensemble, share=share).combine(logits, reading))
+        return multilabel_macro_auroc(validation.labels, replace(ensemble, share=share).combine(logits, convolved))
 
     scores = {share: score(share) for share in BLENDS}
     log.info("validation macro AUROC by the share of the convolutions: %s", scores)

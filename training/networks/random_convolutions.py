@@ -6,7 +6,7 @@ a quantile of what training records give. A ridge regression reads the features 
 regression turns its answers for records that it had not seen into log odds (Platt 1999). Nothing here needs gradients
 through the convolutions, so it takes minutes where networks take hours.
 
-Two readings are combined. That of the shape, each lead scaled to variance 1, learns from every record; that of the
+Two linear models are combined. That of the shape, each lead scaled to variance 1, learns from every record; that of the
 voltage only from those whose voltage is known.
 """
 
@@ -47,7 +47,7 @@ def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[
     known = keras.Input((1,), name="known")
     groups, voiced = np.asarray(folds), train.known > 0
     everything = np.ones(len(voiced), dtype=bool)
-    readings, answers = [], []
+    outputs, answers = [], []
     for number, (scaled, learned, strength) in enumerate(
         ((_shape, everything, recipe.shape_ridge), (_voltage, voiced, recipe.voltage_ridge))
     ):
@@ -62,10 +62,10 @@ def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[
             weights, bias = ridge(features[~left_out], labels[~left_out], strength)
             unseen[learned & (groups == fold)] = features[left_out] @ weights + bias
         read = layers.Dense(labels.shape[1], trainable=False)
-        readings.append(read(convolve(signal)))
+        outputs.append(read(convolve(signal)))
         read.set_weights(list(ridge(features, labels, strength)))
         answers.append(unseen)
-    shape, voltage = readings
+    shape, voltage = outputs
     alone, alone_bias = log_odds([answers[0]], train.labels)
     both, both_bias = log_odds([answer[voiced] for answer in answers], train.labels[voiced])
     without = shape * alone[0] + alone_bias
@@ -123,7 +123,7 @@ def ridge(features: FloatArray, labels: FloatArray, strength: float) -> tuple[Fl
 
 
 def log_odds(answers: Sequence[Array], labels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Slopes (readings, classes) and bias (classes,) that make log odds of a few readings' answers, class by class."""
+    """Slopes (models, classes) and bias (classes,) that make log odds of a few models' answers, class by class."""
     slopes, biases = [], []
     for index, truth in enumerate(labels.T):
         inputs = np.stack([answer[:, index] for answer in answers], axis=1)

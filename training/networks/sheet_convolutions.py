@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
 from models.serving.engine import PROBABILITIES
-from training.datasets.ecg_readings import SheetData
+from training.datasets.digitised_sheets import SheetData
 from training.metrics import multilabel_macro_auroc
 from training.networks.random_convolutions import CLIP, KERNELS, log_odds, ridge
 from training.networks.residual_ecg import QUIETEST
@@ -37,7 +37,7 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class LinearReadout:
-    """A linear reading of one kind of features: `answers` (n, 5) for records whose fold was left out."""
+    """A linear model of one kind of features: `answers` (n, 5) for records whose fold was left out."""
 
     weights: FloatArray
     bias: FloatArray
@@ -86,7 +86,7 @@ def _fit_readout(
     judged: NDArray[np.bool_],
     strengths: Sequence[float],
 ) -> LinearReadout:
-    """The reading whose ridge has the best macro AUROC in cross-validation, by the records that are `judged`."""
+    """The linear model whose ridge has the best macro AUROC in cross-validation, by the records that are `judged`."""
     best: tuple[float, float, FloatArray] | None = None
     for strength in strengths:
         answers = np.zeros(labels.shape, np.float32)
@@ -183,8 +183,8 @@ def _levels(seen: FloatArray, inside: FloatArray, quantiles: NDArray[np.float64]
     return levels
 
 
-def served_model(reading: keras.Model, temperature: float) -> keras.Model:
+def served_model(convolutions: keras.Model, temperature: float) -> keras.Model:
     """`signal` (n, 1000, 24), mV and masks, to `probabilities` (n, 5), each class by itself."""
     signal = keras.Input(SheetPreprocessing().tensor_shape, name="signal")
-    probabilities = layers.Activation("sigmoid", name=PROBABILITIES)(reading(signal) / temperature)
+    probabilities = layers.Activation("sigmoid", name=PROBABILITIES)(convolutions(signal) / temperature)
     return keras.Model(signal, {PROBABILITIES: probabilities})

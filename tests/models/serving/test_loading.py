@@ -1,4 +1,4 @@
-"""Opening: the newest version of each model, with neither an event loop nor the web framework."""
+"""Loading: the newest version of each model, with neither an event loop nor the web framework."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 from models.serving.bundle import BundleError
 from models.serving.loading import (
-    Opening,
+    BundleLoader,
     active_version,
     model_entries,
     read_newest_bundle,
@@ -25,36 +25,36 @@ from tests.fake_bundle import make_bundle
 PATIENCE = 5.0
 
 
-def test_bundles_open_without_an_event_loop(bundles: Path) -> None:
-    opening = Opening(bundles, ("skin", "breast"), threads=2)
-    opened = opening.models["skin"].result(PATIENCE)
-    assert opened.bundle.metadata.name == "skin"
-    assert opened.seconds > 0
-    assert opening.names == ("breast", "skin")
-    assert opening.models.keys() == {"skin"}
-    opening.close()
+def test_bundles_load_without_an_event_loop(bundles: Path) -> None:
+    loader = BundleLoader(bundles, ("skin", "breast"), threads=2)
+    loaded = loader.models["skin"].result(PATIENCE)
+    assert loaded.bundle.metadata.name == "skin"
+    assert loaded.seconds > 0
+    assert loader.names == ("breast", "skin")
+    assert loader.models.keys() == {"skin"}
+    loader.close()
 
 
 def test_a_bad_bundle_fails_its_own_future(tmp_path: Path) -> None:
     make_bundle(tmp_path, "xray")
     make_bundle(tmp_path, "skin").model_path.unlink()
-    opening = Opening(tmp_path, ("skin", "xray"), threads=2)
-    assert isinstance(opening.models["skin"].exception(PATIENCE), BundleError)
-    assert opening.models["xray"].result(PATIENCE).bundle.metadata.name == "xray"
-    opening.close()
+    loader = BundleLoader(tmp_path, ("skin", "xray"), threads=2)
+    assert isinstance(loader.models["skin"].exception(PATIENCE), BundleError)
+    assert loader.models["xray"].result(PATIENCE).bundle.metadata.name == "xray"
+    loader.close()
 
 
-def test_models_open_before_the_web_framework_is_imported() -> None:
-    program = "import sys, app.cli, app.opening; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn')))"
+def test_models_load_before_the_web_framework_is_imported() -> None:
+    program = "import sys, app.cli, app.loading; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn')))"
     result = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False)
     assert result.returncode == 0
 
 
 @pytest.mark.parametrize("names", [(), ("disease",)])
-def test_a_model_without_bundle_is_not_opened(bundles: Path, names: tuple[str, ...]) -> None:
-    opening = Opening(bundles, names, threads=1)
-    assert not opening.models
-    opening.close()
+def test_a_model_without_bundle_is_not_loaded(bundles: Path, names: tuple[str, ...]) -> None:
+    loader = BundleLoader(bundles, names, threads=1)
+    assert not loader.models
+    loader.close()
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_one_model_that_cannot_be_read_does_not_stop_the_others(
     for stray in (".DS_Store", "README.md"):
         (tmp_path / stray).write_text("")
     (tmp_path / "lost+found").mkdir()
-    opening = Opening(tmp_path, ("skin", "xray", "breast"), threads=1)
-    failure = opening.models["skin"].exception(PATIENCE)
+    loader = BundleLoader(tmp_path, ("skin", "xray", "breast"), threads=1)
+    failure = loader.models["skin"].exception(PATIENCE)
     assert isinstance(failure, BundleError)
     assert reason in str(failure)
-    assert opening.models["xray"].result(PATIENCE).bundle.metadata.name == "xray"
-    assert opening.models.keys() == {"skin", "xray"}
-    opening.close()
+    assert loader.models["xray"].result(PATIENCE).bundle.metadata.name == "xray"
+    assert loader.models.keys() == {"skin", "xray"}
+    loader.close()
 
 
 def test_a_folder_without_permission_fails_its_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,11 +156,11 @@ def test_a_folder_without_permission_fails_its_own_model(tmp_path: Path, monkeyp
 
     listed = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", refuse)
-    opening = Opening(tmp_path, ("skin", "xray"), threads=1)
+    loader = BundleLoader(tmp_path, ("skin", "xray"), threads=1)
     with pytest.raises(BundleError, match=r"it can't be read \(Permission denied\)"):
-        opening.models["skin"].result(PATIENCE)
-    assert opening.models["xray"].result(PATIENCE).seconds > 0
-    opening.close()
+        loader.models["skin"].result(PATIENCE)
+    assert loader.models["xray"].result(PATIENCE).seconds > 0
+    loader.close()
 
 
 def test_a_whole_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,16 +193,16 @@ def test_the_file_of_active_versions_is_read_wherever_it_is(tmp_path: Path) -> N
     assert read_pins(elsewhere) == {"skin": "1.0.0"}
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["pins.json"]
     for active, served in ((elsewhere, "1.0.0"), (None, "1.1.0")):
-        opening = Opening(tmp_path / "bundles", ("skin",), threads=1, active=active)
-        assert opening.models["skin"].result(PATIENCE).bundle.metadata.version == served
-        opening.close()
+        loader = BundleLoader(tmp_path / "bundles", ("skin",), threads=1, active=active)
+        assert loader.models["skin"].result(PATIENCE).bundle.metadata.version == served
+        loader.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"skin": 1}', b"\xff"])
 def test_a_damaged_file_of_active_versions_chooses_nothing(tmp_path: Path, content: bytes) -> None:
     make_bundle(tmp_path, "skin")
     (tmp_path / "active.json").write_bytes(content)
-    opening = Opening(tmp_path, ("skin",), threads=1)
+    loader = BundleLoader(tmp_path, ("skin",), threads=1)
     with pytest.raises(BundleError, match=r"active\.json does not say which versions are active"):
-        opening.models["skin"].result(PATIENCE)
-    opening.close()
+        loader.models["skin"].result(PATIENCE)
+    loader.close()

@@ -20,7 +20,7 @@ from models.preprocessing.form import TabularError
 from models.preprocessing.picture import UnreadablePictureError
 from models.serving.bundle import Bundle, BundleError, Metadata
 from models.serving.engine import Engine, EngineError
-from models.serving.loading import Opening
+from models.serving.loading import BundleLoader
 from models.serving.registry import FAILURES, LoadUnderWayError, ModelNotReadyError, ModelRegistry, Prediction, Reload
 from models.serving.scheduling import DeadlineError, QueueFullError, ShuttingDownError, StuckError
 from tests.fake_bundle import NOVELTY_THRESHOLD, make_bundle
@@ -74,8 +74,8 @@ async def loaded(
     opens = {key: options.pop(key) for key in ("threads", "precision", "make_network") if key in options}
     if network:
         opens["make_network"] = lambda _: network
-    opening = Opening(folder, names, **{"threads": 2, **opens})
-    registry = ModelRegistry(opening, **{"queue_size": 8, "deadline": PATIENCE, **options})
+    loader = BundleLoader(folder, names, **{"threads": 2, **opens})
+    registry = ModelRegistry(loader, **{"queue_size": 8, "deadline": PATIENCE, **options})
     await registry.load()
     try:
         yield registry
@@ -306,8 +306,8 @@ async def test_the_loop_turns_while_a_model_loads(bundles: Path) -> None:
         assert gate.wait(PATIENCE)
         return SlowNetwork()
 
-    opening = Opening(bundles, NAMES, threads=1, make_network=load_slowly)
-    registry = ModelRegistry(opening, queue_size=1, deadline=1)
+    loader = BundleLoader(bundles, NAMES, threads=1, make_network=load_slowly)
+    registry = ModelRegistry(loader, queue_size=1, deadline=1)
     loading = asyncio.create_task(registry.load())
     await asyncio.sleep(0.02)
     assert {model.name: model.state for model in registry.models}["skin"] == "loading"
@@ -338,8 +338,8 @@ async def test_models_load_on_every_core_at_once(bundles: Path) -> None:
         both.wait()
         return SlowNetwork()
 
-    opening = Opening(bundles, ("skin", "xray"), threads=2, make_network=load_together)
-    registry = ModelRegistry(opening, queue_size=1, deadline=1)
+    loader = BundleLoader(bundles, ("skin", "xray"), threads=2, make_network=load_together)
+    registry = ModelRegistry(loader, queue_size=1, deadline=1)
     await registry.load()
     assert [model.state for model in registry.models] == ["ready", "ready"]
     await registry.close()

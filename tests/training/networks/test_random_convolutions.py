@@ -51,7 +51,7 @@ def test_log_odds_are_those_of_records_left_out(logits: tuple[EcgData, np.ndarra
     assert np.mean((chances - truth) ** 2) < 0.15
 
 
-def test_classes_that_a_reading_separates_get_finite_log_odds() -> None:
+def test_classes_that_answers_separate_get_finite_log_odds() -> None:
     answers = np.array([[0.1], [0.2], [0.8], [0.9]])
     slopes, bias = log_odds([answers], np.array([[0.0], [0.0], [1.0], [1.0]], np.float32))
     chances = 1 / (1 + np.exp(-(answers * slopes[0] + bias)))

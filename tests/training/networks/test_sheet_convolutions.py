@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.datasets.ecg_readings import SheetData, imitate
+from training.datasets.digitised_sheets import SheetData, imitate
 from training.metrics import auroc
 from training.networks.sheet_convolutions import fit_convolutions
 from training.recipe import SheetRecipe

@@ -7,8 +7,8 @@ import pytest
 
 from tests.records import ecg as noise
 from tests.sheets import ecg
-from training.datasets import ecg_readings, ptbxl
-from training.datasets.ecg_readings import imitate, read_sheets, sheet_of
+from training.datasets import digitised_sheets, ptbxl
+from training.datasets.digitised_sheets import imitate, read_sheets, sheet_of
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def test_the_same_seed_draws_the_same_sheet() -> None:
 def test_a_clean_sheet_is_read_as_the_record_it_was_drawn_from(
     one_record: list[ptbxl.EcgSample], tmp_path: Path
 ) -> None:
-    readings = read_sheets(tmp_path, one_record, seed=3, severity=0.0)
-    signal, shown = readings.tensors[0, :, :12], readings.tensors[0, :, 12:] > 0
-    assert readings.fit[0] > 0.3
+    sheets = read_sheets(tmp_path, one_record, seed=3, severity=0.0)
+    signal, shown = sheets.tensors[0, :, :12], sheets.tensors[0, :, 12:] > 0
+    assert sheets.fit[0] > 0.3
     likeness = []
     for lead, truth in enumerate(ecg().T):
         piece = signal[shown[:, lead], lead]
@@ -39,11 +39,11 @@ def test_a_clean_sheet_is_read_as_the_record_it_was_drawn_from(
     assert np.median(likeness) > 0.9
 
 
-def test_kept_readings_are_not_read_again(
+def test_kept_sheets_are_not_read_again(
     one_record: list[ptbxl.EcgSample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = read_sheets(tmp_path, one_record, seed=3, severity=0.0, cache=tmp_path / "kept")
-    monkeypatch.setattr(ecg_readings, "read", None)
+    monkeypatch.setattr(digitised_sheets, "read", None)
     again = read_sheets(tmp_path, one_record, seed=3, severity=0.0, cache=tmp_path / "kept")
     np.testing.assert_allclose(again.tensors, first.tensors, atol=2e-3)
     assert (again.fit, again.consistency) == (first.fit, first.consistency)

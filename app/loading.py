@@ -1,16 +1,16 @@
-"""The models that the settings ask for. Without the web framework, which is imported while they open."""
+"""The models that the settings ask for. Without the web framework, which is imported while they load."""
 
 import logging
 
 from app.settings import PREFIX, Settings, SettingsError
 from models.diagnoses.catalogue import DIAGNOSES, own_names
-from models.serving.loading import MakeNetwork, Opening, why_unreadable
+from models.serving.loading import BundleLoader, MakeNetwork, why_unreadable
 
 logger = logging.getLogger("medidiagnose.models")
 
 
-def open_models(settings: Settings, *, make_network: MakeNetwork | None = None) -> Opening:
-    """Start to open the bundles of these settings. Tests may put in their own networks.
+def start_loading(settings: Settings, *, make_network: MakeNetwork | None = None) -> BundleLoader:
+    """Start to load the bundles of these settings. Tests may put in their own networks.
 
     Raises `SettingsError` where the folder of the models is not there, can't be read or holds none, although it was
     asked for or demo mode is off, unless demo mode was asked for: nobody who meant to serve a model may find samples
@@ -22,7 +22,7 @@ def open_models(settings: Settings, *, make_network: MakeNetwork | None = None) 
             f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
             f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
         )
-    opening = Opening(
+    loader = BundleLoader(
         settings.bundles,
         names,
         find=own_names,
@@ -32,10 +32,10 @@ def open_models(settings: Settings, *, make_network: MakeNetwork | None = None) 
         make_network=make_network,
     )
     for name in names:
-        if name not in opening.models:
+        if name not in loader.models:
             what = "a fixed sample in demo mode" if settings.demo_mode else "503"
             logger.warning("Model %s has no bundle: its requests are answered with %s.", name, what)
-    return opening
+    return loader
 
 
 def _needs_models(settings: Settings) -> bool:

@@ -29,7 +29,7 @@ LAYOUTS: Mapping[str, float] = {"3x4": 0.55, "6x2": 0.25, "12x1": 0.2}
 STRIPS = (1, 6, 10)
 
 
-class Readings(NamedTuple):
+class DigitisedSheets(NamedTuple):
     """What was read off a sheet of each record: tensors (n, 1000, 24), `fit` and `consistency` (n,), 0 where nothing
     was."""
 
@@ -57,8 +57,8 @@ def sheet_of(signal: FloatArray, seed: Sequence[int], severity: float) -> UInt8A
 
 def read_sheets(
     folder: Path, samples: Sequence[EcgSample], *, seed: int, severity: float, cache: Path | None = None
-) -> Readings:
-    """Draw and read a sheet of each record in mV. With `cache`, a folder, the readings are kept there, one file each,
+) -> DigitisedSheets:
+    """Draw and read a sheet of each record in mV. With `cache`, a folder, what was read is kept there, one file each,
     so that an interrupted run goes on."""
     spec = SheetPreprocessing()
     signals = ptbxl.load_signals(folder, samples)
@@ -79,7 +79,7 @@ def read_sheets(
         if number % 100 == 99:
             log.info("%d of %d sheets read", number + 1, len(samples))
     tensors, fit, consistency = zip(*found, strict=True)
-    return Readings(np.stack(tensors), np.array(fit, np.float32), np.array(consistency, np.float32))
+    return DigitisedSheets(np.stack(tensors), np.array(fit, np.float32), np.array(consistency, np.float32))
 
 
 def imitate(signals: FloatArray, seed: int) -> FloatArray:
