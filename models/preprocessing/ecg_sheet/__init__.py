@@ -1,6 +1,15 @@
 """Reading the signals of a 12-lead ECG off a picture of the sheet, with numpy and Pillow alone."""
 
-from models.preprocessing.ecg_sheet.digitisation import DigitisedSheet, SheetError, digitise
+from models.preprocessing.ecg_sheet.digitisation import DigitisedSheet, SheetError, TracedLead, digitise
 from models.preprocessing.ecg_sheet.preparation import REVISION, ReadSheet, SheetPreprocessing, preprocess
 
-__all__ = ["REVISION", "DigitisedSheet", "ReadSheet", "SheetError", "SheetPreprocessing", "digitise", "preprocess"]
+__all__ = [
+    "REVISION",
+    "DigitisedSheet",
+    "ReadSheet",
+    "SheetError",
+    "SheetPreprocessing",
+    "TracedLead",
+    "digitise",
+    "preprocess",
+]

@@ -1,12 +1,13 @@
 """ECG sheet pictures to signals: straighten the sheet, find its rows, follow the traces, tell the leads apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet.grid import without_lines
 from models.preprocessing.ecg_sheet.ink import densities
 from models.preprocessing.ecg_sheet.layout import GRIDS, Layout, columns, find_layout, match_strip
@@ -39,11 +40,29 @@ class SheetError(ValueError):
     """A picture in which no 12-lead ECG sheet can be read."""
 
 
+class TracedLead(NamedTuple):
+    """One piece of a lead as it is drawn: `millivolts` (n,) float32 about their median, `rate` of them a second, the
+    first `start` seconds after the sheet's first beat of time, columns of leads taken to follow one another.
+
+    `inked` (n,) bool says where ink was followed; elsewhere the trace is a guess across a gap. `left` is the pixel
+    column of the first sample and `heights` (n,) are pixels from above, both on the straight sheet.
+    """
+
+    start: float
+    rate: float
+    millivolts: FloatMap
+    inked: NDArray[np.bool_]
+    left: int
+    heights: FloatMap
+
+
 class DigitisedSheet(NamedTuple):
     """What a sheet shows. `signal` (1000, 12) float32 is mV at 100 Hz, each lead about its median and 0 where `shown`
     (1000, 12) is False; leads I, II, III, aVR, aVL, aVF, V1-V6. Columns of leads are taken to follow one another.
 
-    `fit` (how clearly rows of traces stand out) and `consistency` (how well limb leads add up) are 0-1.
+    `fit` (how clearly rows of traces stand out) and `consistency` (how well limb leads add up) are 0-1. `traces` has
+    the pieces of each lead, the one in its column first, then its rhythm strip; `paper` (height, width) uint8 is the
+    straight sheet they lie on, its ink and lines dark (high).
     """
 
     signal: FloatMap
@@ -55,6 +74,8 @@ class DigitisedSheet(NamedTuple):
     px_per_mm: float
     fit: float
     consistency: float
+    traces: Mapping[str, tuple[TracedLead, ...]]
+    paper: UInt8Array
 
 
 class _Straight(NamedTuple):
@@ -140,10 +161,13 @@ def _measure(sheet: _Straight, traces: Traces) -> DigitisedSheet:
     turned = find_layout(slopes[::-1, ::-1], heights.shape[1] - last, heights.shape[1] - first)
     if turned.consistency > layout.consistency + 0.35:
         layout, heights, inked = turned, -heights[::-1, ::-1], inked[::-1, ::-1]
+        sheet = sheet._replace(lines=sheet.lines[::-1, ::-1])
+        traces = Traces(sheet.lines.shape[0] - 1 - traces.heights[::-1, ::-1], inked)
         first, last = heights.shape[1] - last, heights.shape[1] - first
     gain = pulse.gain if pulse else _DEFAULT_GAIN
-    reading = _place(heights / scale.down / gain, inked, layout, first, last, scale)
-    return reading._replace(gain=gain, fit=sheet.rows.fit)
+    drawn_at = Traces(traces.heights, inked)
+    reading = _place(heights / scale.down / gain, drawn_at, layout, first, last, scale)
+    return reading._replace(gain=gain, fit=sheet.rows.fit, paper=sheet.lines)
 
 
 def _drawn(ink: FloatMap, traces: Traces) -> FloatMap:
@@ -208,9 +232,8 @@ def _smooth(heights: FloatMap) -> FloatMap:
     return smooth
 
 
-def _place(
-    millivolts: FloatMap, inked: NDArray[np.bool_], layout: Layout, first: int, last: int, scale: Scale
-) -> DigitisedSheet:
+def _place(millivolts: FloatMap, drawn: Traces, layout: Layout, first: int, last: int, scale: Scale) -> DigitisedSheet:
+    heights, inked = drawn
     grid = GRIDS[layout.name]
     speed, full = _speed(millivolts[:, first:last], layout, (last - first) / scale.across, scale)
     seconds = _column_seconds(layout, (last - first) / scale.across / speed)
@@ -219,18 +242,22 @@ def _place(
     signal = np.zeros((SAMPLES, LEAD_COUNT), dtype=np.float32)
     shown = np.zeros((SAMPLES, LEAD_COUNT), dtype=bool)
     pieces: dict[int, tuple[FloatMap, int]] = {}
+    traced: dict[str, tuple[TracedLead, ...]] = {}
     rate = (spans[0][1] - spans[0][0]) / seconds
     for row, leads in enumerate(grid, start=layout.first):
         for column, lead in enumerate(leads):
             begin, end = spans[column]
             pieces[lead] = (millivolts[row, begin:end], begin - spans[0][0])
             start = 0.0 if full else column * seconds
+            traced[LEADS[lead]] = (_traced(start, rate, millivolts[row], inked[row], heights[row], begin, end),)
             _sample(signal, shown, lead, millivolts[row, begin:end], inked[row, begin:end], start, rate)
     for strip in layout.strips:
         whole = millivolts[strip, spans[0][0] : last]
         lead, likeness = match_strip(whole, pieces, (1, 6, 10))
         if likeness > 0.6:
             _sample(signal, shown, lead, whole, inked[strip, spans[0][0] : last], 0.0, rate)
+            along = _traced(0.0, rate, millivolts[strip], inked[strip], heights[strip], spans[0][0], last)
+            traced[LEADS[lead]] += (along,)
     return DigitisedSheet(
         signal,
         shown,
@@ -241,7 +268,23 @@ def _place(
         scale.across,
         0.0,
         layout.consistency,
+        {lead: traced[lead] for lead in LEADS},
+        np.empty((0, 0), np.uint8),
     )
+
+
+def _traced(
+    start: float,
+    rate: float,
+    millivolts: FloatMap,
+    inked: NDArray[np.bool_],
+    heights: FloatMap,
+    begin: int,
+    end: int,
+) -> TracedLead:
+    piece = millivolts[begin:end]
+    level = (piece - np.median(piece)).astype(np.float32)
+    return TracedLead(start, rate, level, inked[begin:end], begin, heights[begin:end].astype(np.float32))
 
 
 def _column_seconds(layout: Layout, seconds: float) -> float:

@@ -96,9 +96,9 @@ def _period(profile: FloatMap, shortest: float, longest: float) -> float | None:
     period = float(peaks[echo[peaks] > 0.75 * echo[peaks].max()][0])
     for multiple in (2, 4, 8):
         about = round(period * multiple)
-        if about + multiple + 1 >= echo.size:
+        if about + 3 >= echo.size:
             break
-        near = np.arange(about - multiple, about + multiple + 1)
+        near = np.arange(about - 2, about + 3)  # further off the next line's peak may be as high
         best = int(near[echo[near].argmax()])
         above, here, below = echo[best - 1], echo[best], echo[best + 1]
         bend = above - 2 * here + below
