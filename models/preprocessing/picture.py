@@ -59,7 +59,7 @@ __all__ = (
 
 REVISION = 1
 
-MAX_BYTES = 250_000_000
+MAX_BYTES = 215_000_000
 """The most memory that decoding may take, the picture and its copies together. 40 megapixels of RGB take 160 MB, of
 which 300 MB for a request and what it sent leaves room for a copy at half the size."""
 
