@@ -167,8 +167,11 @@ async def _parts_of(request: Request, content_type: str) -> Parts:
 
 
 async def _arrived(request: Request) -> AsyncGenerator[bytes, None]:
-    """The pieces of a body, once all of it is there. A file that grew as slowly as it came, beside others that do the
-    same, would be moved in memory again and again, and leave holes: 100 stalled uploads took three times their bytes."""
+    """The pieces of a body, once all of it is there.
+
+    A file that grew as slowly as it came, beside others that do the same, would be moved in memory again and again and
+    leave holes: 100 stalled uploads took three times their bytes.
+    """
     async with aclosing(request.stream()) as stream:
         pieces = deque([piece async for piece in stream])
     while pieces:
