@@ -58,3 +58,20 @@ def test_every_danger_has_three_texts_that_fire_and_three_that_do_not() -> None:
     for row in rows_of("red_flag_pairs.jsonl"):
         assert len(set(row["fires"])) >= 3, row["id"]
         assert len(set(row["silent"]) - set(row["fires"])) >= 3, row["id"]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("sentences_")])
+def test_a_sentence_says_something_and_never_the_same_thing_twice(name: str) -> None:
+    for row in rows_of(name):
+        marked = row["present"] + row["absent"] + row["not_now"]
+        assert marked or row["measurements"], row["id"]
+        assert len(marked) == len(set(marked)), row["id"]
+
+
+def test_a_typing_error_stands_in_the_words_and_never_in_their_number() -> None:
+    rows = rows_of("typing_errors.jsonl")
+    assert len({row["clean"] for row in rows}) == 200
+    for row in rows:
+        clean, typed = row["clean"].split(), row["typed"].split()
+        assert len(clean) == len(typed), row["id"]
+        assert clean != typed, row["id"]
