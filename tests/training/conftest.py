@@ -27,6 +27,7 @@ NEEDS_KERAS = (
 )
 NEEDS_THE_REST_OF_THE_EXTRA = (
     "datasets/test_digitised_sheets.py",
+    "datasets/test_ecg_machine_styles.py",
     "datasets/test_ecg_sheet.py",
     "datasets/test_own_pictures.py",
     "datasets/test_ptbxl.py",

@@ -1,11 +1,11 @@
 """ECG records as they are read off their sheets: drawn, photographed and read; or imitated where only shape counts."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,22 @@ from models.preprocessing.ecg_sheet.layout import GRIDS
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from models.preprocessing.picture import UInt8Array
 from training.datasets import ptbxl
+from training.datasets.ecg_machine_styles import draw_machine_style
 from training.datasets.ecg_photograph import draw_damage, photograph
-from training.datasets.ecg_sheet import render
+from training.datasets.ecg_sheet import SheetStyle, render
 from training.datasets.ecg_sheet_styles import draw_style
 from training.datasets.ptbxl import EcgSample
 
 log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float32]
+
+Rendering = Literal["plain", "machines"]
+RENDERINGS: Mapping[Rendering, Callable[[np.random.Generator], SheetStyle]] = {
+    "plain": draw_style,
+    "machines": draw_machine_style,
+}
+"""How sheets are drawn: plainly, as for bundles up to 1.0.0, or as real machines print them."""
 
 RATE = 100.0
 LAYOUTS: Mapping[str, float] = {"3x4": 0.55, "6x2": 0.25, "12x1": 0.2}
@@ -48,15 +56,21 @@ class SheetData:
     voiced: NDArray[np.bool_]
 
 
-def sheet_of(signal: FloatArray, seed: Sequence[int], severity: float) -> UInt8Array:
+def sheet_of(signal: FloatArray, seed: Sequence[int], severity: float, rendering: Rendering = "plain") -> UInt8Array:
     """A picture (height, width, 3) of a signal (n, 12) in mV at 100 Hz: a style and damages drawn by the seed."""
     rng = np.random.default_rng(seed)
-    picture = render(signal, RATE, draw_style(rng)).picture
+    picture = render(signal, RATE, RENDERINGS[rendering](rng)).picture
     return photograph(picture, draw_damage(rng, severity))
 
 
 def read_sheets(
-    folder: Path, samples: Sequence[EcgSample], *, seed: int, severity: float, cache: Path | None = None
+    folder: Path,
+    samples: Sequence[EcgSample],
+    *,
+    seed: int,
+    severity: float,
+    rendering: Rendering = "plain",
+    cache: Path | None = None,
 ) -> DigitisedSheets:
     """Draw and read a sheet of each record in mV. With `cache`, a folder, what was read is kept there, one file each,
     so that an interrupted run goes on."""
@@ -64,12 +78,12 @@ def read_sheets(
     signals = ptbxl.load_signals(folder, samples)
     found = []
     for number, (sample, signal) in enumerate(zip(samples, signals, strict=True)):
-        file = cache / f"{seed}-{severity:g}" / f"{sample.ecg_id}.npz" if cache else None
+        file = cache / folder_of(seed, severity, rendering) / f"{sample.ecg_id}.npz" if cache else None
         if file and file.is_file():
             with np.load(file) as kept:
                 found.append((kept["tensor"].astype(np.float32), float(kept["fit"]), float(kept["consistency"])))
             continue
-        sheet = read(sheet_of(signal, [seed, sample.ecg_id], severity), spec)
+        sheet = read(sheet_of(signal, [seed, sample.ecg_id], severity, rendering), spec)
         tensor = sheet.tensors[0]
         quality = (sheet.reading.fit, sheet.reading.consistency) if sheet.reading else (0.0, 0.0)
         if file:
@@ -80,6 +94,11 @@ def read_sheets(
             log.info("%d of %d sheets read", number + 1, len(samples))
     tensors, fit, consistency = zip(*found, strict=True)
     return DigitisedSheets(np.stack(tensors), np.array(fit, np.float32), np.array(consistency, np.float32))
+
+
+def folder_of(seed: int, severity: float, rendering: Rendering) -> str:
+    """The name of the folder that keeps readings of such sheets."""
+    return f"{seed}-{severity:g}" + ("" if rendering == "plain" else f"-{rendering}")
 
 
 def imitate(signals: FloatArray, seed: int) -> FloatArray:

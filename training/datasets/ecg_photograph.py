@@ -30,6 +30,8 @@ class Damage:
     """0 as printed, 1 blank paper."""
 
     quarter_turns: int = 0
+    mirrored: bool = False
+    """Seen from behind, or by a camera that faces its user."""
     rotation: float = 0.0
     """Degrees, anticlockwise."""
     corners: tuple[float, ...] = (0.0,) * 8
@@ -163,6 +165,8 @@ def photograph(picture: UInt8Array, damage: Damage) -> UInt8Array:
     sheet = _shoot(sheet, damage, relief, rng)
     sheet = _light(sheet, damage, rng)
     sheet = _develop(sheet, damage, rng)
+    if damage.mirrored:
+        sheet = sheet.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if damage.quarter_turns % 4:
         sheet = sheet.rotate(90 * damage.quarter_turns, expand=True)
     if damage.jpeg:

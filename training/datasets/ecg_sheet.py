@@ -2,7 +2,8 @@
 
 A `SheetStyle` holds every property of a sheet, so the same style draws the same sheet. Lengths are in millimetres of
 paper (25 mm/s and 10 mm/mV are the usual scales); `px_per_mm` alone turns them into pixels. All content of headers is
-made up and drawn independently of the ECG.
+made up and drawn independently of the ECG. A `Sheet` says what is drawn where: its style holds layout, order, speed and
+gain, its traces and labels their places.
 """
 
 import math
@@ -21,11 +22,12 @@ from scipy.interpolate import CubicSpline
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.picture import UInt8Array
 
-Layout = Literal["3x4", "6x2", "12x1"]
+Layout = Literal["3x4", "6x2", "12x1", "limb page", "chest page", "three rows", "single strip"]
+Order = Literal["standard", "cabrera"]
 Timing = Literal["consecutive", "simultaneous", "full"]
 MinorGrid = Literal["solid", "dotted", "none"]
-Separator = Literal["none", "tick", "line"]
-Pulse = Literal["none", "left", "right"]
+Separator = Literal["none", "tick", "line", "bars", "post", "full line"]
+Pulse = Literal["none", "left", "middle", "right"]
 Colour = tuple[int, int, int]
 FloatArray = NDArray[np.float64]
 Coverage = NDArray[np.float32]
@@ -35,14 +37,21 @@ ROWS: dict[Layout, tuple[tuple[int, ...], ...]] = {
     "3x4": ((0, 3, 6, 9), (1, 4, 7, 10), (2, 5, 8, 11)),
     "6x2": ((0, 6), (1, 7), (2, 8), (3, 9), (4, 10), (5, 11)),
     "12x1": tuple((lead,) for lead in range(12)),
+    "limb page": tuple((lead,) for lead in range(6)),
+    "chest page": tuple((lead,) for lead in range(6, 12)),
+    "three rows": ((0,), (1,), (2,)),
+    "single strip": ((1,),),
 }
 """Lead numbers of each row, left to right; a rhythm strip is a row of its own below."""
+
+CABRERA = (4, 0, 3, 1, 5, 2)
+"""Limb leads from aVL on around the heart: what stands in Cabrera order where I, II, III, aVR, aVL and aVF stand else;
+aVR is drawn upside down, as -aVR."""
 
 FONTS = ("", "DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSerif", "STIXGeneral")
 """Typefaces that come with Matplotlib; the empty name, or one not installed, is Pillow's own."""
 
 _SUBCOLUMNS = 3
-_PULSE_SECONDS = 0.2
 _PULSE_LEAD_IN = 1.5
 
 
@@ -56,6 +65,16 @@ class Text:
     content: str
 
 
+class Bar(NamedTuple):
+    """A filled rectangle, in mm: a rule where it is thin, a part of a program's window where it isn't."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: Colour
+
+
 @dataclass(frozen=True)
 class SheetStyle:
     """Every property of a sheet; the default is a plain one as most machines print it.
@@ -66,6 +85,9 @@ class SheetStyle:
     """
 
     layout: Layout = "3x4"
+    order: Order = "standard"
+    rows: tuple[tuple[int, ...], ...] = ()
+    """Lead numbers of each row where they aren't those of the layout, as of three rows that are II, V1 and V5."""
     rhythm: tuple[int, ...] = (1,)
     timing: Timing = "consecutive"
     seconds: float = 10.0
@@ -75,6 +97,10 @@ class SheetStyle:
 
     px_per_mm: float = 4.0
     row_gap: float = 26.0
+    row_heights: tuple[float, ...] = ()
+    """Of each row, in mm, where they differ."""
+    trace_shifts: tuple[float, ...] = ()
+    """How far each trace is drawn below its row's base line, in mm, where they differ."""
     column_gap: float = 0.0
     margins: tuple[float, float, float, float] = (12.0, 30.0, 10.0, 10.0)
     """Left, top, right, bottom, around the rows."""
@@ -89,7 +115,10 @@ class SheetStyle:
     grid_phase: tuple[float, float] = (0.0, 0.0)
     grid_inset: float = 0.0
     """Distance of the grid's edge from the page's, in mm; `grid_phase` counts from there."""
+    grid_margins: tuple[float, float, float, float] | None = None
+    """The same for the left, top, right and bottom edge each."""
     frame: bool = False
+    bars: tuple[Bar, ...] = ()
 
     ink: Colour = (20, 20, 25)
     line_width: float = 0.35
@@ -99,19 +128,24 @@ class SheetStyle:
     pulse: Pulse = "none"
     pulse_everywhere: bool = True
     """A calibration pulse in every row, else in the lowest only."""
+    pulse_seconds: float = 0.2
 
     font: str = ""
     text_colour: Colour = (20, 20, 25)
     labels: tuple[str, ...] = LEADS
+    label_font: str | None = None
+    label_colour: Colour | None = None
     label_size: float = 3.2
     label_offset: tuple[float, float] = (1.0, -9.0)
     """Upper left corner of a label from the start of its trace, in mm; up is negative."""
     texts: tuple[Text, ...] = ()
+    scale_text: str = ""
+    """The one of `texts` that names speed and gain, if any does."""
 
 
 class Trace(NamedTuple):
     """Where one lead is drawn: a sample of v mV at t s is at x0 + (t - start) * speed * px_per_mm,
-    baseline - (v - offset) * gain * px_per_mm."""
+    baseline - sign * (v - offset) * gain * px_per_mm."""
 
     lead: int
     row: int
@@ -121,20 +155,33 @@ class Trace(NamedTuple):
     start: float
     seconds: float
     offset: float
+    sign: int = 1
+
+
+class Label(NamedTuple):
+    """The printed name of a lead, and the box of its ink in pixels."""
+
+    lead: int
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 class Sheet(NamedTuple):
-    """A drawn sheet: picture (height, width, 3) uint8 RGB, and where its traces are, in pixels."""
+    """A drawn sheet: picture (height, width, 3) uint8 RGB, and where its traces and their names are, in pixels."""
 
     picture: UInt8Array
     traces: tuple[Trace, ...]
     style: SheetStyle
+    labels: tuple[Label, ...] = ()
 
 
 def render(signal: NDArray[np.floating], rate: float, style: SheetStyle) -> Sheet:
     """Draw a signal (n, 12) in mV at `rate` Hz, lead order of `LEADS`. It is interpolated by cubic splines."""
     rows = _rows(style)
-    page = _draw_texts(_draw_grid(style), style, rows)
+    page, labels = _draw_texts(_draw_bars(_draw_grid(style), style), style, rows)
     offsets = np.median(signal, axis=0) if style.centred else np.zeros(len(LEADS))
     traces = tuple(_place(style, rows, offsets))
     spline = _interpolate(signal, rate)
@@ -145,7 +192,7 @@ def render(signal: NDArray[np.floating], rate: float, style: SheetStyle) -> Shee
     coverage = ink.coverage()
     inked = coverage > 0
     page[inked] = _over(page[inked], style.ink, coverage[inked])
-    return Sheet(page, traces, style)
+    return Sheet(page, traces, style, labels)
 
 
 def _interpolate(signal: NDArray[np.floating], rate: float) -> Callable[[FloatArray], FloatArray]:
@@ -157,24 +204,42 @@ def _interpolate(signal: NDArray[np.floating], rate: float) -> Callable[[FloatAr
 def page_size(style: SheetStyle) -> tuple[float, float]:
     """Width and height of the sheet in mm."""
     left, top, right, bottom = style.margins
-    return left + _row_width(style) + right, top + len(_rows(style)) * style.row_gap + bottom
+    rows = sum(style.row_heights) if style.row_heights else len(_rows(style)) * style.row_gap
+    return left + _row_width(style) + right, top + rows + bottom
+
+
+def grid_edges(style: SheetStyle) -> tuple[float, float, float, float]:
+    """Distances of the grid's left, top, right and bottom edge from the page's, in mm."""
+    return style.grid_margins or (style.grid_inset,) * 4
 
 
 def column_seconds(style: SheetStyle) -> float:
     """How much of each lead a column shows, in seconds."""
-    return style.seconds if style.timing == "full" else style.seconds / len(ROWS[style.layout][0])
+    return style.seconds if style.timing == "full" else style.seconds / len(lead_rows(style)[0])
+
+
+def lead_rows(style: SheetStyle) -> tuple[tuple[int, ...], ...]:
+    """Lead numbers of each row, left to right, rhythm strips left out."""
+    rows = style.rows or ROWS[style.layout]
+    if style.order == "standard":
+        return rows
+    return tuple(tuple(CABRERA[lead] if lead < len(CABRERA) else lead for lead in row) for row in rows)
 
 
 def _rows(style: SheetStyle) -> list[tuple[int, ...]]:
-    return [*ROWS[style.layout], *((lead,) for lead in style.rhythm)]
+    return [*lead_rows(style), *((lead,) for lead in style.rhythm)]
+
+
+def _sign(style: SheetStyle, lead: int) -> int:
+    return -1 if style.order == "cabrera" and LEADS[lead] == "aVR" else 1
 
 
 def _pulse_width(style: SheetStyle) -> float:
-    return 0.0 if style.pulse == "none" else _PULSE_SECONDS * style.speed + 2 * _PULSE_LEAD_IN
+    return 0.0 if style.pulse == "none" else style.pulse_seconds * style.speed + 2 * _PULSE_LEAD_IN
 
 
 def _row_width(style: SheetStyle) -> float:
-    columns = len(ROWS[style.layout][0])
+    columns = len(lead_rows(style)[0])
     traces = columns * column_seconds(style) * style.speed + (columns - 1) * style.column_gap
     return traces + _pulse_width(style)
 
@@ -184,14 +249,33 @@ def _place(style: SheetStyle, rows: Sequence[Sequence[int]], offsets: NDArray[np
     first = left + (_pulse_width(style) if style.pulse == "left" else 0.0)
     seconds = column_seconds(style)
     step = seconds * style.speed + style.column_gap
-    regular = len(ROWS[style.layout])
+    regular = len(lead_rows(style))
+    middle = len(rows[0]) // 2 if style.pulse == "middle" else len(rows[0])
+    shifts = iter(style.trace_shifts)
     for row, leads in enumerate(rows):
-        baseline = (top + (row + 0.5) * style.row_gap) * style.px_per_mm
         for column, lead in enumerate(leads):
             start = column * seconds if style.timing == "consecutive" else 0.0
             shown = seconds if row < regular else style.seconds
-            x0 = (first + column * step) * style.px_per_mm
-            yield Trace(lead, row, row >= regular, baseline, x0, start, shown, float(offsets[lead]))
+            x0 = first + column * step + (_pulse_width(style) if column >= middle else 0.0)
+            baseline = top + _middle(style, row) + next(shifts, 0.0)
+            yield Trace(
+                lead,
+                row,
+                row >= regular,
+                baseline * style.px_per_mm,
+                x0 * style.px_per_mm,
+                start,
+                shown,
+                float(offsets[lead]),
+                _sign(style, lead),
+            )
+
+
+def _middle(style: SheetStyle, row: int) -> float:
+    """How far the middle of a row is below the first row's upper edge, in mm."""
+    if style.row_heights:
+        return sum(style.row_heights[:row]) + style.row_heights[row] / 2
+    return (row + 0.5) * style.row_gap
 
 
 class _Ink:
@@ -252,8 +336,10 @@ def _draw_row(
 ) -> None:
     scale = style.px_per_mm
     last_row = len(_rows(style)) - 1
-    if style.pulse != "none" and (style.pulse_everywhere or traces[0].row == last_row):
-        start = traces[0].x0 - _pulse_width(style) * scale
+    strip = style.pulse == "middle" and len(traces) == 1
+    if style.pulse != "none" and not strip and (style.pulse_everywhere or traces[0].row == last_row):
+        after = len(traces) // 2 if style.pulse == "middle" else 0
+        start = traces[after].x0 - _pulse_width(style) * scale
         if style.pulse == "right":
             start = (style.margins[0] + _row_width(style) - _pulse_width(style)) * scale
         _draw_pulse(ink, style, start, traces[0].baseline)
@@ -262,23 +348,37 @@ def _draw_row(
         first = math.ceil(trace.x0 * _SUBCOLUMNS)
         last = math.floor((trace.x0 + trace.seconds * style.speed * scale) * _SUBCOLUMNS)
         seconds = trace.start + (np.arange(first, last) / _SUBCOLUMNS - trace.x0) / (style.speed * scale)
-        y = trace.baseline - (spline(seconds)[:, trace.lead] - trace.offset) * style.gain * scale
+        height = trace.sign * (spline(seconds)[:, trace.lead] - trace.offset)
+        y = trace.baseline - height * style.gain * scale
         if previous is not None:
             if style.joined and not style.column_gap:
                 ink.bar(trace.x0, previous, y[0])
-            if style.separator == "tick":
-                ink.bar(trace.x0, trace.baseline - 3 * scale, trace.baseline + 3 * scale)
-            elif style.separator == "line":
-                ink.bar(
-                    trace.x0, trace.baseline - style.row_gap / 2 * scale, trace.baseline + style.row_gap / 2 * scale
-                )
+            for top, bottom in _separators(style, trace):
+                ink.bar(trace.x0, trace.baseline + top * scale, trace.baseline + bottom * scale)
         ink.stroke(first, y)
         previous = float(y[-1])
 
 
+def _separators(style: SheetStyle, trace: Trace) -> Sequence[tuple[float, float]]:
+    """Strokes between two leads of a row: their ends in mm below the base line."""
+    half = (style.row_heights[trace.row] if style.row_heights else style.row_gap) / 2
+    match style.separator:
+        case "tick":
+            return ((-3, 3),)
+        case "line":
+            return ((-half, half),)
+        case "full line":
+            return ((-half - 4 if trace.row == 0 else -half, half),)
+        case "bars":
+            return ((-7, -3), (3, 7))
+        case "post":
+            return ((-5, 5),)
+    return ()
+
+
 def _draw_pulse(ink: _Ink, style: SheetStyle, x: float, baseline: float) -> None:
     scale = style.px_per_mm
-    lead_in, high = (round(mm * scale * _SUBCOLUMNS) for mm in (_PULSE_LEAD_IN, _PULSE_SECONDS * style.speed))
+    lead_in, high = (round(mm * scale * _SUBCOLUMNS) for mm in (_PULSE_LEAD_IN, style.pulse_seconds * style.speed))
     flat = np.full(lead_in, baseline)
     ink.stroke(round(x * _SUBCOLUMNS), np.concatenate([flat, np.full(high, baseline - style.gain * scale), flat]))
 
@@ -287,8 +387,8 @@ def _draw_grid(style: SheetStyle) -> UInt8Array:
     width, height = (round(mm * style.px_per_mm) for mm in page_size(style))
     page = np.empty((height, width, 3), dtype=np.uint8)
     page[:] = style.paper
-    edge = round(style.grid_inset * style.px_per_mm)
-    grid = page[edge : height - edge, edge : width - edge]
+    left, top, right_edge, bottom = (round(mm * style.px_per_mm) for mm in grid_edges(style))
+    grid = page[top : height - bottom, left : width - right_edge]
     right, down = style.grid_phase
     if style.minor_grid != "none":
         across = _lines(grid.shape[1], right, 1.0, style.minor_width, style.px_per_mm)
@@ -311,6 +411,14 @@ def _draw_grid(style: SheetStyle) -> UInt8Array:
     return page
 
 
+def _draw_bars(page: UInt8Array, style: SheetStyle) -> UInt8Array:
+    for bar in style.bars:
+        left, top = round(bar.x * style.px_per_mm), round(bar.y * style.px_per_mm)
+        width, height = (max(1, round(mm * style.px_per_mm)) for mm in (bar.width, bar.height))
+        page[max(0, top) : top + height, max(0, left) : left + width] = bar.colour
+    return page
+
+
 def _lines(size: int, phase: float, step: float, width: float, scale: float) -> Coverage:
     """Coverage of `size` pixels by parallel lines every `step` mm."""
     position = np.arange(size + 1) / scale - phase + width / 2
@@ -322,25 +430,35 @@ def _over(pixels: UInt8Array, colour: Colour, coverage: Coverage) -> UInt8Array:
     return (pixels + coverage[..., None] * (np.asarray(colour, np.float32) - pixels) + 0.5).astype(np.uint8)
 
 
-def _draw_texts(page: UInt8Array, style: SheetStyle, rows: Sequence[Sequence[int]]) -> UInt8Array:
+def _draw_texts(
+    page: UInt8Array, style: SheetStyle, rows: Sequence[Sequence[int]]
+) -> tuple[UInt8Array, tuple[Label, ...]]:
     picture = Image.fromarray(page)
     draw = ImageDraw.Draw(picture)
     scale = style.px_per_mm
     for text in style.texts:
-        draw.text((text.x * scale, text.y * scale), text.content, style.text_colour, _font(style, text.size))
-    font = _font(style, style.label_size)
+        draw.text(
+            (text.x * scale, text.y * scale), text.content, style.text_colour, _font(style.font, style, text.size)
+        )
+    font = _font(style.font if style.label_font is None else style.label_font, style, style.label_size)
+    labels = []
     for trace in _place(style, rows, np.zeros(len(LEADS))):
         corner = (trace.x0 + style.label_offset[0] * scale, trace.baseline + style.label_offset[1] * scale)
-        draw.text(corner, style.labels[trace.lead], style.text_colour, font)
-    return np.array(picture)
+        text_of = ("-" if trace.sign < 0 else "") + style.labels[trace.lead]
+        draw.text(corner, text_of, style.label_colour or style.text_colour, font)
+        labels.append(Label(trace.lead, text_of, *draw.textbbox(corner, text_of, font)))
+    return np.array(picture), tuple(labels)
 
 
-def _font(style: SheetStyle, size: float) -> Font:
-    return _load_font(style.font, max(6, round(size * style.px_per_mm)))
+def _font(name: str, style: SheetStyle, size: float) -> Font:
+    return _load_font(name, max(6, round(size * style.px_per_mm)))
 
 
 @lru_cache(maxsize=64)
 def _load_font(name: str, size: int) -> Font:
+    """A typeface of Matplotlib's, or the file at a path; else Pillow's own."""
+    if name.endswith((".ttf", ".otf")):
+        return ImageFont.truetype(name, size)
     matplotlib = find_spec("matplotlib")
     if name and matplotlib and matplotlib.origin:
         file = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"

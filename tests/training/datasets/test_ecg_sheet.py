@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.preprocessing.ecg_record import LEADS
 from training.datasets.ecg_photograph import Damage, draw_damage, photograph
-from training.datasets.ecg_sheet import ROWS, Layout, Sheet, SheetStyle, Timing, Trace, column_seconds, render
+from training.datasets.ecg_sheet import Layout, Sheet, SheetStyle, Timing, Trace, column_seconds, render
 from training.datasets.ecg_sheet_styles import draw_style
 
 PLAIN = SheetStyle(minor_grid="none", major_grid=False, labels=("",) * 12, ink=(0, 0, 0), centred=False)
@@ -103,7 +104,7 @@ def test_every_style_and_damage_gives_a_picture(seed: int) -> None:
 
 def test_styles_differ_in_layout_grid_and_scale() -> None:
     styles = [draw_style(np.random.default_rng(seed)) for seed in range(60)]
-    assert {style.layout for style in styles} == set(ROWS)
+    assert {style.layout for style in styles} == set(LAYOUTS)
     assert {len(style.rhythm) for style in styles} == {0, 1, 3}
     assert {style.gain for style in styles} == {5, 10, 20}
     assert {style.speed for style in styles} == {25, 50}
@@ -143,3 +144,50 @@ def test_a_black_and_white_copy_has_hardly_any_grey() -> None:
     copy = photograph(picture, Damage(copy="black and white"))
     assert ((copy < 10) | (copy > 245)).mean() > 0.97
     assert (copy == copy[..., :1]).all()
+
+
+def test_a_mirrored_picture_is_mirrored() -> None:
+    picture = render(waves(), 100, SheetStyle()).picture
+    np.testing.assert_array_equal(photograph(picture, Damage(mirrored=True)), picture[:, ::-1])
+
+
+def test_plain_styles_stay_what_bundles_were_measured_on() -> None:
+    style = draw_style(np.random.default_rng(5))
+    assert (style.layout, style.rhythm, style.timing, style.pulse) == ("12x1", (), "consecutive", "none")
+    assert (style.ink, len(style.texts)) == ((5, 8, 6), 1)
+    assert style.row_gap == pytest.approx(15.718624875879982)
+    assert style.label_offset == pytest.approx((-0.10291179847924758, -4.489539454955926))
+    assert style.px_per_mm == pytest.approx(4.175764962544761)
+
+
+def test_cabrera_order_runs_from_avl_and_draws_avr_upside_down() -> None:
+    signal = np.zeros((1000, 12))
+    signal[:, 3] = np.linspace(-1, 1, 1000)
+    style = replace(PLAIN, layout="limb page", order="cabrera", rhythm=(), row_gap=30.0, labels=LEADS)
+    sheet = render(signal, 100, style)
+    assert [label.text for label in sheet.labels] == ["aVL", "I", "-aVR", "II", "aVF", "III"]
+    assert [trace.lead for trace in sheet.traces] == [4, 0, 3, 1, 5, 2]
+    early, late = (middle_of_ink(sheet, sheet.traces[2], share)[1] for share in (0.2, 0.8))
+    assert early == pytest.approx(0.6, abs=0.05)
+    assert late == pytest.approx(-0.6, abs=0.05)
+
+
+def test_labels_have_their_ink_inside_their_boxes() -> None:
+    sheet = render(waves(), 100, replace(PLAIN, labels=LEADS, label_offset=(1.0, -12.0), row_gap=30.0))
+    for label in sheet.labels:
+        box = sheet.picture[round(label.top) : round(label.bottom), round(label.left) : round(label.right), 0]
+        assert (box < 128).any()
+        assert label.text == LEADS[label.lead]
+
+
+def test_rows_of_uneven_height_have_their_traces_in_their_middles() -> None:
+    style = replace(PLAIN, layout="three rows", rhythm=(), row_heights=(20.0, 40.0, 30.0), margins=(10, 5, 10, 10))
+    sheet = render(waves(), 100, style)
+    assert [trace.baseline / style.px_per_mm for trace in sheet.traces] == [15, 45, 80]
+    assert sheet.picture.shape[0] == round(105 * style.px_per_mm)
+
+
+def test_a_pulse_in_the_middle_moves_the_columns_behind_it() -> None:
+    without, within = (render(waves(), 100, replace(PLAIN, layout="6x2", pulse=pulse)) for pulse in ("none", "middle"))
+    assert without.traces[0].x0 == within.traces[0].x0
+    assert within.traces[1].x0 - without.traces[1].x0 == pytest.approx(8 * PLAIN.px_per_mm)
