@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = "heart_record"
-VERSION = "1.1.0"
+VERSION = "1.1.1"
 TITLE = "12-lead ECG records, five superclasses"
 SPEC = SignalPreprocessing()
 MEMBERS = (RecordRecipe(),)

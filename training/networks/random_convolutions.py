@@ -85,7 +85,10 @@ def _voltage(signal: Any) -> Any:
 def _convolutions(
     recipe: ConvolutionRecipe, scaled: Callable[[Any], Any], sample: FloatArray, rng: np.random.Generator
 ) -> keras.Model:
-    """Signals to features (n, dilations x thresholds x 84), with thresholds at quantiles of a sample's outputs."""
+    """Signals to features (n, dilations x thresholds x 84), with thresholds at quantiles of a sample's outputs.
+
+    Time is the last axis where means are taken: ONNX Runtime takes them along the first of two axes many times slower.
+    """
     signal = keras.Input(sample.shape[1:])
     leads = sample.shape[2]
     features = []
@@ -94,11 +97,12 @@ def _convolutions(
         convolved = layer(scaled(signal))
         layer.set_weights([_kernels(leads, rng)])
         seen = keras.Model(signal, convolved).predict(sample, verbose=0).reshape(-1, len(KERNELS))
+        by_kernel = keras.ops.transpose(convolved, (0, 2, 1))
         for _ in range(recipe.thresholds):
             quantiles = rng.uniform(0.02, 0.98, len(KERNELS))
             levels = np.array([np.quantile(values, q) for values, q in zip(seen.T, quantiles, strict=True)])
-            above = keras.ops.cast(keras.ops.greater(convolved, levels.astype(np.float32)), "float32")
-            features.append(keras.ops.mean(above, axis=1))
+            above = keras.ops.greater(by_kernel, levels.astype(np.float32)[:, None])
+            features.append(keras.ops.mean(keras.ops.cast(above, "float32"), axis=2))
     return keras.Model(signal, keras.ops.concatenate(features, axis=1))
 
 
