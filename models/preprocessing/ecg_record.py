@@ -7,6 +7,7 @@ network wants is part of its graph.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.preprocessing.wfdb import Header, UnusableRecordError, read_header, read_samples
+from models.preprocessing.wfdb import Header, UnreadableRecordError, UnusableRecordError, read_headers, read_samples
 
 REVISION = 1
 
@@ -33,8 +34,15 @@ MAX_MILLIVOLTS = 100.0
 
 _SHORTFALL = 0.01
 _MILLIVOLTS: Mapping[str, float] = {"": 1, "mv": 1, "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "nv": 1e-6, "v": 1e3}
-_LEAD_NAME = re.compile(r"(?:(?:lead|ecg|ekg)[ _:.-]*)*(\w+)", re.IGNORECASE)
+_LEAD_NAME = re.compile(r"(?:(?:mdc|lead|ecg|ekg)[ _:.-]*)*(\w+?)(?:[ _]*[(\[][^)\]]*[)\]])?", re.IGNORECASE)
 _CANONICAL: Mapping[str, Lead] = {lead.lower(): lead for lead in LEADS}
+_ALIASES: Mapping[str, Lead] = {
+    **{f"c{number}": lead for number, lead in enumerate(LEADS[6:], start=1)},
+    **{f"d{name}": lead for lead in LEADS[:3] for name in (lead.lower(), str(len(lead)))},
+    **{f"l{name}": lead for lead in LEADS[:3] for name in (lead.lower(), str(len(lead)))},
+}
+_LONGEST_NAME = 40
+_MOST_NAMES = 15
 
 
 class SignalPreprocessing(BaseModel):
@@ -100,13 +108,12 @@ def read_record(header: bytes, signal: bytes) -> Record:
     The leads are found by name, whatever their order; other signals are passed over. Of the limb leads, two of I, II
     and III are enough: the others follow from them. Raises a `RecordError`.
     """
-    parsed = read_header(header)
+    parsed, places = _twelve_leads(read_headers(header), len(signal))
     rate = parsed.rate * parsed.samples_per_frame
     if not RATES[0] <= rate <= RATES[1]:
         raise UnusableRecordError(
             f"The record has {rate:g} samples a second; ECGs of {RATES[0]:g} to {RATES[1]:g} Hz are read."
         )
-    places = _find_leads(parsed)
     factors = {lead: _millivolts_per_unit(parsed, lead, place) for lead, place in places.items()}
     samples, valid = read_samples(parsed, signal)
     leads: dict[Lead, Float32Array] = {}
@@ -203,31 +210,70 @@ def _rise(frequencies: NDArray[np.floating], start: float, end: float) -> Float3
     return gain
 
 
+def _twelve_leads(headers: Sequence[Header], sent: int) -> tuple[Header, dict[Lead, int]]:
+    """Of the signal files that a header names, the one that holds the twelve leads and that `sent` bytes may be, and
+    the place of each lead in it. Of a record in one file nothing is asked but the leads."""
+    if len(headers) == 1:
+        return headers[0], _find_leads(headers[0])
+    faults = []
+    for header in headers:
+        try:
+            places = _find_leads(header)
+        except UnusableRecordError as error:
+            faults.append(f"{header.file}: {error}")
+            continue
+        if sent < header.least_bytes:
+            raise UnreadableRecordError(
+                f"The header names several signal files. Send {header.file}, which holds the twelve leads and has "
+                f"{header.least_bytes} bytes; {sent} were sent."
+            )
+        return header, places
+    raise UnusableRecordError(
+        "The header names several signal files, and none holds the twelve leads: save them in one. " + " ".join(faults)
+    )
+
+
 def _find_leads(header: Header) -> dict[Lead, int]:
-    """The place of each of the twelve leads that the record holds."""
+    """The place of each of the twelve leads that the record holds. Where one is named in the usual way, a signal whose
+    name only may mean it, such as C1, is another."""
     places: dict[Lead, int] = {}
-    for place, signal in enumerate(header.signals):
-        lead = _lead_named(signal.name)
-        if lead in places:
-            raise UnusableRecordError(f"The record holds lead {lead} twice. Name each lead once.")
-        if lead:
-            places[lead] = place
+    names = [_bare(signal.name) for signal in header.signals]
+    for known in (_CANONICAL, _ALIASES):
+        found = [
+            (known[name], place) for place, name in enumerate(names) if name in known and known[name] not in places
+        ]
+        if len({lead for lead, _ in found}) < len(found):
+            twice = next(lead for lead, _ in found if sum(lead == other for other, _ in found) > 1)
+            raise UnusableRecordError(f"The record holds lead {twice} twice. Name each lead once.")
+        places.update(found)
     missing = [lead for lead in PRECORDIAL if lead not in places]
     limb = [lead for lead in LEADS[:3] if lead in places]
     if missing or len(limb) < 2:
         wanted = [] if len(limb) >= 2 else ["two of I, II and III"]
-        others = len(header.signals) - len(places)
+        others = [signal.name for place, signal in enumerate(header.signals) if place not in places.values()]
         raise UnusableRecordError(
             f"The record is no 12-lead ECG: {_listing([*wanted, *missing])} missing. "
-            f"Found: {_listing(list(places)) or 'no lead'}{f' and {others} signals of other names' if others else ''}."
+            f"Found: {_listing(sorted(places, key=LEADS.index)) or 'no lead'}{_of_other_names(others)}."
         )
     return places
 
 
-def _lead_named(name: str) -> Lead | None:
-    """The standard lead a signal is named after, as in `aVR`, `AVR`, `lead aVR` or `ECG_aVR`; not `-aVR` or `MLII`."""
-    match = _LEAD_NAME.fullmatch(name)
-    return _CANONICAL.get(match[1].lower()) if match else None
+def _bare(name: str) -> str:
+    """What a signal is called, in lower case: `avr` of `aVR`, `AVR`, `lead aVR`, `ECG_aVR` and `aVR (mV)`; names that
+    say something else, such as `-aVR`, stay as they are."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    plain = unicodedata.normalize("NFKC", name).strip()
+    match = _LEAD_NAME.fullmatch(plain)
+    return (match[1] if match else plain).lower()
+
+
+def _of_other_names(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    shown = ["".join(sign for sign in name if sign.isprintable())[:_LONGEST_NAME] or "(no name)" for name in names]
+    more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
+    return f"; of names that are not known: {_listing(shown[:_MOST_NAMES])}{more}"
 
 
 def _millivolts_per_unit(header: Header, lead: Lead, place: int) -> float:

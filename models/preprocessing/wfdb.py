@@ -4,7 +4,9 @@ Written after header(5) and signal(5) of the WFDB Applications Guide (physionet.
 hostile input: it names files, counts and formats. No file it names is ever opened, since the signal is what was sent
 with it; every size is checked against the bytes at hand before anything is allocated.
 
-Read: records of one segment with all signals in one file, in the formats 8, 16, 24, 32, 61, 80, 160 and 212.
+Read: records of one segment in the formats 8, 16, 24, 32, 61, 80, 160 and 212. Of signals in several files those of one
+file are read, the one that was sent. A file may begin with bytes that are not the signal's, as a .mat file does whose
+header states their number.
 """
 
 import math
@@ -69,7 +71,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a header says of its record. `rate` is in Hz, `frames` None where the header leaves it open.
+    """What a header says of the signals in one `file`. `rate` is in Hz, `frames` None where the header leaves it open.
 
     Each frame holds `samples_per_frame` samples of each signal in turn, the first after `offset` bytes; so each
     signal has `rate` * `samples_per_frame` samples a second.
@@ -81,10 +83,25 @@ class Header:
     samples_per_frame: int
     offset: int
     signals: tuple[Signal, ...]
+    file: str = ""
+
+    @property
+    def least_bytes(self) -> int:
+        """How many bytes the signal file has at least."""
+        samples = (self.frames or 1) * len(self.signals) * self.samples_per_frame
+        return self.offset + -(-samples * _BITS[self.storage] // 8)
 
 
 def read_header(data: bytes) -> Header:
-    """Parse the bytes of a .hea file. Raises a `RecordError`."""
+    """Parse the bytes of a .hea file whose signals are all in one file. Raises a `RecordError`."""
+    headers = read_headers(data)
+    if len(headers) > 1:
+        raise UnusableRecordError("The header names several signal files. Send a record with all its signals in one.")
+    return headers[0]
+
+
+def read_headers(data: bytes) -> tuple[Header, ...]:
+    """Parse the bytes of a .hea file, a header for each signal file it names, in its order. Raises a `RecordError`."""
     if len(data) > MAX_HEADER_BYTES:
         raise RecordTooLargeError(f"The header has {len(data)} bytes; at most {MAX_HEADER_BYTES} are read.")
     lines = [line.strip() for line in _text(data).splitlines()]
@@ -95,14 +112,21 @@ def read_header(data: bytes) -> Header:
     if len(lines) <= count:
         raise UnreadableRecordError(f"The header announces {count} signals and describes {len(lines) - 1}.")
     fields = [_fields(line, number) for number, line in enumerate(lines[1 : count + 1], start=1)]
-    storage, samples_per_frame, offset = _layout(fields)
+    signals = [_signal(line, number) for number, line in enumerate(fields, start=1)]
+    return tuple(_header_of(file, fields, signals, rate, frames) for file in dict.fromkeys(line[0] for line in fields))
+
+
+def _header_of(file: str, fields: list[list[str]], signals: list[Signal], rate: float, frames: int | None) -> Header:
+    places = [place for place, line in enumerate(fields) if line[0] == file]
+    storage, samples_per_frame, offset = _layout([fields[place] for place in places])
     return Header(
         rate=rate,
         frames=frames,
         storage=storage,
         samples_per_frame=samples_per_frame,
         offset=offset,
-        signals=tuple(_signal(line, number) for number, line in enumerate(fields, start=1)),
+        signals=tuple(signals[place] for place in places),
+        file=file,
     )
 
 
@@ -142,7 +166,7 @@ def read_samples(header: Header, data: bytes) -> tuple[Int32Array, BoolArray]:
 
 def _text(data: bytes) -> str:
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
@@ -186,9 +210,7 @@ def _fields(line: str, number: int) -> list[str]:
 
 
 def _layout(lines: list[list[str]]) -> tuple[int, int, int]:
-    """The format, samples per frame and byte offset that all signals share."""
-    if len({fields[0] for fields in lines}) > 1:
-        raise UnusableRecordError("The header names several signal files. Send a record with all its signals in one.")
+    """The format, samples per frame and byte offset that all signals of a file share."""
     matches = [_FORMAT.fullmatch(fields[1]) for fields in lines]
     if not all(matches):
         raise UnreadableRecordError("The format of a signal in the header is not a number such as 16 or 212.")
