@@ -11,12 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 from app.errors import InvalidRequestError, ModelUnavailableError
 from app.metrics import Metrics
 from app.predictions import Predictions
-from app.uploads import BREAST_FORM, PICTURE_FORM, RECORD_FORM, Form, FormParts
+from app.uploads import BREAST_FORM, HEART_FORM, PICTURE_FORM, RECORD_FORM, Form, FormParts
 from models.diagnoses.catalogue import Catalogue
 from models.diagnoses.diagnosis import AnyDiagnosis
-from models.preprocessing.inputs import SentPicture, SentRecord
+from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
+from models.preprocessing.inputs import SentPicture
 from models.serving.registry import ModelRegistry
 from schemas.common import FieldProblem
+from schemas.heart import Person
 
 _BOOL = TypeAdapter(bool)
 
@@ -48,8 +50,22 @@ def _picture_of(parts: FormParts) -> Any:
     return Depends(picture)
 
 
-async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> SentRecord:
-    return SentRecord(form.files["header"], form.files["signal"])
+async def _uploaded_sheet(form: Annotated[Form, Depends(HEART_FORM)]) -> SentSheet:
+    return SentSheet(form.files["image"], _person(form))
+
+
+async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> SentHeartRecord:
+    return SentHeartRecord(form.files["header"], form.files["signal"], _person(form))
+
+
+def _person(form: Form) -> Person:
+    """Raises `InvalidRequestError`. A field without text, as browsers send one that was not filled in, says nothing."""
+    sent = {name: text for name in Person.model_fields if (text := form.fields.get(name, "")).strip()}
+    try:
+        return Person.model_validate(sent)
+    except ValidationError as error:
+        problems = [FieldProblem(field=str(each["loc"][0]), message=each["msg"]) for each in error.errors()]
+        raise InvalidRequestError(" ".join(problem.message for problem in problems), fields=problems) from None
 
 
 async def _biopsy_proven(form: Annotated[Form, Depends(BREAST_FORM)]) -> bool:
@@ -93,6 +109,7 @@ def check_room(request: Request, diagnosis: AnyDiagnosis) -> None:
 
 UploadedPicture = Annotated[SentPicture, _picture_of(PICTURE_FORM)]
 UploadedBreastPicture = Annotated[SentPicture, _picture_of(BREAST_FORM)]
-UploadedRecord = Annotated[SentRecord, Depends(_uploaded_record)]
+UploadedSheet = Annotated[SentSheet, Depends(_uploaded_sheet)]
+UploadedRecord = Annotated[SentHeartRecord, Depends(_uploaded_record)]
 BiopsyProven = Annotated[bool, Depends(_biopsy_proven)]
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]

@@ -62,9 +62,9 @@ class Predictions:
         if self.settings.reject_unreliable and not reliability.accepted:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
         metadata = prediction.metadata
-        reading = diagnosis.interpret(prediction.outputs, metadata, sent)
+        reading = diagnosis.describe(diagnosis.interpret(prediction.outputs, metadata, sent), prepared)
         model = ModelInfo(name=diagnosis.name, version=metadata.version, precision=metadata.precision)
-        return diagnosis.describe(reading, prepared), self._context(model, reliability)
+        return diagnosis.settle(reading, metadata, reliability), self._context(model, reliability)
 
     async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
         reads, limits = diagnosis.reads, self._limits

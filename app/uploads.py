@@ -22,6 +22,7 @@ from app.errors import (
 )
 from models.preprocessing.picture import FORMATS
 from schemas.common import FieldProblem
+from schemas.heart import AGES, SEXES
 
 MAX_PARTS = 16
 _MULTIPART = "multipart/form-data"
@@ -67,8 +68,8 @@ class _InMemoryParser(MultiPartParser):
 class FormParts:
     """The parts of a route's form: the one place that says what it takes, for reading as for the OpenAPI document.
 
-    `files` are required and have their media types, `fields` are optional texts and have their JSON schemas with a
-    default. It is the dependency that reads the form.
+    `files` are required and have their media types, `fields` are optional texts and have their JSON schemas. It is the
+    dependency that reads the form.
     """
 
     missing: type[ServiceError]
@@ -103,7 +104,7 @@ class FormParts:
                 "additionalProperties": False,
             },
             "example": {name: f"(the bytes of the {name} file)" for name in self.files}
-            | {name: schema["default"] for name, schema in self.fields.items()},
+            | {name: schema["default"] for name, schema in self.fields.items() if "default" in schema},
             "encoding": {name: {"contentType": media_types} for name, media_types in self.files.items()},
         }
         return {"requestBody": {"required": True, "content": {_MULTIPART: form}}}
@@ -187,4 +188,14 @@ BREAST_FORM = FormParts(
     _PICTURE,
     {"biopsy_proven": {"type": "boolean", "default": False, "description": "A biopsy has proven cancer."}},
 )
-RECORD_FORM = FormParts(NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY})
+_PERSON: Mapping[str, Mapping[str, Any]] = {
+    "age": {
+        "type": "number",
+        "minimum": AGES[0],
+        "maximum": AGES[1],
+        "description": "Years. Limits of ST elevation in V2 and V3 rest on age and sex; without them the lowest hold.",
+    },
+    "sex": {"enum": list(SEXES), "description": "`male` or 1, `female` or 0."},
+}
+HEART_FORM = FormParts(NoImageError, _PICTURE, _PERSON)
+RECORD_FORM = FormParts(NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY}, _PERSON)

@@ -1,8 +1,9 @@
 """POST /analyze/heart and /analyze/heart/record: what a 12-lead electrocardiogram shows."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from schemas.common import (
     AnswerContext,
@@ -16,7 +17,12 @@ from schemas.common import (
     Staging,
     Urgency,
     answer_example,
+    plain_word,
 )
+
+Sex = Literal["male", "female"]
+SEXES: dict[str, Sex] = {"male": "male", "female": "female", "1": "male", "0": "female", "m": "male", "f": "female"}
+AGES = (0, 120)
 
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
@@ -52,10 +58,50 @@ READING_EXAMPLE: dict[str, Any] = {
         {"code": "CD", "name": "Conduction Disturbance", "probability": 0.04, "threshold": 0.5, "present": False},
         {"code": "HYP", "name": "Hypertrophy", "probability": 0.02, "threshold": 0.5, "present": False},
     ],
+    "urgency_from": "Normal",
+    "measurements": None,
     "record": None,
     "sheet": None,
 }
 
+
+_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+_ST = (0.02, 0.03, 0.01, -0.03, 0.0, 0.02, 0.05, 0.11, 0.09, 0.04, 0.02, 0.01)
+
+
+def _by_lead(unit: str, scale: float) -> dict[str, Any]:
+    return {
+        "value": {lead: round(scale * level, 3) for lead, level in zip(_LEADS, _ST, strict=True)},
+        "unit": unit,
+        "reason": None,
+    }
+
+
+MEASUREMENTS_EXAMPLE: dict[str, Any] = {
+    "rate": {"value": 72.0, "unit": "/min", "reason": None},
+    "rr_variation": {"value": 3.1, "unit": "%", "reason": None},
+    "longest_rr": {"value": 870.0, "unit": "ms", "reason": None},
+    "pr": {"value": 158.0, "unit": "ms", "reason": None},
+    "qrs": {"value": 92.0, "unit": "ms", "reason": None},
+    "qt": {"value": 386.0, "unit": "ms", "reason": None},
+    "qtc_bazett": {"value": 423.0, "unit": "ms", "reason": None},
+    "qtc_fridericia": {"value": 410.0, "unit": "ms", "reason": None},
+    "axis": {"value": 48.0, "unit": "degrees", "reason": None},
+    "st_j": _by_lead("mV", 1),
+    "st_j_mm": _by_lead("mm", 10),
+    "st_60": _by_lead("mV", 1.5),
+    "st_60_mm": _by_lead("mm", 15),
+    "r": _by_lead("mV", 10),
+    "s": _by_lead("mV", -5),
+    "rhythm": {
+        "value": None,
+        "unit": None,
+        "probability": None,
+        "reason": "The model that answered does not assess the rhythm.",
+    },
+}
+
+_MEASURED_EXAMPLE: dict[str, Any] = {**READING_EXAMPLE, "measurements": MEASUREMENTS_EXAMPLE}
 
 RECORD_EXAMPLE: dict[str, Any] = {
     "rate": 500.0,
@@ -76,6 +122,32 @@ SHEET_EXAMPLE: dict[str, Any] = {
 }
 
 
+def _age(value: object) -> object:
+    try:
+        age = float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        age = None
+    if age is None or not AGES[0] <= age <= AGES[1]:
+        raise PydanticCustomError("age", "Age must be a number of years, 0-120.")
+    return age
+
+
+def _sex(value: object) -> object:
+    word = plain_word(str(value)) if isinstance(value, str | int) else None
+    if word not in SEXES:
+        raise PydanticCustomError("sex", 'Sex must be "male" or 1, "female" or 0.')
+    return SEXES[word]
+
+
+class Person(BaseModel):
+    """Whose ECG it is, as far as that is known: the limits of ST elevation in V2 and V3 rest on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    age: Annotated[float, BeforeValidator(_age)] | None = Field(default=None, description="Years, 0-120.")
+    sex: Annotated[Sex, BeforeValidator(_sex)] | None = Field(default=None, description="`male` or `female`.")
+
+
 class HeartPrediction(Prediction):
     """The leading finding."""
 
@@ -93,6 +165,57 @@ class Finding(Part):
     probability: Probability = Field(description="Calibrated probability by itself, 0-1.")
     threshold: Probability = Field(description="Present from this probability on, 0-1; chosen on validation.")
     present: bool = Field(description="Whether the probability reaches the threshold.")
+
+
+class Measurement(Part):
+    """A figure measured on the signal itself, whatever the model says."""
+
+    value: float | None = Field(description="What was measured; null where it can't be.", examples=[92.0])
+    unit: str = Field(description="Its unit.", examples=["ms"])
+    reason: str | None = Field(default=None, description="Why it can't be measured, else null.", examples=[None])
+
+
+class LeadMeasurement(Part):
+    """A figure measured in each lead."""
+
+    value: dict[str, float | None] | None = Field(
+        description="By lead; null for a lead, or as a whole, where it can't be measured."
+    )
+    unit: str = Field(description="Its unit.", examples=["mV"])
+    reason: str | None = Field(default=None, description="Why it can't be measured, else null.", examples=[None])
+
+
+class Rhythm(Part):
+    """The rhythm, outside the five classes."""
+
+    value: str | None = Field(default=None, description="Name of the rhythm; null where it isn't told.")
+    unit: None = Field(default=None, description="A rhythm has none.")
+    probability: Probability | None = Field(default=None, description="Calibrated probability of that rhythm, 0-1.")
+    reason: str | None = Field(default=None, description="Why the rhythm isn't told, else null.", examples=[None])
+
+
+class HeartMeasurements(Part):
+    """What was measured on the signal. Levels and amplitudes are relative to the onset of QRS."""
+
+    rate: Measurement = Field(description="Mean ventricular rate.")
+    rr_variation: Measurement = Field(
+        description="How irregular the beats are: the usual change from one interval to the next, in per cent of the "
+        "mean interval."
+    )
+    longest_rr: Measurement = Field(description="The longest interval between two beats.")
+    pr: Measurement = Field(description="From the onset of P to that of QRS.")
+    qrs: Measurement = Field(description="Duration of QRS, earliest onset to latest end in any lead.")
+    qt: Measurement = Field(description="From the onset of QRS to the end of T.")
+    qtc_bazett: Measurement = Field(description="QT divided by the square root of the mean RR interval in seconds.")
+    qtc_fridericia: Measurement = Field(description="QT divided by the cube root of the mean RR interval in seconds.")
+    axis: Measurement = Field(description="Axis of QRS in the frontal plane, -180 to 180.")
+    st_j: LeadMeasurement = Field(description="Level at the J point.")
+    st_j_mm: LeadMeasurement = Field(description="The same at 10 mm/mV.")
+    st_60: LeadMeasurement = Field(description="Level 60 ms after the J point.")
+    st_60_mm: LeadMeasurement = Field(description="The same at 10 mm/mV.")
+    r: LeadMeasurement = Field(description="Amplitude of the highest positive wave of QRS, 0 where there is none.")
+    s: LeadMeasurement = Field(description="Amplitude of the deepest negative wave of QRS, 0 where there is none.")
+    rhythm: Rhythm = Field(description="The rhythm with its probability.")
 
 
 class RecordSummary(Part):
@@ -133,17 +256,31 @@ class HeartReading(Reading):
     """What the electrocardiogram shows. The classes are not exclusive."""
 
     prediction: HeartPrediction = Field(
-        description="The leading finding; Normal only where no abnormal finding reaches its threshold."
+        description="The leading finding; Normal only where Normal reaches its threshold, no other finding does, no "
+        "alert stands and the input is accepted. Where nothing is settled, the gravest class that isn't excluded."
     )
-    severity: Severity = Field(description="The gravest severity among the findings present.")
+    severity: Severity = Field(
+        description="The gravest severity among the findings present; `uncertain` where nothing is settled."
+    )
     staging: Staging = Field(description="What an ECG can say.")
-    treatment_options: tuple[str, ...] = Field(description="Options to discuss with a clinician.")
+    treatment_options: tuple[str, ...] = Field(
+        description="Options to discuss with a clinician, of the leading finding; those of another one that is more "
+        "urgent stand first, under its name."
+    )
     urgency: Urgency = Field(description="How soon to act, and what to do.")
     probabilities: tuple[ClassProbability, ...] = Field(
         min_length=5, max_length=5, description="Every class in index order, each 0-1 by itself."
     )
     findings: tuple[Finding, ...] = Field(
         min_length=5, max_length=5, description="Every class with its threshold and whether it is reached."
+    )
+    urgency_from: str = Field(
+        description="Name of the finding or of the alert that sets the urgency; it may be another than the one that "
+        "leads.",
+        examples=["Myocardial Infarction"],
+    )
+    measurements: HeartMeasurements | None = Field(
+        default=None, description="What was measured on the signal; null in demo mode and where nothing was read."
     )
     record: RecordSummary | None = Field(
         default=None, description="What of a record was read; null for a picture and in demo mode."
@@ -159,8 +296,12 @@ class HeartAnswer(AnswerContext, HeartReading):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                answer_example("heart_image", {**READING_EXAMPLE, "sheet": SHEET_EXAMPLE}),
-                answer_example("heart_record", {**READING_EXAMPLE, "record": RECORD_EXAMPLE}),
+                answer_example(
+                    "heart_image", {**READING_EXAMPLE, "measurements": MEASUREMENTS_EXAMPLE, "sheet": SHEET_EXAMPLE}
+                ),
+                answer_example(
+                    "heart_record", {**READING_EXAMPLE, "measurements": MEASUREMENTS_EXAMPLE, "record": RECORD_EXAMPLE}
+                ),
             ]
         }
     )

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from app.dependencies import PredictionsDep, UploadedPicture, UploadedRecord, admit
+from app.dependencies import PredictionsDep, UploadedRecord, UploadedSheet, admit
 from app.openapi import PICTURE_RESPONSES, RECORD_RESPONSES
-from app.uploads import PICTURE_FORM, RECORD_FORM
+from app.uploads import HEART_FORM, RECORD_FORM
 from models.diagnoses.heart import HEART_IMAGE, HEART_RECORD
 from schemas.heart import HeartAnswer
 
@@ -14,16 +14,16 @@ router = APIRouter(tags=["pictures"])
 @router.post(
     HEART_IMAGE.path,
     responses=PICTURE_RESPONSES,
-    openapi_extra=PICTURE_FORM.body,
+    openapi_extra=HEART_FORM.body,
     dependencies=[admit(HEART_IMAGE)],
 )
-async def analyze_heart(picture: UploadedPicture, predictions: PredictionsDep) -> HeartAnswer:
+async def analyze_heart(sheet: UploadedSheet, predictions: PredictionsDep) -> HeartAnswer:
     """What the picture of a 12-lead ECG sheet shows, out of five classes that may occur together.
 
     The traces are read off the sheet: 3 x 4, 6 x 2 or 12 x 1 leads, printed or photographed; `sheet` in the answer
     tells what was found.
     """
-    return HeartAnswer.compose(*await predictions.read(HEART_IMAGE, picture))
+    return HeartAnswer.compose(*await predictions.read(HEART_IMAGE, sheet))
 
 
 @router.post(

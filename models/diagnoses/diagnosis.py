@@ -29,9 +29,10 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     `name` is that of its bundle and of its answers' `model`, `path` where it is asked, `health_name` its name in
     /health, `title` what people call it. `reads` is its kind of input. `interpret` turns the outputs of a network for
     one input, and what was sent, into the clinical half of an answer, and raises `ValueError` where it can't;
-    `describe` adds what was seen while the input was prepared. `sample` is the fixed answer of the demo mode, if there
-    is one, `judge` says whether an input is like the training data, `knowledge` holds the texts, and `example` is
-    something that may be sent.
+    `describe` adds what was seen while the input was prepared, and `settle` comes last: it takes back what of the
+    reading an input of that reliability, or what was seen, doesn't settle (`models.diagnoses.settling`). `sample` is
+    the fixed answer of the demo mode, if there is one, `judge` says whether an input is like the training data,
+    `knowledge` holds the texts, and `example` is something that may be sent.
     `check_bundle` raises `ValueError` for a bundle that can't be interpreted for reasons of the diagnosis's own.
     """
 
@@ -46,6 +47,7 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     knowledge: Document
     example: Callable[[], SentT]
     describe: Callable[[ReadingT, PreparedT], ReadingT] = lambda reading, _: reading
+    settle: Callable[[ReadingT, Metadata, Reliability], ReadingT] = lambda reading, _, __: reading
     check_bundle: Callable[[Metadata], None] = lambda _: None
 
     def check(self, metadata: Metadata) -> None:

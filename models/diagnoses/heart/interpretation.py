@@ -1,22 +1,44 @@
-"""What a 12-lead ECG shows: findings that may occur together.
+"""What a 12-lead ECG shows: findings that may occur together, alerts that were measured, and what of it is settled.
 
 A class is present where its probability reaches its threshold. `prediction` is the most probable abnormal finding
-present; with none present it is the most probable class, so an ECG that resembles nothing well is not called Normal
-for want of a better name. Severity and urgency are those of the gravest finding named, and treatment options are
-listed for each, the gravest first.
+present. Normal is named only where it is present itself, no other finding is, no alert stands and the input is
+accepted; in all other cases nothing is settled (`models.diagnoses.settling`). The urgency is that of the most urgent
+among the findings present and the alerts, and the answer says which one that is.
 """
 
-from models.diagnoses.heart.knowledge import heart_knowledge
-from models.diagnoses.probabilities import gravity, most_probable, name_classes, percent, threshold_of
-from models.preprocessing.ecg_record import EcgWindows
-from models.preprocessing.ecg_sheet.preparation import ReadSheet, leads_shown
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from models.diagnoses.heart.knowledge import HeartClass, heart_knowledge
+from models.diagnoses.heart.measured import MeasuredRecord, MeasuredSheet
+from models.diagnoses.probabilities import gravity, name_classes, percent, threshold_of
+from models.diagnoses.settling import Weighed, settle
+from models.preprocessing.ecg_sheet.preparation import leads_shown
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
+from schemas.common import Alert, Reliability, Severity, Urgency, UrgencyColor
 from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading, RecordSummary, SheetSummary
 
 _KNOWLEDGE = heart_knowledge()
+_CLASSES: Mapping[str, HeartClass] = {known.code: known for known in _KNOWLEDGE.classes}
 _SAMPLE = HeartReading.model_validate(READING_EXAMPLE)
 _NORMAL = "NORM"
+_NOT_SETTLED = "Not settled: {} not excluded"
+_URGENCIES: tuple[UrgencyColor, ...] = ("green", "yellow", "orange", "red")
+_SEVERITY_OF_ALERTS: Mapping[UrgencyColor, Severity] = {
+    "green": "low",
+    "yellow": "moderate",
+    "orange": "high",
+    "red": "critical",
+}
+
+
+class _Voice(NamedTuple):
+    """A finding or an alert that has something to say: its name, how urgent it is, and its options."""
+
+    name: str
+    urgency: Urgency
+    options: tuple[str, ...]
 
 
 def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
@@ -25,52 +47,39 @@ def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
     Raises `ValueError` where the bundle's classes are not the contract's.
     """
     named = name_classes(outputs[PROBABILITIES], metadata, _KNOWLEDGE.classes)
-    thresholds = [threshold_of(each.code, metadata, default=_KNOWLEDGE.default_threshold.value) for each in named]
-    present = [each.probability >= threshold for each, threshold in zip(named, thresholds, strict=True)]
-    abnormal = [each for each, found in zip(named, present, strict=True) if found and each.code != _NORMAL]
-    leading = most_probable(abnormal or named)
-    told = sorted(
-        (_KNOWLEDGE.classes[each.class_id] for each in abnormal or [leading]),
-        key=lambda known: gravity(known.severity),
-        reverse=True,
-    )
+    findings = []
+    for each in named:
+        threshold = threshold_of(each.code, metadata, default=_KNOWLEDGE.default_threshold.value)
+        present = each.probability >= threshold
+        findings.append(
+            Finding(code=each.code, name=each.name, probability=each.probability, threshold=threshold, present=present)
+        )
     return HeartReading(
-        prediction=HeartPrediction(
-            class_id=leading.class_id,
-            code=leading.code,
-            name=leading.name,
-            confidence=leading.probability,
-            confidence_percent=percent(leading.probability),
-        ),
-        severity=told[0].severity,
-        staging=_KNOWLEDGE.classes[leading.class_id].staging.value,
-        treatment_options=tuple(dict.fromkeys(option for known in told for option in known.treatment_options.value)),
-        urgency=told[0].urgency.value,
         probabilities=named,
-        findings=tuple(
-            Finding(code=each.code, name=each.name, probability=each.probability, threshold=threshold, present=found)
-            for each, threshold, found in zip(named, thresholds, present, strict=True)
-        ),
+        findings=tuple(findings),
+        not_assessed=_KNOWLEDGE.not_assessed.value,
+        **_say(findings),
     )
 
 
-def describe_record(reading: HeartReading, windows: EcgWindows) -> HeartReading:
-    """The reading with what of the record was read."""
-    record = windows.record
+def describe_record(reading: HeartReading, record: MeasuredRecord) -> HeartReading:
+    """The reading with what of the record was read, what was measured on it, and the alerts this raises."""
+    windows = record.windows
     summary = RecordSummary(
-        rate=record.rate,
-        seconds=round(record.seconds, 3),
+        rate=windows.record.rate,
+        seconds=round(windows.record.seconds, 3),
         windows=len(windows.tensors),
-        derived_leads=record.derived_leads,
+        derived_leads=windows.record.derived_leads,
         flat_leads=windows.flat_leads,
-        calibrated=record.calibrated,
+        calibrated=windows.record.calibrated,
     )
-    return reading.model_copy(update={"record": summary})
+    return reading.model_copy(update={"record": summary, "measurements": record.measurements, "alerts": record.alerts})
 
 
-def describe_sheet(reading: HeartReading, sheet: ReadSheet) -> HeartReading:
-    """The reading with what of the sheet was read; unchanged where nothing was."""
-    found = sheet.reading
+def describe_sheet(reading: HeartReading, sheet: MeasuredSheet) -> HeartReading:
+    """The reading with what of the sheet was read, what was measured on it, and the alerts this raises; unchanged where
+    nothing was read."""
+    found = sheet.sheet.reading
     if found is None:
         return reading
     summary = SheetSummary(
@@ -80,9 +89,98 @@ def describe_sheet(reading: HeartReading, sheet: ReadSheet) -> HeartReading:
         gain=found.gain,
         leads=leads_shown(found),
     )
-    return reading.model_copy(update={"sheet": summary})
+    return reading.model_copy(update={"sheet": summary, "measurements": sheet.measurements, "alerts": sheet.alerts})
+
+
+def conclude(reading: HeartReading, _: Metadata, reliability: Reliability) -> HeartReading:
+    """What of the reading stands beside its alerts and for an input of that reliability.
+
+    Where nothing was read at all the probabilities are of an empty sheet, so they raise no urgency.
+    """
+    if reliability.accepted and not reading.alerts:
+        return reading
+    read = reading.record is not None or reading.sheet is not None
+    said = _say(reading.findings, reading.alerts, accepted=reliability.accepted, read=read)
+    return reading.model_copy(update=said)
 
 
 def sample() -> HeartReading:
     """The fixed answer of the demo mode, the contract's example."""
     return _SAMPLE
+
+
+def _say(
+    findings: Sequence[Finding], alerts: Sequence[Alert] = (), *, accepted: bool = True, read: bool = True
+) -> dict[str, Any]:
+    """The fields of a reading that name something and say what to do."""
+    verdict = settle(
+        [
+            Weighed(each.code, each.probability, each.threshold, _CLASSES[each.code].severity, each.code == _NORMAL)
+            for each in findings
+        ],
+        excluded_below=_KNOWLEDGE.excluded_below.value,
+        suspected=_KNOWLEDGE.suspects(alert.name for alert in alerts),
+        alarmed=bool(alerts),
+        accepted=accepted,
+    )
+    leading = next(each for each in findings if each.code == verdict.code)
+    known = _CLASSES[verdict.code]
+    others = [each for each in findings if read and each.present and each.code not in (_NORMAL, verdict.code)]
+    if verdict.settled:
+        first = _Voice(known.name, known.urgency.value, known.treatment_options.value)
+        severity = max((known.severity, *_severities(others, alerts)), key=gravity)
+    else:
+        first = _unsettled(known)
+        severity = "uncertain"
+        if read and leading.present:
+            others = [leading, *others]
+    urgent = max([first, *_of_alerts(alerts), *_of_findings(others)], key=_urgency)
+    labelled = () if urgent is first else tuple(f"{urgent.name}: {option}" for option in urgent.options)
+    return {
+        "prediction": HeartPrediction(
+            class_id=_KNOWLEDGE.classes.index(known),
+            code=verdict.code,
+            settled=verdict.settled,
+            name=first.name,
+            confidence=leading.probability,
+            confidence_percent=percent(leading.probability),
+        ),
+        "severity": severity,
+        "staging": _staging(known, settled=verdict.settled, accepted=accepted),
+        "treatment_options": tuple(dict.fromkeys((*labelled, *first.options))),
+        "urgency": urgent.urgency,
+        "urgency_from": urgent.name,
+    }
+
+
+def _staging(known: HeartClass, *, settled: bool, accepted: bool) -> Any:
+    if settled:
+        return known.staging.value
+    texts = _KNOWLEDGE.not_settled
+    return texts.read.value if accepted else texts.not_relied_upon.value
+
+
+def _unsettled(known: HeartClass) -> _Voice:
+    texts = _KNOWLEDGE.not_settled
+    urgency = texts.critical if known.severity == "critical" else texts.other
+    options = known.settled_by.value if known.settled_by else ()
+    return _Voice(_NOT_SETTLED.format(known.name), urgency.value, options)
+
+
+def _severities(findings: Sequence[Finding], alerts: Sequence[Alert]) -> list[Severity]:
+    return [_CLASSES[each.code].severity for each in findings] + [
+        _SEVERITY_OF_ALERTS[alert.urgency.color] for alert in alerts
+    ]
+
+
+def _of_alerts(alerts: Sequence[Alert]) -> list[_Voice]:
+    return [_Voice(alert.name, alert.urgency, (alert.urgency.action,)) for alert in alerts]
+
+
+def _of_findings(findings: Sequence[Finding]) -> list[_Voice]:
+    known = sorted((_CLASSES[each.code] for each in findings), key=lambda each: gravity(each.severity), reverse=True)
+    return [_Voice(each.name, each.urgency.value, each.treatment_options.value) for each in known]
+
+
+def _urgency(voice: _Voice) -> int:
+    return _URGENCIES.index(voice.urgency.color)

@@ -1,5 +1,6 @@
 """The texts of both ECG routes."""
 
+from collections.abc import Iterable
 from functools import cache
 
 from models.diagnoses.knowledge import Document, Sourced, load
@@ -7,7 +8,8 @@ from schemas.common import Part, Probability, Severity, Staging, Urgency
 
 
 class HeartClass(Part):
-    """What an ECG may show."""
+    """What an ECG may show. `settled_by` says what would settle it where it is not excluded; empty of the normal one,
+    which is never named then."""
 
     code: str
     name: str
@@ -15,13 +17,34 @@ class HeartClass(Part):
     staging: Sourced[Staging]
     urgency: Sourced[Urgency]
     treatment_options: Sourced[tuple[str, ...]]
+    settled_by: Sourced[tuple[str, ...]] | None = None
+
+
+class NotSettled(Part):
+    """What is said where nothing is settled: the stage, where the ECG was read and where it can't be relied upon; how
+    soon to act on a critical class that isn't excluded, and on another."""
+
+    read: Sourced[Staging]
+    not_relied_upon: Sourced[Staging]
+    critical: Sourced[Urgency]
+    other: Sourced[Urgency]
 
 
 class HeartKnowledge(Document):
-    """heart.yaml, classes in index order."""
+    """knowledge.yaml, classes in index order.
+
+    A class whose probability is below `excluded_below` times its threshold counts as excluded.
+    """
 
     default_threshold: Sourced[Probability]
+    excluded_below: Sourced[Probability]
+    not_settled: NotSettled
+    not_assessed: Sourced[tuple[str, ...]]
     classes: tuple[HeartClass, ...]
+
+    def suspects(self, alerts: Iterable[str]) -> set[str]:
+        """The codes of the classes that the alerts of these names speak for."""
+        return set()
 
 
 @cache

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from models.diagnoses.heart import interpretation as heart
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.probabilities import gravity
-from schemas.heart import HeartReading
+from schemas.common import Alert, Reliability, Urgency
+from schemas.heart import RECORD_EXAMPLE, HeartReading, RecordSummary
 from tests import contract
 from tests.models.serving.metadata import make_metadata
 
 CODES = ("NORM", "MI", "STTC", "CD", "HYP")
+READ = RecordSummary.model_validate(RECORD_EXAMPLE)
+UNREAD = Reliability(accepted=False, reason="The picture shows no lines.")
 CLASSES = dict(zip(CODES, heart_knowledge().classes, strict=True))
 
 
@@ -43,15 +46,29 @@ def test_the_gravest_of_several_findings_sets_severity_urgency_and_the_first_opt
     assert reading.staging == CLASSES["STTC"].staging.value
     assert reading.severity == "critical"
     assert reading.urgency == CLASSES["MI"].urgency.value
-    expected = CLASSES["MI"].treatment_options.value + CLASSES["STTC"].treatment_options.value
-    assert reading.treatment_options == expected
+    assert reading.urgency_from == "Myocardial Infarction"
+    graver = tuple(f"Myocardial Infarction: {option}" for option in CLASSES["MI"].treatment_options.value)
+    assert reading.treatment_options == graver + CLASSES["STTC"].treatment_options.value
 
 
 def test_normal_is_not_answered_for_want_of_a_better_name() -> None:
     reading = read(0.1, 0.05, 0.05, 0.4, 0.05)
     assert not any(finding.present for finding in reading.findings)
-    assert reading.prediction.name == "Conduction Disturbance"
-    assert reading.severity == "moderate"
+    assert reading.prediction.name == "Not settled: Conduction Disturbance not excluded"
+    assert (reading.prediction.code, reading.prediction.settled) == ("CD", False)
+    assert reading.prediction.confidence == pytest.approx(0.4)
+    assert (reading.severity, reading.urgency_from) == ("uncertain", reading.prediction.name)
+    settled_by = CLASSES["CD"].settled_by
+    assert settled_by
+    assert reading.treatment_options == settled_by.value
+
+
+def test_of_what_is_not_excluded_the_gravest_is_named() -> None:
+    reading = read(0.45, 0.26, 0.4, 0.05, 0.05)
+    assert reading.prediction.name == "Not settled: Myocardial Infarction not excluded"
+    assert reading.prediction.class_id == 1
+    assert reading.prediction.confidence == pytest.approx(0.26)
+    assert reading.urgency.color == "orange"
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=5), st.lists(st.floats(0, 1), min_size=5, max_size=5))
@@ -63,8 +80,8 @@ def test_findings_prediction_and_severity_agree(values: list[float], thresholds:
     if abnormal:
         assert reading.prediction.name != "Normal"
         assert reading.prediction.confidence == max(finding.probability for finding in abnormal)
-    gravest = max((gravity(CLASSES[finding.code].severity) for finding in abnormal), default=0)
-    assert gravity(reading.severity) >= gravest
+        gravest = max(gravity(CLASSES[finding.code].severity) for finding in abnormal)
+        assert gravity(reading.severity) >= gravest
 
 
 def test_the_sample_is_the_contracts_example() -> None:
@@ -78,3 +95,50 @@ def test_the_sample_is_the_contracts_example() -> None:
 def test_a_bundle_with_other_classes_is_refused() -> None:
     with pytest.raises(ValueError, match="the contract has NORM, MI, STTC, CD, HYP"):
         heart.interpret({"probabilities": np.zeros(5, dtype=np.float32)}, make_metadata("heart_record", CODES[::-1]))
+
+
+ALERT = Alert(
+    name="A measured sign",
+    evidence="V2 0.4 mV",
+    urgency=Urgency(timeline="Emergency - Now", action="Call an ambulance", color="red"),
+    source="a guideline",
+)
+chances = st.lists(st.floats(0, 1), min_size=5, max_size=5)
+
+
+@given(chances, chances, st.booleans(), st.booleans())
+def test_whatever_a_network_says_names_tell_the_truth(
+    values: list[float], thresholds: list[float], accepted: bool, alarmed: bool
+) -> None:
+    """Normal, healthy and green only with positive evidence and nothing against it; texts only under their own name."""
+    metadata = make_metadata("heart_record", CODES, **dict(zip(CODES, thresholds, strict=True)))
+    seen = heart.interpret({"probabilities": np.array(values, dtype=np.float32)}, metadata)
+    seen = seen.model_copy(update={"alerts": (ALERT,) if alarmed else (), "record": READ})
+    reading = heart.conclude(seen, metadata, Reliability(accepted=accepted, reason=None if accepted else "noise"))
+    present = {finding.code for finding in reading.findings if finding.present}
+    prediction = reading.prediction
+    if not accepted or alarmed or present != {"NORM"}:
+        assert prediction.code != "NORM"
+        assert reading.severity not in ("healthy", "low")
+        assert reading.urgency.color != "green"
+        assert not set(reading.treatment_options) & set(CLASSES["NORM"].treatment_options.value)
+    assert prediction.settled == (accepted and bool(present) and (present != {"NORM"} or not alarmed))
+    assert prediction.settled == (prediction.name == CLASSES[prediction.code].name)
+    assert (reading.severity == "uncertain") == (not prediction.settled)
+    assert prediction.settled or prediction.name == f"Not settled: {CLASSES[prediction.code].name} not excluded"
+    assert prediction.confidence == reading.probabilities[prediction.class_id].probability
+    assert not alarmed or reading.urgency.color == "red"
+    for code in {*CODES} - {prediction.code}:  # another finding's texts stand under its name
+        others = set(CLASSES[code].treatment_options.value) - set(CLASSES[prediction.code].treatment_options.value)
+        assert not set(reading.treatment_options) & others
+    if any(CLASSES[code].urgency.value.color == "red" for code in present):
+        assert reading.urgency.color == "red"
+    if reading.urgency_from != prediction.name:
+        assert reading.treatment_options[0].startswith(f"{reading.urgency_from}: ")
+
+
+def test_where_nothing_could_be_read_nothing_is_excluded_and_no_emergency_made_of_an_empty_sheet() -> None:
+    unread = heart.conclude(read(0.1, 0.9, 0.1, 0.1, 0.1), make_metadata("heart_image", CODES), UNREAD)
+    assert unread.prediction.name == "Not settled: Myocardial Infarction not excluded"
+    assert (unread.severity, unread.urgency.color, unread.staging.stage) == ("uncertain", "orange", "Not settled")
+    assert "relied upon" in unread.staging.description
