@@ -6,6 +6,7 @@ can cost; strict checks alone were chosen over decoding in processes that can be
 most a second of one core.
 """
 
+import struct
 from collections.abc import Callable, Mapping
 
 from models.preprocessing import bmp_structure, jpeg_structure, png_structure, tiff_structure, webp_structure
@@ -13,6 +14,7 @@ from models.preprocessing.picture_format import (
     PictureFormat,
     PictureTooLargeError,
     Structure,
+    damaged,
 )
 
 _WALKS: Mapping[PictureFormat, Callable[[bytes], Structure]] = {
@@ -29,7 +31,10 @@ def walk(data: bytes, picture_format: PictureFormat, *, max_pixels: int) -> Stru
 
     Raises `PictureTooLargeError`, `UnreadablePictureError` or `UnsupportedFormatError`.
     """
-    structure = _WALKS[picture_format](data)
+    try:
+        structure = _WALKS[picture_format](data)
+    except (struct.error, IndexError) as error:  # the file ends within a header
+        raise damaged(picture_format) from error
     width, height = structure.size
     if width * height > max_pixels:
         raise PictureTooLargeError(

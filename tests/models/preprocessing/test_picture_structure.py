@@ -51,6 +51,18 @@ def _with_chunks(chunks: bytes) -> bytes:
     return file[:33] + chunks + file[33:]
 
 
+@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+def test_a_file_that_ends_anywhere_is_read_or_refused(picture_format: str) -> None:
+    whole = encode(plain((90, 120, 60), 24), picture_format)
+    refused = 0
+    for length in range(1, len(whole)):
+        try:
+            decode(whole[:length], max_pixels=LARGE)
+        except PictureError:
+            refused += 1
+    assert refused > len(whole) * 0.5
+
+
 def test_scans_are_counted() -> None:
     jpeg_structure.walk(_scans(jpeg_structure.MAX_SCANS))
     with pytest.raises(UnreadablePictureError, match="more segments, scans or padding than any program writes"):
