@@ -13,7 +13,7 @@ from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
 from models.diagnoses.catalogue import Catalogue
-from models.memory import give_back_large_blocks, stay_small
+from models.memory import stay_small
 from models.serving.loading import BundleLoader
 from models.serving.registry import ModelRegistry
 
@@ -44,7 +44,6 @@ def make_lifespan(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-        give_back_large_blocks()
         registry = ModelRegistry(
             loader or start_loading(settings),
             queue_size=settings.queue_size,

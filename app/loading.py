@@ -4,6 +4,7 @@ import logging
 
 from app.settings import PREFIX, Settings, SettingsError
 from models.diagnoses.catalogue import DIAGNOSES, own_names
+from models.memory import keep_heaps_small
 from models.serving.loading import BundleLoader, MakeNetwork, why_unreadable
 
 logger = logging.getLogger("medidiagnose.models")
@@ -16,6 +17,7 @@ def start_loading(settings: Settings, *, make_network: MakeNetwork | None = None
     asked for or demo mode is off, unless demo mode was asked for: nobody who meant to serve a model may find samples
     answered in its place.
     """
+    keep_heaps_small()
     names = [diagnosis.name for diagnosis in DIAGNOSES]
     if _needs_models(settings) and (reason := why_unreadable(settings.bundles, [*names, *own_names(settings.bundles)])):
         raise SettingsError(

@@ -15,10 +15,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 import psutil
 from PIL import Image
-from models.memory import give_back_large_blocks
+from models.memory import keep_heaps_small
 
 if sys.argv[1] == "given back":
-    give_back_large_blocks()
+    keep_heaps_small()
 
 def work(number):
     half = Image.new("RGB", (6000, 6000), (number, 2, 3)).reduce(2)
@@ -31,18 +31,48 @@ with ThreadPoolExecutor(2) as pool:
     print((psutil.Process().memory_info().rss - before) >> 20)
 """
 
+HEAPS = """
+import re, sys
+from threading import Barrier, Thread
+from models.memory import keep_heaps_small
 
-def _left_behind(how: str) -> int:
-    """Megabytes that a process of its own still holds after many large pictures."""
+if sys.argv[1] == "given back":
+    keep_heaps_small()
+together = Barrier(9)
+
+def work():
+    block = bytearray(100_000)
+    together.wait()
+    together.wait()
+
+for _ in range(8):
+    Thread(target=work).start()
+together.wait()
+starts = re.findall(r"^([0-9a-f]+)-[0-9a-f]+ rw-p 00000000 00:00 0 *$", open("/proc/self/maps").read(), re.M)
+print(sum(int(start, 16) % (64 << 20) == 0 for start in starts))
+together.wait()
+"""
+
+
+def _measured(program: str, how: str) -> int:
+    """What a process of its own prints."""
     run = subprocess.run(
-        [sys.executable, "-c", WORK, how], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program, how], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     return int(run.stdout)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told")
 def test_freed_blocks_of_a_picture_are_given_back() -> None:
-    assert 2 * _left_behind("given back") < _left_behind("kept")
+    """By the megabytes that are left after many large pictures."""
+    assert 2 * _measured(WORK, "given back") < _measured(WORK, "kept")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told")
+def test_threads_share_their_heaps() -> None:
+    """By the blocks of 64 MB in which glibc lays out a further heap."""
+    assert _measured(HEAPS, "given back") <= 1
+    assert _measured(HEAPS, "kept") >= 4
 
 
 @pytest.mark.anyio
