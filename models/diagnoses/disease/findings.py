@@ -7,6 +7,8 @@ from itertools import groupby
 
 from models.diagnoses.disease.measurements import in_words
 from models.diagnoses.disease.negation import Status, negation
+from models.diagnoses.disease.patient import Patient
+from models.diagnoses.disease.reading import Measurement, Span, Word
 from models.diagnoses.disease.vocabulary import Phrase, Tolerance, Vocabulary, plain, vocabulary
 from models.diagnoses.disease.words import BOUNDARY, sentences
 
@@ -23,13 +25,22 @@ _SEPARATORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Symptoms by their vocabulary names, in the order they were named: `present`, `absent`; entries not understood
-    as they were sent, with the nearest names as `suggestions`."""
+    """Symptoms by their vocabulary names, in the order they were named: `present`, `absent`, those of the `past`, of
+    an `other_person`, and `hypothetical` ones; entries and pieces of the text not understood, as they were sent
+    (`unrecognized`), with the nearest names as `suggestions`. Of the text alone: each piece that matters (`spans`), its
+    `measurements`, its `sentences` word by word, and the `patient` as it tells."""
 
     present: tuple[str, ...]
     absent: tuple[str, ...] = ()
     unrecognized: tuple[str, ...] = ()
     suggestions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    past: tuple[str, ...] = ()
+    other_person: tuple[str, ...] = ()
+    hypothetical: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    sentences: tuple[tuple[Word, ...], ...] = ()
+    patient: Patient = field(default_factory=Patient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,11 @@ _REFERRED: tuple[tuple[Sex, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """Age in years, 0-120, and sex, each None where unknown."""
+    """Age in years, 0-120, sex, and completed weeks of pregnancy, each None where unknown."""
 
     age: float | None = None
     sex: Sex | None = None
+    pregnant_weeks: float | None = None
 
 
 def describe(text: str) -> Patient:
