@@ -15,7 +15,7 @@ _KEPT = 32 << 20
 """Bytes that the heap of a thread may keep at its end."""
 
 _LOOKS_SECONDS = 0.5
-_GROWN = 1.03
+_MOVED = 1.03
 _STATM = Path("/proc/self/statm")
 _ARENAS = 2
 """Heaps that the threads share. With one for each thread, each kept what its own worst hour had left in pieces: 2,500
@@ -52,17 +52,19 @@ def _call(name: str, *arguments: int) -> None:
 
 
 async def stay_small(in_progress: Callable[[], int]) -> None:
-    """Give memory back whenever nothing is in progress and the process holds `_GROWN` times what it did last time.
+    """Give memory back whenever nothing is in progress and the process holds `_MOVED` times what it did last time, or
+    as much less.
 
     To be run as a task. What a busy minute leaves in pieces goes back in the next quiet second; usual traffic, which
-    takes what it took before, is not slowed. Does nothing where /proc is not there.
+    takes what it took before, is not slowed. That it holds less says that the last time came in the midst of
+    something: what that left is still there. Does nothing where /proc is not there.
     """
-    least = _resident()
-    while least:
+    last = _resident()
+    while last:
         await asyncio.sleep(_LOOKS_SECONDS)
-        if not in_progress() and _resident() > _GROWN * least:
+        if not in_progress() and not last / _MOVED <= _resident() <= last * _MOVED:
             await asyncio.to_thread(give_memory_back)
-            least = _resident()
+            last = _resident()
 
 
 def _resident() -> int:
