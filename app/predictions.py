@@ -62,7 +62,7 @@ class Predictions:
         if self.settings.reject_unreliable and not reliability.accepted:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
         metadata = prediction.metadata
-        reading = diagnosis.describe(diagnosis.interpret(prediction.outputs, metadata, sent), prepared)
+        reading = diagnosis.describe(diagnosis.interpret(prediction.outputs, metadata, sent), prepared, prediction)
         model = ModelInfo(name=diagnosis.name, version=metadata.version, precision=metadata.precision)
         return diagnosis.settle(reading, metadata, reliability), self._context(model, reliability)
 

@@ -23,9 +23,9 @@ def ecg(seconds: float = 10, rate: float = 100, *, seed: int = 0) -> NDArray[np.
     return np.stack([leads[lead] for lead in LEADS], axis=1)
 
 
-def counts_of(millivolts: NDArray[np.float64]) -> NDArray[np.int64]:
+def counts_of(millivolts: NDArray[np.floating]) -> NDArray[np.int64]:
     """Converter units at 1000 a millivolt."""
-    return np.rint(millivolts * GAIN).astype(np.int64)
+    return np.rint(np.asarray(millivolts, np.float64) * GAIN).astype(np.int64)
 
 
 def header_of(

@@ -46,7 +46,7 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     judge: Callable[[Prediction, PreparedT], Reliability]
     knowledge: Document
     example: Callable[[], SentT]
-    describe: Callable[[ReadingT, PreparedT], ReadingT] = lambda reading, _: reading
+    describe: Callable[[ReadingT, PreparedT, Prediction], ReadingT] = lambda reading, _, __: reading
     settle: Callable[[ReadingT, Metadata, Reliability], ReadingT] = lambda reading, _, __: reading
     check_bundle: Callable[[Metadata], None] = lambda _: None
 

@@ -25,14 +25,17 @@ def judge_sheet(_: Prediction, sheet: ReadSheet) -> Reliability:
     return Reliability(accepted=False, reason=f"{sheet.fault} Don't rely on the answer.")
 
 
-def judge_record(prediction: Prediction, windows: EcgWindows) -> Reliability:
-    """As a picture; a record with leads that show nothing is not accepted either, however usual the rest looks."""
+def judge_record(prediction: Prediction, windows: EcgWindows, fault: str | None) -> Reliability:
+    """As a picture; a record with leads that show nothing is not accepted either, however usual the rest looks, nor one
+    with a `fault` that was measured."""
     if windows.flat_leads:
         leads = ", ".join(windows.flat_leads)
         return Reliability(
             accepted=False,
             reason=f"No signal in {leads}: check the electrodes and record the ECG again; don't rely on the answer.",
         )
+    if fault is not None:
+        return Reliability(accepted=False, reason=f"{fault} Don't rely on the answer.")
     return _by_novelty(prediction, "record")
 
 

@@ -89,12 +89,13 @@ class Record:
 class EcgWindows:
     """What a network reads of a record: `tensors` is (windows, samples, leads) float32, band-passed millivolts.
 
-    In at least one window each of `flat_leads` has no signal.
+    `stretches` are the places of the windows in the record. In at least one window each of `flat_leads` has no signal.
     """
 
     tensors: Float32Array
     record: Record
     flat_leads: tuple[Lead, ...]
+    stretches: tuple[slice, ...]
 
 
 def preprocess(header: bytes, signal: bytes, spec: SignalPreprocessing) -> EcgWindows:
@@ -162,6 +163,7 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
         tensors=np.stack(tensors),
         record=record,
         flat_leads=tuple(lead for lead in spec.leads if any(lead in flat[index] for index in sound)),
+        stretches=tuple(slice(int(starts[index]), int(starts[index]) + length) for index in sound),
     )
 
 

@@ -16,6 +16,7 @@ from models.serving.bundle import BundleError, Metadata
 from schemas.common import Problem
 from schemas.heart import HeartAnswer
 from tests.contract import HEART, type_departures
+from tests.ecgs import made_up
 from tests.fake_bundle import check_metadata, make_bundle, make_metadata
 from tests.records import counts_of, ecg, header_of, record, record_files, signal_of
 from tests.service import serving
@@ -101,7 +102,7 @@ async def test_the_answer_to_a_longer_record_is_the_mean_of_its_windows(service:
 
 
 async def test_one_window_unlike_the_training_data_is_enough_to_doubt_a_record(service: httpx.AsyncClient) -> None:
-    counts = counts_of(np.concatenate([ecg(), ecg() * 8]))
+    counts = counts_of(np.concatenate([ecg(), ecg() * 3.5]))
     body = await analyze(service, (header_of(counts), signal_of(counts)))
     assert body["reliability"]["accepted"] is False
     assert body["reliability"]["reason"].startswith("The record is unlike")
@@ -204,3 +205,72 @@ def test_a_bundle_that_prepares_another_kind_of_input_is_refused() -> None:
     ):
         with pytest.raises(BundleError, match=f"Bundle {name}: this diagnosis does not read"):
             check_metadata(_metadata(name, preprocessing=preprocessing))
+
+
+def _elevated() -> tuple[bytes, bytes]:
+    counts = counts_of(made_up("gaussian", st={"V2": 0.22, "V3": 0.22}, noise=0.01).signal)
+    return header_of(counts, rate=500), signal_of(counts)
+
+
+async def test_st_elevation_is_told_whatever_the_model_says(service: httpx.AsyncClient) -> None:
+    body = await analyze(service, _elevated())
+    (alert,) = body["alerts"]
+    assert (alert["name"], alert["urgency"]["color"]) == ("ST elevation", "red")
+    assert "V2 +0.2" in alert["evidence"]
+    assert alert["source"].startswith("Thygesen")
+    assert (body["urgency"], body["severity"] != "healthy") == (alert["urgency"], True)
+    assert body["urgency_from"] in ("ST elevation", "Myocardial Infarction")
+
+
+@pytest.mark.parametrize(
+    ("said", "alerts"),
+    [({"sex": "female"}, 1), ({"age": "61", "sex": "1"}, 0), ({"age": "30", "sex": "Male"}, 0), ({"age": " "}, 1)],
+)
+async def test_age_and_sex_move_the_limits_of_v2_and_v3(
+    service: httpx.AsyncClient, said: dict[str, str], alerts: int
+) -> None:
+    counts = counts_of(made_up("ramps", st={"V2": 0.19, "V3": 0.19}, noise=0.005).signal)
+    sent = record_files((header_of(counts, rate=500), signal_of(counts)))
+    answer = await service.post(PATH, files=sent, data=said)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["alerts"]) == alerts
+
+
+@pytest.mark.parametrize(
+    ("said", "field"), [({"age": "old"}, "age"), ({"age": "nan"}, "age"), ({"age": "-1"}, "age"), ({"sex": "2"}, "sex")]
+)
+async def test_an_age_or_a_sex_that_is_none_is_refused(
+    service: httpx.AsyncClient, said: dict[str, str], field: str
+) -> None:
+    answer = await service.post(PATH, files=record_files(), data=said)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert field in answer.json()["detail"].lower()
+
+
+async def test_every_measurement_has_a_value_a_unit_and_a_reason(service: httpx.AsyncClient) -> None:
+    counts = counts_of(made_up("gaussian", rate=66, noise=0.01).signal)
+    measurements = (await analyze(service, (header_of(counts, rate=500), signal_of(counts))))["measurements"]
+    assert all({"value", "unit", "reason"} <= figure.keys() for figure in measurements.values())
+    assert measurements["rate"]["value"] == pytest.approx(66, abs=2)
+    assert measurements["st_j"]["value"].keys() == measurements["r"]["value"].keys() == set(LEADS)
+    assert measurements["rhythm"]["value"] is None
+    spikes = (await analyze(service, record()))["measurements"]
+    assert (spikes["qt"]["value"], spikes["qt"]["reason"] is not None) == (None, True)
+
+
+async def test_a_gain_that_no_heart_has_and_noise_are_told(service: httpx.AsyncClient) -> None:
+    signal = made_up("gaussian", noise=0.01).signal
+    large = await analyze(service, (header_of(counts_of(5 * signal), rate=500), signal_of(counts_of(5 * signal))))
+    assert "check gain and units" in large["reliability"]["reason"]
+    assert (large["reliability"]["accepted"], large["prediction"]["settled"]) == (False, False)
+    noisy = counts_of(signal + np.random.default_rng(0).normal(0, 0.3, signal.shape))
+    shaken = await analyze(service, (header_of(noisy, rate=500), signal_of(noisy)))
+    assert "Noise" in shaken["reliability"]["reason"]
+    assert shaken["reliability"]["accepted"] is False
+
+
+async def test_st_elevation_in_one_window_of_a_long_record_is_told(service: httpx.AsyncClient) -> None:
+    calm = [made_up("gaussian", seed=seed, noise=0.01).signal for seed in range(2)]
+    counts = counts_of(np.concatenate([*calm, made_up("gaussian", st={"II": 0.3, "aVF": 0.3}).signal]))
+    body = await analyze(service, (header_of(counts, rate=500), signal_of(counts)))
+    assert [alert["name"] for alert in body["alerts"]] == ["ST elevation"]

@@ -9,13 +9,17 @@ among the findings present and the alerts, and the answer says which one that is
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from models.diagnoses.heart.figures import Figures
 from models.diagnoses.heart.knowledge import HeartClass, heart_knowledge
 from models.diagnoses.heart.measured import MeasuredRecord, MeasuredSheet
+from models.diagnoses.heart.measurements import tell
+from models.diagnoses.heart.rhythm import tell_rhythm
 from models.diagnoses.probabilities import gravity, name_classes, percent, threshold_of
 from models.diagnoses.settling import Weighed, settle
 from models.preprocessing.ecg_sheet.preparation import leads_shown
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
+from models.serving.registry import Prediction
 from schemas.common import Alert, Reliability, Severity, Urgency, UrgencyColor
 from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReading, RecordSummary, SheetSummary
 
@@ -62,7 +66,7 @@ def interpret(outputs: Outputs, metadata: Metadata) -> HeartReading:
     )
 
 
-def describe_record(reading: HeartReading, record: MeasuredRecord) -> HeartReading:
+def describe_record(reading: HeartReading, record: MeasuredRecord, prediction: Prediction) -> HeartReading:
     """The reading with what of the record was read, what was measured on it, and the alerts this raises."""
     windows = record.windows
     summary = RecordSummary(
@@ -73,10 +77,11 @@ def describe_record(reading: HeartReading, record: MeasuredRecord) -> HeartReadi
         flat_leads=windows.flat_leads,
         calibrated=windows.record.calibrated,
     )
-    return reading.model_copy(update={"record": summary, "measurements": record.measurements, "alerts": record.alerts})
+    measured = _measured(reading, record.figures, record.alerts, prediction)
+    return reading.model_copy(update={"record": summary, **measured})
 
 
-def describe_sheet(reading: HeartReading, sheet: MeasuredSheet) -> HeartReading:
+def describe_sheet(reading: HeartReading, sheet: MeasuredSheet, prediction: Prediction) -> HeartReading:
     """The reading with what of the sheet was read, what was measured on it, and the alerts this raises; unchanged where
     nothing was read."""
     found = sheet.sheet.reading
@@ -89,17 +94,18 @@ def describe_sheet(reading: HeartReading, sheet: MeasuredSheet) -> HeartReading:
         gain=found.gain,
         leads=leads_shown(found),
     )
-    return reading.model_copy(update={"sheet": summary, "measurements": sheet.measurements, "alerts": sheet.alerts})
+    measured = _measured(reading, sheet.figures, sheet.alerts, prediction) if sheet.figures else {}
+    return reading.model_copy(update={"sheet": summary, **measured})
 
 
 def conclude(reading: HeartReading, _: Metadata, reliability: Reliability) -> HeartReading:
     """What of the reading stands beside its alerts and for an input of that reliability.
 
-    Where nothing was read at all the probabilities are of an empty sheet, so they raise no urgency.
+    Where nothing could be measured the probabilities are of no heart's traces, so they raise no urgency.
     """
     if reliability.accepted and not reading.alerts:
         return reading
-    read = reading.record is not None or reading.sheet is not None
+    read = reading.measurements is not None
     said = _say(reading.findings, reading.alerts, accepted=reliability.accepted, read=read)
     return reading.model_copy(update=said)
 
@@ -107,6 +113,15 @@ def conclude(reading: HeartReading, _: Metadata, reliability: Reliability) -> He
 def sample() -> HeartReading:
     """The fixed answer of the demo mode, the contract's example."""
     return _SAMPLE
+
+
+def _measured(
+    reading: HeartReading, figures: Figures, alerts: tuple[Alert, ...], prediction: Prediction
+) -> dict[str, Any]:
+    """The fields of a reading that were measured, and what is then left to assess."""
+    rhythm = tell_rhythm(prediction.outputs, prediction.metadata, figures)
+    left = reading.not_assessed if rhythm.value else (*reading.not_assessed, _KNOWLEDGE.rhythm_not_assessed.value)
+    return {"measurements": tell(figures, rhythm), "alerts": alerts, "not_assessed": left}
 
 
 def _say(

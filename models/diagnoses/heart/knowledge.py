@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Literal
 
 from models.diagnoses.knowledge import Document, Sourced, load
 from schemas.common import Part, Probability, Severity, Staging, Urgency
@@ -18,6 +19,68 @@ class HeartClass(Part):
     urgency: Sourced[Urgency]
     treatment_options: Sourced[tuple[str, ...]]
     settled_by: Sourced[tuple[str, ...]] | None = None
+
+
+class StLimits(Part):
+    """mV at the J point from which ST is elevated: in V2 and V3 by age and sex, and in all other leads."""
+
+    others: float
+    women: float
+    men_from_40: float
+    men_under_40: float
+
+
+class Rule(Part):
+    """A danger sign: its name, the class it speaks for, and how urgent it is."""
+
+    name: str
+    suspects: str
+    urgency: Sourced[Urgency]
+
+
+class ElevationRule(Rule):
+    """ST elevation in two contiguous leads."""
+
+    limits: Sourced[StLimits]
+
+
+class DepressionRule(Rule):
+    """ST depression, mV."""
+
+    depression: Sourced[float]
+
+
+class FigureRule(Rule):
+    """A figure below or above a limit, in the unit of its measurement; the source of the urgency has the limit too."""
+
+    figure: Literal["rate", "longest", "qtc_fridericia", "qrs"]
+    below: float | None = None
+    above: float | None = None
+
+
+class Imitators(Part):
+    """What may look like an infarction, with the figures that speak for it."""
+
+    wide_qrs: str
+    hypertrophy: str
+    early_repolarisation: str
+
+
+class AlertRules(Part):
+    """The rules of alerts; the tolerances, mV, are by how far a level has to pass a limit."""
+
+    tolerance_of_records: Sourced[float]
+    tolerance_of_sheets: Sourced[float]
+    st_elevation: ElevationRule
+    posterior: DepressionRule
+    widespread_depression: DepressionRule
+    imitators: Sourced[Imitators]
+    figures: tuple[FigureRule, ...]
+
+    @property
+    def all(self) -> tuple[Rule, ...]:
+        """Every rule."""
+        return self.st_elevation, self.posterior, self.widespread_depression, *self.figures
 
 
 class NotSettled(Part):
@@ -40,11 +103,18 @@ class HeartKnowledge(Document):
     excluded_below: Sourced[Probability]
     not_settled: NotSettled
     not_assessed: Sourced[tuple[str, ...]]
+    rhythm_not_assessed: Sourced[str]
     classes: tuple[HeartClass, ...]
+    alerts: AlertRules
 
     def suspects(self, alerts: Iterable[str]) -> set[str]:
         """The codes of the classes that the alerts of these names speak for."""
-        return set()
+        names = set(alerts)
+        return {rule.suspects for rule in self.alerts.all if rule.name in names} if names else set()
+
+    def cite(self, source: str) -> str:
+        """The citations of the keys of a `source`."""
+        return "; ".join(self.sources[key] for key in source.split(", "))
 
 
 @cache

@@ -11,12 +11,12 @@ from models.diagnoses.heart import interpretation as heart
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.probabilities import gravity
 from schemas.common import Alert, Reliability, Urgency
-from schemas.heart import RECORD_EXAMPLE, HeartReading, RecordSummary
+from schemas.heart import MEASUREMENTS_EXAMPLE, HeartMeasurements, HeartReading
 from tests import contract
 from tests.models.serving.metadata import make_metadata
 
 CODES = ("NORM", "MI", "STTC", "CD", "HYP")
-READ = RecordSummary.model_validate(RECORD_EXAMPLE)
+MEASURED = HeartMeasurements.model_validate(MEASUREMENTS_EXAMPLE)
 UNREAD = Reliability(accepted=False, reason="The picture shows no lines.")
 CLASSES = dict(zip(CODES, heart_knowledge().classes, strict=True))
 
@@ -113,7 +113,7 @@ def test_whatever_a_network_says_names_tell_the_truth(
     """Normal, healthy and green only with positive evidence and nothing against it; texts only under their own name."""
     metadata = make_metadata("heart_record", CODES, **dict(zip(CODES, thresholds, strict=True)))
     seen = heart.interpret({"probabilities": np.array(values, dtype=np.float32)}, metadata)
-    seen = seen.model_copy(update={"alerts": (ALERT,) if alarmed else (), "record": READ})
+    seen = seen.model_copy(update={"alerts": (ALERT,) if alarmed else (), "measurements": MEASURED})
     reading = heart.conclude(seen, metadata, Reliability(accepted=accepted, reason=None if accepted else "noise"))
     present = {finding.code for finding in reading.findings if finding.present}
     prediction = reading.prediction
