@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from models.diagnoses.disease.interpretation import NoKnownSymptomError
+from models.diagnoses.disease.knowledge import disease_knowledge
 from models.preprocessing import wfdb
 from models.preprocessing.picture import (
     PictureError,
@@ -37,6 +38,8 @@ class ServiceError(HTTPException):
     title: ClassVar[str]
     advice: ClassVar[str]
     default_headers: ClassVar[Mapping[str, str]] = {}
+    safety: ClassVar[str] = ""
+    """A sentence that `error` carries behind the title."""
     kind: ClassVar[str]
     """Its name in `type`, in metrics and in the log, such as `no-image`."""
 
@@ -153,6 +156,14 @@ class InvalidRequestError(ServiceError):
     advice = "The request has missing or invalid values; `errors` names each."
 
 
+class NothingUnderstoodError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Nothing understood"
+    advice = (
+        "No symptom that is present was understood. Say it in other words; GET /symptoms lists those that are known."
+    )
+    safety = disease_knowledge().advice.safety.value
+
+
 class UnreliableImageError(ServiceError):
     status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unreliable image"
     advice = "The picture is unlike those the model learned from, so it is not read."
@@ -241,7 +252,7 @@ _OF_MODELS: Mapping[type[Exception], type[ServiceError]] = {
     ShuttingDownError: ModelUnavailableError,
     ModelNotReadyError: ModelUnavailableError,
     LoadUnderWayError: ReloadUnderWayError,
-    NoKnownSymptomError: InvalidRequestError,
+    NoKnownSymptomError: NothingUnderstoodError,
 }
 _OF_THE_FRAMEWORK: Mapping[int, type[ServiceError]] = {
     HTTPStatus.BAD_REQUEST: InvalidRequestError,
@@ -338,7 +349,7 @@ def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
 
 def _problem(error: type[ServiceError], detail: str, request_id: str, fields: tuple[FieldProblem, ...] = ()) -> Problem:
     return Problem(
-        error=error.title,
+        error=f"{error.title}. {error.safety}" if error.safety else error.title,
         type=f"/problems/{error.kind}",
         title=error.title,
         status=error.status,

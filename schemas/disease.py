@@ -66,6 +66,8 @@ READING_EXAMPLE: dict[str, Any] = {
     "suggestions": {},
     "symptoms_absent": [],
     "red_flags": [],
+    "cannot_miss": [],
+    "contradictions": [],
     "urgency": {
         "timeline": "Soon - Within a few days",
         "action": "Arrange to see a doctor in the next few days",
@@ -92,7 +94,7 @@ def _symptom(value: object) -> str:
 
 
 def _symptom_list(value: object, info: ValidationInfo) -> object:
-    if value == () and str(info.data.get("text", "")).strip():
+    if value in ((), []) and str(info.data.get("text", "")).strip():
         return value
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("symptoms", 'Send the symptoms as a list, such as ["fever", "cough"].')
@@ -155,13 +157,13 @@ class DiseaseRequest(BaseModel):
     )
     symptoms: Annotated[
         tuple[Symptom, ...],
-        Field(json_schema_extra={"minItems": 1, "maxItems": MAX_SYMPTOMS}),
+        Field(json_schema_extra={"maxItems": MAX_SYMPTOMS}),
         BeforeValidator(_symptom_list),
         AfterValidator(_without_repetitions),
     ] = Field(
         default_factory=tuple,
         validate_default=True,
-        description="1 to 100 symptoms of at most 100 characters each; may be left out where there is a text.",
+        description="1 to 100 symptoms of at most 100 characters each; may be empty or left out where there is a text.",
     )
     age: Annotated[
         float | None,
@@ -197,8 +199,16 @@ class RedFlag(Part):
     """A combination of symptoms that calls for urgent care, whatever the likeliest disease."""
 
     name: str = Field(description="What it may point to.", examples=["Possible meningitis"])
-    symptoms: tuple[str, ...] = Field(description="The symptoms that raised it.")
+    symptoms: tuple[str, ...] = Field(description="The symptoms that raised it; empty where words of the text did.")
+    words: str | None = Field(default=None, description="The words of the text that raised it, else null.")
     urgency: Urgency = Field(description="How soon to act, and what to do.")
+    source: str = Field(default="", description="What names it a danger.")
+
+
+class CannotMiss(RankedDisease):
+    """A dangerous disease worth ruling out."""
+
+    tell: str = Field(description="What would tell, and should be asked for or looked at.")
 
 
 class PatientDetails(Part):
@@ -220,7 +230,16 @@ class DiseaseReading(Reading):
         default_factory=dict, description="For each entry not understood, the nearest known symptoms."
     )
     red_flags: tuple[RedFlag, ...] = Field(default=(), description="Where the symptoms together call for urgent care.")
-    urgency: Urgency = Field(description="The gravest urgency of the red flags and of the diseases that are likely.")
+    cannot_miss: tuple[CannotMiss, ...] = Field(
+        default=(), description="Emergencies that are not excluded, the likeliest first, with what would tell."
+    )
+    contradictions: tuple[str, ...] = Field(
+        default=(), description="What was told that cannot be true together; it never lowers the urgency."
+    )
+    urgency: Urgency = Field(
+        description="The gravest of the red flags, of the diseases that are likely, and of what all diseases that are "
+        "so urgent have together."
+    )
     recommendations: tuple[str, ...] = Field(min_length=1, description="Advice, the most important first.")
     patient: PatientDetails = Field(
         default_factory=PatientDetails, description="Age and sex that the answer took into account."

@@ -239,8 +239,11 @@ async def test_422_json_out_of_physiological_range(client: httpx.AsyncClient, fi
 
 async def test_422_no_known_symptom(client: httpx.AsyncClient) -> None:
     answer = await client.post("/predict-disease", json={"symptoms": ["heddakke", "qwertyuiop"]})
-    problem = assert_problem(answer, 422, "Invalid request")
+    problem = Problem.model_validate_json(answer.content)
+    assert (answer.status_code, problem.title) == (422, "Nothing understood")
     assert "headache" in problem.detail
+    for told in (problem.error, problem.detail):
+        assert "call your local emergency number now" in told
 
 
 @pytest.mark.parametrize(

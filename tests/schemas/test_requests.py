@@ -181,7 +181,8 @@ def test_symptoms_are_refused_with_a_sentence(symptoms: object, message: str) ->
 
 def test_a_description_may_stand_for_the_list() -> None:
     assert DiseaseRequest.model_validate({"text": "A bad cough."}).symptoms == ()
-    assert refusals(DiseaseRequest, {"text": "A bad cough.", "symptoms": []}) == ["Send 1 to 100 symptoms; 0 arrived."]
+    assert DiseaseRequest.model_validate({"text": "A bad cough.", "symptoms": []}).symptoms == ()
+    assert refusals(DiseaseRequest, {"text": " ", "symptoms": []}) == ["Send 1 to 100 symptoms; 0 arrived."]
 
 
 @pytest.mark.parametrize(

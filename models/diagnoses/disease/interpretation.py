@@ -1,20 +1,24 @@
 """Symptoms to diseases: what was understood, how urgent it is, and which diseases explain it best."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.diagnoses.disease import features, findings, red_flags
 from models.diagnoses.disease.findings import Findings
-from models.diagnoses.disease.knowledge import RedFlagRule, UrgencyLevel, disease_knowledge
+from models.diagnoses.disease.knowledge import UrgencyLevel, disease_knowledge
 from models.diagnoses.disease.patient import Patient, describe
+from models.diagnoses.disease.red_flags import Raised
 from models.diagnoses.disease.vocabulary import vocabulary
 from models.diagnoses.probabilities import DECIMALS, percent
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
 from schemas.disease import (
     REQUEST_EXAMPLE,
+    CannotMiss,
     DiseasePrediction,
     DiseaseReading,
     DiseaseRequest,
@@ -26,10 +30,16 @@ from schemas.disease import (
 _KNOWLEDGE = disease_knowledge()
 _LEVELS = tuple(_KNOWLEDGE.urgencies)
 _RANKED = 5
+_MOST_TO_RULE_OUT = 5
+_REASSURING: frozenset[UrgencyLevel] = frozenset({"routine", "self_care"})
+_PARTS_OF_A_SEX: Mapping[str, frozenset[str]] = {
+    "female": frozenset(vocabulary().parts["women and pregnancy"]),
+    "male": frozenset({"testicle pain", "testicle swelling", "erection problems"}),
+}
 
 
 class NoKnownSymptomError(ValueError):
-    """No symptom sent is known and present; the message suggests what to send."""
+    """No symptom sent is known and present, nor any danger; the message suggests what to send, and whom to call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +48,31 @@ class Case:
 
     findings: Findings
     patient: Patient
-    red_flags: tuple[tuple[RedFlagRule, tuple[str, ...]], ...]
+    red_flags: tuple[Raised, ...] = ()
 
     @property
     def values(self) -> dict[str, float | None]:
-        """What the model reads, by feature name."""
-        return features.values_of(self.findings, self.patient)
+        """What the model reads, by feature name. A sex that the symptoms contradict is left out."""
+        patient = replace(self.patient, sex=None) if self.contradictions else self.patient
+        return features.values_of(self.findings, patient)
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """The sentence about symptoms or dangers that only the other sex has."""
+        if self.patient.sex is None:
+            return ()
+        other = "male" if self.patient.sex == "female" else "female"
+        named = [name for name in self.findings.present if name in _PARTS_OF_A_SEX[other]]
+        named += [each.rule.name.lower() for each in self.red_flags if each.rule.sex == other]
+        if not named:
+            return ()
+        sentence = _KNOWLEDGE.advice.contradiction.value
+        return (sentence.format(sex=self.patient.sex, told=", ".join(dict.fromkeys(named))),)
+
+    @property
+    def understood_whole(self) -> bool:
+        """Whether nothing that was sent remains unread."""
+        return bool(self.findings.present) and not self.findings.unrecognized
 
 
 def known_symptoms() -> tuple[str, ...]:
@@ -57,16 +86,20 @@ def symptoms_by_body_part() -> dict[str, tuple[str, ...]]:
 
 
 def understand(request: DiseaseRequest) -> Case:
-    """Find symptoms, age and sex in a request; what is sent as a field counts before what `text` says.
+    """Find dangers, symptoms, age and sex in a request; what is sent as a field counts before what `text` says.
 
-    Raises `NoKnownSymptomError` where no symptom is understood, or all are absent.
+    Raises `NoKnownSymptomError` where no symptom and no danger is understood, or all are absent.
     """
     found = findings.read(request.symptoms, request.text)
-    if not found.present:
-        raise NoKnownSymptomError(_none_present(found) if found.absent else _none_known(found))
     described = describe(request.text) if request.text else Patient()
     patient = Patient(age=request.age if request.age is not None else described.age, sex=request.sex or described.sex)
-    return Case(found, patient, tuple(red_flags.raised(found.present, patient)))
+    told = "\n".join(filter(None, (request.text, *(f"{entry}." for entry in request.symptoms))))
+    raised = tuple(red_flags.raised(found.present, patient, told))
+    if not found.present and not raised:
+        reason = _none_present(found) if found.absent else _none_known(found)
+        raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
+    meant = [name for each in raised for name in each.rule.means]
+    return Case(_with(found, meant), patient, raised)
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:
@@ -76,13 +109,17 @@ def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReadin
     """
     probabilities = outputs[PROBABILITIES]
     leading = np.argpartition(-probabilities, _RANKED - 1)[:_RANKED]
-    order = leading[np.argsort(-probabilities[leading], kind="stable")].tolist()
-    ranking = tuple(
-        RankedDisease(disease=metadata.classes[place], probability=round(float(probabilities[place]), DECIMALS))
-        for place in order
+    ranking = _ranked(probabilities, metadata.classes, leading[np.argsort(-probabilities[leading], kind="stable")])
+    shares = _shares(metadata.classes) @ probabilities
+    level = _urgency(case, ranking, dict(zip(_LEVELS, np.cumsum(shares).tolist(), strict=True)))
+    grave = _graver(metadata.classes)
+    near = grave[np.argsort(-probabilities[grave], kind="stable")[:_MOST_TO_RULE_OUT]]
+    dangerous = tuple(
+        each
+        for each in _ranked(probabilities, metadata.classes, near)
+        if each.probability >= _KNOWLEDGE.rule_out_from.value
     )
-    level = _urgency(case, ranking)
-    return _reading(case, ranking, level, _advice(case, ranking[0], level))
+    return _reading(case, ranking, level, dangerous)
 
 
 def check_bundle(metadata: Metadata) -> None:
@@ -102,53 +139,129 @@ def example() -> Case:
 def sample(case: Case) -> DiseaseReading:
     """The fixed ranking of the demo mode with the request's own symptoms and red flags."""
     fixed = _KNOWLEDGE.sample.value
-    level = _urgency(case, fixed.ranking)
+    level = _urgency(case, fixed.ranking, {})
+    reading = _reading(case, fixed.ranking, level, ())
     advice = (_KNOWLEDGE.advice.red_flag.value,) if case.red_flags else ()
-    return _reading(case, fixed.ranking, level, (*advice, *fixed.recommendations))
+    return reading.model_copy(update={"recommendations": (*advice, *fixed.recommendations)})
+
+
+def _with(found: Findings, meant: list[str]) -> Findings:
+    """Findings with the symptoms that dangers mean; what is told as a danger is not absent."""
+    if not (more := [name for name in dict.fromkeys(meant) if name not in found.present]):
+        return found
+    absent = tuple(name for name in found.absent if name not in more)
+    return replace(found, present=(*found.present, *more), absent=absent)
+
+
+def _ranked(
+    probabilities: NDArray[np.float32], classes: tuple[str, ...], places: NDArray[np.intp]
+) -> tuple[RankedDisease, ...]:
+    return tuple(
+        RankedDisease(disease=classes[place], probability=round(float(probabilities[place]), DECIMALS))
+        for place in places.tolist()
+    )
+
+
+@cache
+def _shares(classes: tuple[str, ...]) -> NDArray[np.float32]:
+    """(levels, diseases): 1 where a disease has that urgency."""
+    urgencies = [_KNOWLEDGE.diseases.value[name].urgency for name in classes]
+    return np.array([[urgency == level for urgency in urgencies] for level in _LEVELS], np.float32)
+
+
+def emergency_share(classes: tuple[str, ...]) -> NDArray[np.float32]:
+    """(diseases,): 1 where a disease is an emergency; its product with the probabilities is their chance together."""
+    share: NDArray[np.float32] = _shares(classes)[0]
+    return share
+
+
+@cache
+def _graver(classes: tuple[str, ...]) -> NDArray[np.intp]:
+    """The places of the diseases that are emergencies."""
+    return np.flatnonzero(emergency_share(classes))
 
 
 def _reading(
-    case: Case, ranking: tuple[RankedDisease, ...], level: UrgencyLevel, advice: tuple[str, ...]
+    case: Case, ranking: tuple[RankedDisease, ...], level: UrgencyLevel, dangerous: tuple[RankedDisease, ...]
 ) -> DiseaseReading:
-    first = ranking[0]
+    advice = _KNOWLEDGE.advice
+    settled = bool(case.findings.present) and (case.understood_whole or level not in _REASSURING)
+    if not settled:
+        level = min(level, "soon", key=_LEVELS.index)
+    unread = advice.unread.value.format(words=", ".join(case.findings.unrecognized[:5]))
     return DiseaseReading(
-        prediction=DiseasePrediction(
-            code=first.disease,
-            disease=first.disease,
-            confidence=first.probability,
-            confidence_percent=percent(first.probability),
-        ),
+        prediction=_prediction(case, ranking, dangerous, settled=settled),
         top_predictions=ranking,
         symptoms_analyzed=case.findings.present,
         symptoms_absent=case.findings.absent,
         symptoms_unrecognized=case.findings.unrecognized,
         suggestions=case.findings.suggestions,
         red_flags=tuple(
-            RedFlag(name=rule.name, symptoms=symptoms, urgency=_KNOWLEDGE.urgencies[rule.urgency].value)
-            for rule, symptoms in case.red_flags
+            RedFlag(
+                name=each.rule.name,
+                symptoms=each.symptoms,
+                words=each.words,
+                urgency=_KNOWLEDGE.urgencies[each.rule.urgency].value,
+                source=red_flags.citation(each.rule),
+            )
+            for each in case.red_flags
         ),
+        cannot_miss=tuple(
+            CannotMiss(**each.model_dump(), tell=_KNOWLEDGE.rule_out.value[each.disease]) for each in dangerous
+        ),
+        contradictions=case.contradictions,
         urgency=_KNOWLEDGE.urgencies[level].value,
-        recommendations=advice,
+        recommendations=_advice(case, ranking[0], level, settled=settled),
+        not_assessed=(unread,) if case.findings.unrecognized else (),
         patient=PatientDetails(age=case.patient.age, sex=case.patient.sex),
     )
 
 
-def _urgency(case: Case, ranking: tuple[RankedDisease, ...]) -> UrgencyLevel:
-    """The gravest of the red flags, the leading disease, and every disease that is probable enough."""
+def _prediction(
+    case: Case, ranking: tuple[RankedDisease, ...], dangerous: tuple[RankedDisease, ...], *, settled: bool
+) -> DiseasePrediction:
+    """The most probable disease; where nothing is settled the gravest that is not excluded, or the danger."""
+    first = ranking[0]
+    if settled:
+        named, name = first, first.disease
+    else:
+        named = dangerous[0] if dangerous else min(ranking, key=_gravity)
+        subject = named.disease if case.findings.present or not case.red_flags else case.red_flags[0].rule.name
+        name = f"Not settled: {subject} not excluded"
+    return DiseasePrediction(
+        code=named.disease,
+        disease=name,
+        settled=settled,
+        confidence=named.probability,
+        confidence_percent=percent(named.probability),
+    )
+
+
+def _gravity(disease: RankedDisease) -> int:
+    return _LEVELS.index(_KNOWLEDGE.diseases.value[disease.disease].urgency)
+
+
+def _urgency(case: Case, ranking: tuple[RankedDisease, ...], at_least: Mapping[UrgencyLevel, float]) -> UrgencyLevel:
+    """The gravest of the red flags, the leading disease, every disease that is probable enough, and what all diseases
+    that are at least so urgent have together (`at_least`, 0-1)."""
     likely = [
         _KNOWLEDGE.diseases.value[disease.disease].urgency
         for place, disease in enumerate(ranking)
-        if place == 0 or disease.probability >= _KNOWLEDGE.urgent_from.value
+        if (place == 0 and case.findings.present) or disease.probability >= _KNOWLEDGE.urgent_from.value
     ]
-    return min([*likely, *(rule.urgency for rule, _ in case.red_flags)], key=_LEVELS.index)
+    together = [level for level, limit in _KNOWLEDGE.together_from.value.items() if at_least.get(level, 0.0) >= limit]
+    raised = [each.rule.urgency for each in case.red_flags]
+    return min([*likely, *together, *raised], key=_LEVELS.index, default="soon")
 
 
-def _advice(case: Case, first: RankedDisease, level: UrgencyLevel) -> tuple[str, ...]:
+def _advice(case: Case, first: RankedDisease, level: UrgencyLevel, *, settled: bool) -> tuple[str, ...]:
     advice = _KNOWLEDGE.advice
+    group = _KNOWLEDGE.groups[_KNOWLEDGE.diseases.value[first.disease].group].value if case.findings.present else ()
     return (
-        *((advice.red_flag.value,) if any(rule.urgency == "emergency" for rule, _ in case.red_flags) else ()),
+        *((advice.red_flag.value,) if any(each.rule.urgency == "emergency" for each in case.red_flags) else ()),
         _KNOWLEDGE.urgencies[level].value.action,
-        *_KNOWLEDGE.groups[_KNOWLEDGE.diseases.value[first.disease].group].value,
+        *(() if settled else (advice.unsettled.value, advice.safety.value)),
+        *group,
         *((advice.uncertain.value,) if first.probability < _KNOWLEDGE.uncertain_below.value else ()),
         advice.monitor.value,
     )

@@ -33,6 +33,10 @@ class DiseaseAdvice(Part):
     uncertain: Sourced[str]
     monitor: Sourced[str]
     red_flag: Sourced[str]
+    safety: Sourced[str]
+    unsettled: Sourced[str]
+    unread: Sourced[str]
+    contradiction: Sourced[str]
 
 
 class DiseaseKnowledge(Document):
@@ -40,10 +44,13 @@ class DiseaseKnowledge(Document):
 
     urgencies: dict[UrgencyLevel, Sourced[Urgency]]
     urgent_from: Sourced[Probability]
+    together_from: Sourced[dict[UrgencyLevel, Probability]]
+    rule_out_from: Sourced[Probability]
     uncertain_below: Sourced[Probability]
     advice: DiseaseAdvice
     groups: dict[str, Sourced[tuple[str, ...]]]
     diseases: Sourced[dict[str, DiseaseCare]]
+    rule_out: Sourced[dict[str, str]]
     sample: Sourced[DiseaseSample]
 
     @model_validator(mode="after")
@@ -52,27 +59,61 @@ class DiseaseKnowledge(Document):
             raise ValueError(f"`urgencies` must be {', '.join(get_args(UrgencyLevel))}, in that order.")
         if missing := {care.group for care in self.diseases.value.values()} ^ set(self.groups):
             raise ValueError(f"groups without advice, or without a disease: {', '.join(sorted(missing))}")
+        emergencies = {name for name, care in self.diseases.value.items() if care.urgency == "emergency"}
+        if missing := emergencies ^ set(self.rule_out.value):
+            raise ValueError(f"`rule_out` is of the emergencies and of no others: {', '.join(sorted(missing))}")
         return self
 
 
 class RedFlagRule(Part):
-    """Holds where each group of `all_of` has a present symptom, `unless` has none, and age (years) and sex fit. An age
-    that is not known fits, unless it `must_be_known`."""
+    """Holds where each group of `all_of` has a present symptom and neither `unless` has one nor the text a class of
+    `unless_said`, or where a line of `said` holds in the text (`models.diagnoses.disease.phrases`); and where age
+    (years) fits. An age that is not known fits, unless it `must_be_known`: then the lines of `said` name it themselves.
+
+    `fires` are texts that raise the rule, `silent` near ones that don't; `means` are the symptoms that its words say,
+    `sex` is whom it concerns and bars nobody.
+    """
 
     name: str
     source: str
     urgency: UrgencyLevel
-    all_of: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    all_of: tuple[tuple[str, ...], ...] = ()
     unless: tuple[str, ...] = ()
+    unless_said: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    means: tuple[str, ...] = ()
     age: tuple[float, float] | None = None
     age_must_be_known: bool = False
     sex: Literal["female", "male"] | None = None
+    fires: tuple[str, ...] = Field(min_length=2)
+    silent: tuple[str, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> Self:
+        if not self.all_of and not self.said:
+            raise ValueError(f"{self.name}: neither `all_of` nor `said`.")
+        return self
 
 
 class RedFlagKnowledge(Document):
     """red_flags.yaml."""
 
     rules: tuple[RedFlagRule, ...] = Field(min_length=1)
+
+
+class DangerWords(Document):
+    """danger_words.yaml: words and phrases by class, and classes that are made of others or known from elsewhere."""
+
+    same: Sourced[dict[str, str]]
+    fillers: Sourced[tuple[str, ...]]
+    history: Sourced[tuple[str, ...]]
+    measured: Sourced[tuple[str, ...]]
+    known: Sourced[tuple[str, ...]]
+    masks: Sourced[tuple[str, ...]]
+    denying: Sourced[tuple[str, ...]]
+    ordinary: Sourced[tuple[str, ...]]
+    classes: Sourced[dict[str, tuple[str, ...]]]
+    composed: Sourced[dict[str, tuple[str, ...]]]
 
 
 class SymptomKnowledge(Document):
@@ -115,8 +156,14 @@ def symptom_knowledge() -> SymptomKnowledge:
 
 @cache
 def red_flag_knowledge() -> RedFlagKnowledge:
-    """The combinations of symptoms that call for urgent care."""
+    """The dangers that call for care at once."""
     return load(__name__, "red_flags.yaml", RedFlagKnowledge)
+
+
+@cache
+def danger_words() -> DangerWords:
+    """The words that dangers are told in."""
+    return load(__name__, "danger_words.yaml", DangerWords)
 
 
 @cache

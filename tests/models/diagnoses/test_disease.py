@@ -120,6 +120,55 @@ def test_only_absent_symptoms_are_refused() -> None:
         disease.understand(DiseaseRequest.model_validate({"symptoms": ["no fever"], "text": "No cough."}))
 
 
+def test_a_refusal_says_whom_to_call() -> None:
+    with pytest.raises(disease.NoKnownSymptomError) as caught:
+        disease.understand(DiseaseRequest(text="qqq zzz"))
+    assert disease_knowledge().advice.safety.value in str(caught.value)
+
+
+def test_a_danger_alone_is_answered_and_settles_nothing() -> None:
+    reading = ask(text="burnt my face with hot oil")
+    assert [flag.name for flag in reading.red_flags] == ["Severe burn"]
+    assert reading.red_flags[0].words is not None
+    assert reading.red_flags[0].source
+    assert reading.urgency.color == "red"
+    assert not reading.prediction.settled
+    assert reading.prediction.disease == "Not settled: Severe burn not excluded"
+
+
+def test_what_was_not_understood_is_never_sent_home() -> None:
+    whole, partly = ask(symptoms=["runny nose", "sneezing"]), ask(symptoms=["runny nose", "sneezing", "qqqq"])
+    assert (whole.prediction.settled, whole.urgency.color) == (True, "green")
+    assert partly.urgency == disease_knowledge().urgencies["soon"].value
+    assert not partly.prediction.settled
+    assert partly.prediction.disease.startswith("Not settled: ")
+    assert partly.prediction.disease.endswith(" not excluded")
+    assert {disease_knowledge().advice.unsettled.value, disease_knowledge().advice.safety.value} <= set(
+        partly.recommendations
+    )
+    assert "qqqq" in partly.not_assessed[0]
+
+
+def test_many_dangerous_diseases_count_together() -> None:
+    reading = ask(symptoms=["fainting", "abdominal pain", "back pain"], age=72, sex="male")
+    assert reading.cannot_miss
+    assert all(disease_knowledge().diseases.value[each.disease].urgency == "emergency" for each in reading.cannot_miss)
+    assert all(each.tell for each in reading.cannot_miss)
+    bundle, _ = shipped()
+    share = disease.emergency_share(bundle.metadata.classes)
+    assert share.sum() == len(disease_knowledge().rule_out.value.keys() & set(bundle.metadata.classes))
+
+
+def test_a_contradiction_is_told_and_lowers_nothing() -> None:
+    woman = ask(text="pregnant, bleeding and belly pain", sex="female", age=30)
+    man = ask(text="pregnant, bleeding and belly pain", sex="male", age=30)
+    assert man.urgency == woman.urgency
+    assert "male" in man.contradictions[0]
+    assert "pregnancy" in man.contradictions[0]
+    assert woman.contradictions == ()
+    assert ask(symptoms=["testicle pain"], sex="female").contradictions
+
+
 def test_a_bundle_of_unknown_diseases_or_other_findings_is_refused() -> None:
     bundle, _ = shipped()
     renamed = bundle.metadata.model_copy(update={"classes": ("Housemaid's Knee", *bundle.metadata.classes[1:])})

@@ -137,7 +137,7 @@ def test_no_emergency_of_semigran_is_answered_as_routine() -> None:
     assert len(emergencies) == 8
     for case in emergencies:
         understood = understand(DiseaseRequest.model_validate({"text": case.text}))
-        levels = {rule.urgency for rule, _ in understood.red_flags}
+        levels = {raised.rule.urgency for raised in understood.red_flags}
         assert levels & {"emergency", "urgent"}, case.diagnosis
 
 

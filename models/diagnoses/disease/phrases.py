@@ -1,0 +1,286 @@
+"""Phrases of danger in a text, beside the symptoms that are understood (danger_words.yaml).
+
+A word or a set phrase belongs to classes (`chest`, `pressure`); a line of a rule, `chest pressure /6 -itch + sweat`,
+holds where each stretch has one hit of every class within a window, in any order. What surely isn't the patient's now
+doesn't count.
+"""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from models.diagnoses.disease.danger_values import values_in
+from models.diagnoses.disease.knowledge import DangerWords, danger_words
+from models.diagnoses.disease.standing import HERE, PAST, standing
+from models.diagnoses.disease.words import american, stem
+from models.diagnoses.knowledge import KnowledgeError
+
+_WINDOW = 9
+_BESIDE = 4
+_NEXT_SENTENCE = 60
+_EVERYWHERE = -10_000
+_SHORTEST_CORRECTED, _LONG_WORD = 4, 9
+_MOST_WORDS = 1500
+_TOKEN = re.compile(r"[a-z]+(?:['\u2018\u2019\u00b4`][a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
+_APOSTROPHES = re.compile("['\u2018\u2019\u00b4`]")
+_ENDS = frozenset(".;!?\n")
+_MARKS = frozenset(",:()/-") | _ENDS
+
+
+class Hit(NamedTuple):
+    """The places of the first and the last word of a class, and where these begin and end in the text."""
+
+    first: int
+    last: int
+    begin: int
+    end: int
+
+
+Hits = Mapping[str, Sequence[Hit]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    classes: tuple[str, ...]
+    window: int
+    barred: tuple[str, ...]
+
+    def places(self, hits: Hits) -> Iterator[Hit]:
+        """Where one hit of every class stands within the window and no barred one beside them."""
+        if len(self.classes) == 1 and not self.barred:
+            yield from hits[self.classes[0]]
+            return
+        rarest = min(self.classes, key=lambda name: len(hits[name]))
+        others = [hits[name] for name in self.classes if name != rarest]
+        for anchor in hits[rarest]:
+            if (hit := self._around(anchor, others)) and not self._is_barred(hit, hits):
+                yield hit
+
+    def _around(self, anchor: Hit, others: Sequence[Sequence[Hit]]) -> Hit | None:
+        first, last, begin, end = anchor
+        for found in others:
+            nearest, least = None, self.window + 1
+            for other in found:
+                span = (max(other.last, last)) - (min(other.first, first))
+                if span < least:
+                    nearest, least = other, span
+            if nearest is None:
+                return None
+            first, last = min(first, nearest.first), max(last, nearest.last)
+            begin, end = min(begin, nearest.begin), max(end, nearest.end)
+        return Hit(first, last, begin, end)
+
+    def _is_barred(self, hit: Hit, hits: Hits) -> bool:
+        return any(
+            other.first <= hit.last + _BESIDE and other.last >= hit.first - _BESIDE
+            for name in self.barred
+            for other in hits.get(name, ())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Stretches that all stand in the text, in any order, and classes that must not stand in it anywhere."""
+
+    stretches: tuple[_Stretch, ...]
+    barred: tuple[str, ...]
+    classes: frozenset[str]
+
+    def places(self, hits: Hits) -> list[Hit]:
+        """A hit for each place of the first stretch; none where the line does not hold."""
+        if not self.classes <= hits.keys() or any(name in hits for name in self.barred):
+            return []
+        found = list(self.stretches[0].places(hits))
+        if found and all(next(stretch.places(hits), None) for stretch in self.stretches[1:]):
+            return found
+        return []
+
+
+def compile_line(text: str) -> Line:
+    """Compile `chest pressure /6 -itch + sweat --said_before`: a window of 6 words instead of 9, no `itch` beside the
+    stretch, `said_before` nowhere."""
+    stretches: list[_Stretch] = []
+    barred: list[str] = []
+    for part in text.split(" + "):
+        words = part.split()
+        stretches.append(
+            _Stretch(
+                tuple(word for word in words if word[0] not in "-/"),
+                next((int(word[1:]) for word in words if word[0] == "/"), _WINDOW),
+                tuple(word[1:] for word in words if word[0] == "-" and word[1] != "-"),
+            )
+        )
+        barred += [word[2:] for word in words if word.startswith("--")]
+    named = frozenset(name for stretch in stretches for name in stretch.classes)
+    return Line(tuple(stretches), tuple(barred), named)
+
+
+class _Word(NamedTuple):
+    key: str
+    token: int
+
+
+class Phrases:
+    """The classes of the knowledge file, compiled once."""
+
+    def __init__(self, document: DangerWords) -> None:
+        self._same = document.same.value
+        self._fillers = frozenset(document.fillers.value)
+        self._history = frozenset(document.history.value)
+        self._denying = frozenset(document.denying.value)
+        self._masks: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for mask in document.masks.value:
+            first, *rest = mask.split()
+            self._masks[first].append(tuple(rest))
+        self._single: dict[str, list[str]] = defaultdict(list)
+        self._longer: dict[tuple[str, str], list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self._exact: dict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self._forms: dict[str, str] = {}
+        for name, phrases in document.classes.value.items():
+            for phrase in phrases:
+                self._add(name, phrase)
+        self._keys = frozenset(self._forms.values())
+        self._composed = [
+            (name, tuple(compile_line(line) for line in lines)) for name, lines in document.composed.value.items()
+        ]
+        self._ordinary = frozenset(stem(american(word)) for word in (*document.ordinary.value, *self._fillers))
+        self._by_letter: dict[str, list[str]] = defaultdict(list)
+        for form in self._forms:
+            if len(form) >= _SHORTEST_CORRECTED - 1:
+                self._by_letter[form[0]].append(form)
+        self._key = lru_cache(maxsize=16384)(self._key_of)
+        self.names = frozenset(
+            [*document.classes.value, *document.composed.value, *document.measured.value, *document.known.value]
+        )
+
+    def _add(self, name: str, phrase: str) -> None:
+        words = [word for word, _ in self._tokens(phrase.lower())]
+        keys = [stem(american(word)) for word in words if word not in self._fillers]
+        for word in words:
+            if word.isalpha():
+                self._forms[word] = stem(american(word))
+        if not keys:
+            raise KnowledgeError(f"danger_words.yaml, {name}: `{phrase}` holds nothing but fillers.")
+        if len(keys) == 1 < len(words):
+            self._exact[words[0]].append((tuple(words[1:]), name))
+        elif len(keys) == 1:
+            self._single[keys[0]].append(name)
+        else:
+            self._longer[keys[0], keys[1]].append((tuple(keys[2:]), name))
+
+    def hits(self, text: str, known: Iterable[str] = ()) -> dict[str, list[Hit]]:
+        """The classes of a text with their places; `known` are classes that hold whatever the text says."""
+        plain = text.lower()
+        tokens = self._tokens(plain)[:_MOST_WORDS]
+        masked = self._masked([word for word, _ in tokens])
+        words = [
+            _Word("" if at in masked else self._key(word), at)
+            for at, (word, _) in enumerate(tokens)
+            if word not in self._fillers
+        ]
+        places = _places(tokens, words)
+        matches = [(words[first].token, words[last].token, name) for first, last, name in self._matches(words)]
+        matches += self._exactly([word for word, _ in tokens], masked)
+        used = {
+            at
+            for first, last, name in matches
+            if last > first and name not in self._denying
+            for at in range(first, last + 1)
+        }
+        away = standing([word for word, _ in tokens], used, self._fillers)
+        hits: dict[str, list[Hit]] = {}
+        for first, last, name in matches:
+            how = away[first]
+            if how == HERE or (how == PAST and name in self._history):
+                word, begin = tokens[last]
+                hits.setdefault(name, []).append(Hit(places[first], places[last], tokens[first][1], begin + len(word)))
+        starts = [start for _, start in tokens]
+        for name, start in values_in(plain):
+            token = max(0, bisect_right(starts, start) - 1)
+            if away[token] == HERE if tokens else True:
+                at = places[token] if tokens else 0
+                hits.setdefault(name, []).append(Hit(at, at, start, start + 1))
+        for name in known:
+            hits.setdefault(name, []).append(Hit(_EVERYWHERE, _EVERYWHERE, 0, 0))
+        for name, lines in self._composed:
+            found = [hit for line in lines for hit in line.places(hits)]
+            if found:
+                hits[name] = [*hits.get(name, ()), *found]
+        return hits
+
+    def _tokens(self, plain: str) -> list[tuple[str, int]]:
+        """Words of a lower-case text without apostrophes, numbers and marks, each with its place in the text."""
+        found = ((_APOSTROPHES.sub("", match[0]), match.start()) for match in _TOKEN.finditer(plain))
+        return [(self._same.get(word, word), start) for word, start in found]
+
+    def _masked(self, words: Sequence[str]) -> set[int]:
+        masked: set[int] = set()
+        for at, word in enumerate(words):
+            for rest in self._masks.get(word, ()):
+                if tuple(words[at + 1 : at + 1 + len(rest)]) == rest:
+                    masked.update(range(at, at + 1 + len(rest)))
+        return masked
+
+    def _matches(self, words: Sequence[_Word]) -> Iterator[tuple[int, int, str]]:
+        """The places of the first and the last word of each phrase, and its class."""
+        keys = [word.key for word in words]
+        for at, key in enumerate(keys):
+            for name in self._single.get(key, ()):
+                yield at, at, name
+            if at + 1 < len(keys) and (found := self._longer.get((key, keys[at + 1]))):
+                for rest, name in found:
+                    end = at + 2 + len(rest)
+                    if not rest or tuple(keys[at + 2 : end]) == rest:
+                        yield at, end - 1, name
+
+    def _exactly(self, words: Sequence[str], masked: Collection[int]) -> list[tuple[int, int, str]]:
+        """The same by places of tokens, of phrases that hold little but fillers and count only as they are written."""
+        return [
+            (at, at + len(rest), name)
+            for at, word in enumerate(words)
+            if word in self._exact and at not in masked
+            for rest, name in self._exact[word]
+            if tuple(words[at + 1 : at + 1 + len(rest)]) == rest
+        ]
+
+    def _key_of(self, word: str) -> str:
+        stemmed = stem(american(word))
+        if stemmed in self._keys or stemmed in self._ordinary or not word.isalpha():
+            return stemmed
+        if len(word) < _SHORTEST_CORRECTED:
+            return self._transposed(word) if len(word) == _SHORTEST_CORRECTED - 1 else stemmed
+        errors = 1 if len(word) < _LONG_WORD else 2
+        near = process.extractOne(word, self._by_letter[word[0]], scorer=OSA.distance, score_cutoff=errors)
+        if near and (len(near[0]) >= _SHORTEST_CORRECTED or sorted(near[0]) == sorted(word)):
+            return self._forms[near[0]]
+        return stemmed
+
+    def _transposed(self, word: str) -> str:
+        near = process.extractOne(word, self._by_letter[word[0]], scorer=OSA.distance, score_cutoff=1)
+        return self._forms[near[0]] if near and sorted(near[0]) == sorted(word) else stem(word)
+
+
+def _places(tokens: Sequence[tuple[str, int]], words: Sequence[_Word]) -> list[int]:
+    """A place for each token: words that matter count one, marks and fillers nothing, a new sentence many."""
+    counted = {word.token for word in words}
+    places, place = [], 0
+    for at, (word, _) in enumerate(tokens):
+        if word in _ENDS:
+            place += _NEXT_SENTENCE
+        elif word not in _MARKS and at in counted:
+            place += 1
+        places.append(place)
+    return places
+
+
+@cache
+def phrases() -> Phrases:
+    """The classes of danger_words.yaml. Raises `KnowledgeError`."""
+    return Phrases(danger_words())

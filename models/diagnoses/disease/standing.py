@@ -1,0 +1,295 @@
+"""Which words of a text are surely not the patient's now: denied, past, somebody else's, or hypothetical.
+
+Narrower than the reader's own rules (negation.py): a danger is dropped only where there is no doubt.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+
+HERE, AWAY, PAST = 0, 1, 2
+
+_ENDS = frozenset(".;!?\n")
+_BREAKS = frozenset(",:()/-") | _ENDS
+_DENIALS = frozenset({"no", "without", "denies", "denied", "deny", "denying", "nor", "neither", "none", "nil"})
+_LIST_DENIALS = frozenset({"denies", "denied", "deny", "denying"})
+_NEAR_DENIALS = frozenset(
+    {
+        "not",
+        "never",
+        "hardly",
+        "cant",
+        "cannot",
+        "dont",
+        "doesnt",
+        "didnt",
+        "isnt",
+        "arent",
+        "wasnt",
+        "havent",
+        "hasnt",
+        "hadnt",
+    }
+)
+_REACH, _NEAR_REACH = 6, 3
+_TURNS = frozenset(
+    [
+        "but",
+        "however",
+        "although",
+        "though",
+        "except",
+        "still",
+        "now",
+        "then",
+        "because",
+        "since",
+        "yet",
+        "only",
+        "just",
+        "and",
+        "so",
+        "with",
+        "feels",
+        "feel",
+        "feeling",
+        "started",
+        "suddenly",
+        "sudden",
+        "today",
+        "i",
+        "im",
+        "ive",
+        "hes",
+        "shes",
+        "he",
+        "she",
+        "they",
+        "has",
+        "have",
+        "is",
+        "are",
+        "was",
+    ]
+)
+_PSEUDO = frozenset(
+    [
+        "doubt",
+        "only",
+        "sure",
+        "certain",
+        "idea",
+        "relief",
+        "better",
+        "improvement",
+        "improving",
+        "improved",
+        "stop",
+        "stopping",
+        "stopped",
+        "going",
+        "help",
+        "helped",
+        "helping",
+        "longer",
+        "matter",
+        "reason",
+        "end",
+        "warning",
+        "good",
+        "use",
+        "know",
+        "let",
+        "sense",
+        "gone",
+        "letting",
+        "settle",
+        "settling",
+        "easing",
+    ]
+)
+_ANSWERS = frozenset({"no", "none", "nil", "absent", "negative", "denied", "nad", "normal", "fine"})
+_PAST = re.compile(
+    r"\b(?:\d+|few|several|many|some|couple of|two|three|four|five|six|seven|eight|nine|ten"
+    r"|twenty) (?:years|yrs|decades) (?:ago|back|before)"
+    r"|\byears ago\b|\ba year ago\b|\blast year\b|\b(?:back )?in (?:19|20)\d\d\b|\bas an? (?:child|kid"
+    r"|teenager|teen|baby|boy|girl)\b"
+    r"|\bwhen i was (?:a|an|young|little|younger|\d+)\b|\bprevious(?:ly)?\b|\bhistory of\b|\bh ?/ ?o\b"
+    r"|\bpmh\w*\b|\bused to\b"
+    r"|\bin the past\b|\bin my (?:teens|twenties|thirties|forties|youth)\b|\bin childhood\b|\blong behind\b"
+    r"|\bonce had\b"
+    r"|\blong ago\b|\bmonths ago\b(?! i (?:went|was|came))|\ball (?:checked|clear)\b|\brecovered\b"
+    r"|\bold (?:stroke|heart attack)\b"
+)
+_PRESENT = re.compile(
+    r"\b(?:now|today|tonight|this (?:morning|afternoon|evening)|currently|at the moment|again|still|since"
+    r"|presently|these days|yesterday)\b"
+)
+_KIN = re.compile(
+    r"\b(?:mother|father|mum|mom|dad|granddad|grandad|grandpa|gran|grandma|nan|grandmother|grandfather"
+    r"|uncle|aunt|auntie|cousin|brother|sister"
+    r"|parents?|grandparents?|friend|friends|colleague|coworker|neighbou?r|boss|mate|relatives?|someone"
+    r"|somebody|people|actor|celebrity|dog|cat|pet)s?\b"
+)
+_KIN_HAD = re.compile(
+    r"\b(?:had|died|dying|passed away|was diagnosed|has been diagnosed|diagnosed|suffered|suffers from"
+    r"|has a history|got|lost)\b"
+)
+_RECENT = re.compile(
+    r"\b(?:just|now|right now|today|tonight|this (?:morning|afternoon|evening)|(?:minutes?|mins?|hours?"
+    r"|hrs?) ago|an hour|suddenly|again|first time|hes|shes|he is|she is|he has|she has|they are|wont|cant"
+    r"|not breathing|since|keeps)\b"
+)
+_OWN = re.compile(
+    r"\b(?:i have|ive|i am|im|i got|i feel|i just|i only|i keep|i sleep|my own|i think i|i want|should i"
+    r"|am i|can i|do i|i had|my (?:problem|nose|throat|head|knee|back|foot|stomach|tummy|skin|eyes?|ears?"
+    r"|mouth|symptoms?|cold))\b"
+)
+_MINE = re.compile(r"\b(?:i have|ive|i am|im|my)\b")
+_FAMILY = re.compile(r"\bfamily history\b|\bfh\b|\bruns? in (?:the|my|our) family\b|\bin (?:the|my) family\b")
+_IF = re.compile(
+    r"\bshould i (?:worry|be worried|be concerned)\b|\bwhat (?:are|r) the (?:signs|symptoms"
+    r"|warning signs)\b|\bhow (?:do|would|will|can) (?:i|you|we) (?:know|tell|spot|recogni[sz]e|prevent"
+    r"|avoid)\b"
+    r"|\bwhat (?:if|happens|would happen)\b|\brisk of\b|\b(?:afraid|scared|frightened|worried) (?:of"
+    r"|about) (?:getting|having|developing|catching)\b"
+    r"|\bif i (?:get|got|had|have|ever|take|took)\b|\bin case (?:of|i)\b|\b(?:read|reading|heard|watched"
+    r"|saw|article|film|programme|documentary|leaflet) (?:\w+ ){0,3}about\b|\bcan (?:you|it|i|this|a"
+    r"|the) (?:\w+ ){0,3}(?:get|cause|give|lead)\b"
+    r"|\bhow to (?:prevent|avoid|treat|spot)\b|\bto prevent\b|\bis it (?:dangerous|safe|possible)\b"
+    r"|\bcourse (?:on|about)\b|\bfirst aid (?:course|training|class)\b|\bcurious (?:about|whether)\b"
+    r"|\bwondering (?:if|whether|about) (?:i|you) (?:could|can|should)\b"
+    r"|\bchances? of\b|\btrying to avoid\b|\bvaccin\w+ against\b|\bscreening for\b|\btested for\b"
+    r"|\bwhat causes\b|\bdoes (?:\w+ ){1,4}cause\b"
+)
+
+
+def standing(words: Sequence[str], used: Collection[int] = (), fillers: Collection[str] = ()) -> list[int]:
+    """For each word of a text 0 where it is the patient's and now, 1 where it surely is not, 2 where it is past.
+
+    `used` are the places of words that belong to phrases themselves ("not" of "not breathing"), which deny nothing.
+    """
+    away = [HERE] * len(words)
+    start = 0
+    for at in range(len(words) + 1):
+        if at == len(words) or words[at] in _ENDS:
+            if at > start:
+                _denied(words, start, at, away, used, fillers)
+                _sentence(words, start, at, away)
+            start = at + 1
+    _answers(words, away)
+    return away
+
+
+def _sentence(words: Sequence[str], start: int, end: int, away: list[int]) -> None:
+    offsets, text = [], ""
+    for at in range(start, end):
+        offsets.append(len(text))
+        text += words[at] + " "
+    bounds = [place - start for place in range(start, end) if words[place] == ","]
+    _elsewhere(text, offsets, bounds, start, away)
+
+
+def _denied(
+    words: Sequence[str], start: int, end: int, away: list[int], used: Collection[int], fillers: Collection[str]
+) -> None:
+    at = start
+    while at < end:
+        word = words[at]
+        if at in used or (word not in _DENIALS and word not in _NEAR_DENIALS):
+            at += 1
+            continue
+        following = words[at + 1 : at + 3]
+        if word == "no" and at and words[at - 1] in _BREAKS and (not following or following[0] in _BREAKS):
+            at += 1
+            continue
+        if any(each in _PSEUDO for each in following[:1]) or "stop" in words[at + 1 : at + 9]:
+            at += 2
+            continue
+        whole = word in _LIST_DENIALS
+        at = _deny_from(words, at + 1, end, _REACH if word in _DENIALS else _NEAR_REACH, away, fillers, whole)
+
+
+def _deny_from(
+    words: Sequence[str], at: int, end: int, reach: int, away: list[int], fillers: Collection[str], whole: bool
+) -> int:
+    goes_on = whole or _list_goes_on(words, at, end)
+    left, start = reach, at
+    while at < end and left:
+        word = words[at]
+        if word == "or":
+            left = reach
+        elif word in _BREAKS:
+            if not goes_on:
+                return at
+            left = reach
+        elif (
+            word in _TURNS and not (word == "and" and goes_on) and not (word in fillers and at - start < 2)
+        ) or word in _DENIALS:
+            return at
+        away[at] = AWAY
+        at, left = at + 1, left - (word not in fillers)
+    return at
+
+
+def _list_goes_on(words: Sequence[str], at: int, end: int) -> bool:
+    """Whether an `or` comes before anything that turns the sentence."""
+    for place in range(at, min(end, at + 24)):
+        if words[place] in {"or", "nor"}:
+            return True
+        if words[place] in _DENIALS or words[place] in _TURNS:
+            return False
+    return False
+
+
+def _elsewhere(text: str, offsets: Sequence[int], bounds: Sequence[int], start: int, away: list[int]) -> None:
+    """Mark what is past, another's or hypothetical, from its clause on to a turn to the present or to the patient."""
+    clauses = [0, *[bound + 1 for bound in bounds], len(offsets)]
+    for begin, stop in pairwise(clauses):
+        if begin >= stop:
+            continue
+        last = len(text) if stop == len(offsets) else offsets[stop]
+        clause, rest = text[offsets[begin] : last], text[last:]
+        if _PAST.search(clause):
+            turn = _PRESENT.search(clause)
+            _mark(
+                offsets,
+                start,
+                offsets[begin],
+                offsets[begin] + turn.start() if turn and turn.start() > 4 else last,
+                away,
+                PAST,
+            )
+        if _FAMILY.search(clause):
+            _mark(offsets, start, offsets[begin], last, away, AWAY)
+        if kin := _KIN.search(clause):
+            behind = clause[kin.end() :]
+            recent = _RECENT.search(clause)
+            own = _OWN.search(behind) or _OWN.search(rest)
+            if not recent and (_KIN_HAD.search(behind[:40]) or (own and "my " + kin[0] in clause)):
+                own_here = _OWN.search(behind)
+                until = offsets[begin] + kin.end() + own_here.start() if own_here else last
+                _mark(offsets, start, offsets[begin], until, away, AWAY)
+    if hypothetical := _IF.search(text):
+        turn = _MINE.search(text, hypothetical.end())
+        _mark(offsets, start, hypothetical.start(), turn.start() if turn else len(text), away, AWAY)
+
+
+def _mark(offsets: Sequence[int], start: int, begin: int, end: int, away: list[int], how: int) -> None:
+    for at, offset in enumerate(offsets):
+        if begin <= offset < end and away[start + at] == HERE:
+            away[start + at] = how
+
+
+def _answers(words: Sequence[str], away: list[int]) -> None:
+    """`fever: no`, `rash? none`: the answer denies what stands before it, up to the last mark."""
+    for at in range(2, len(words)):
+        if (
+            words[at] in _ANSWERS
+            and words[at - 1] in {":", "?", "-"}
+            and (at + 1 == len(words) or words[at + 1] in _BREAKS)
+        ):
+            for before in range(at - 2, -1, -1):
+                if words[before] in _BREAKS:
+                    break
+                away[before] = AWAY
