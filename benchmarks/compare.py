@@ -13,9 +13,10 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from benchmarks.report import save, table
 from benchmarks.server import Server, running_server
 from benchmarks.wrk import Load, Request, drive, upload
 from models.preprocessing.picture import preprocess
+from models.serving.bundle import Bundle
 from models.serving.engine import Engine
 from models.serving.loading import read_newest_bundle
 
@@ -34,12 +36,33 @@ CONNECTIONS = (1, 4, 16, 64)
 OTHERS = (*peers.PEERS, "naive", "original")
 OURS = "medidiagnose"
 CORES = os.cpu_count() or 1
+_HEADER = ("server", "connections", "answers/s", "p50 ms", "p95 ms", "p99 ms", "errors", "wrk cores", "MB", "ready s")
+
+
+@dataclass
+class Found:
+    """What was measured: loads by server and connections, calls without a server, and those that did not start."""
+
+    loads: dict[tuple[str, int], list[Load]] = field(default_factory=lambda: defaultdict(list))
+    lone: list[float] = field(default_factory=list)
+    loaded: list[float] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+    ready: dict[str, float] = field(default_factory=dict)
 
 
 def main() -> None:
-    options = _parser().parse_args()
-    picture = made_up_jpeg()
-    settings = load_settings()
+    found = measure(_parser().parse_args())
+    lone, loaded = statistics.median(found.lone), statistics.median(found.loaded)
+    rows = _rows(found, lone, loaded)
+    ratios = _ratios(found.loads, lone, loaded)
+    print(table(_HEADER, rows), "", *(f"{name:<70}{value:8.2f}" for name, value in ratios.items()), sep="\n")
+    save("compare", {"rows": [dict(zip(_HEADER, row, strict=True)) for row in rows], "ratios": ratios})
+
+
+def measure(options: argparse.Namespace) -> Found:
+    """Start every server, then load them in turn."""
+    picture, settings = made_up_jpeg(), load_settings()
     bundle = read_newest_bundle(settings.bundles / "skin", settings.precision)
     alone, shared = Engine(bundle, threads=CORES), Engine(bundle, threads=1)
     spec = bundle.metadata.image_preprocessing
@@ -47,65 +70,54 @@ def main() -> None:
     def bare(engine: Engine, cores: int) -> None:
         engine.run(preprocess(picture, spec, max_pixels=10**8)[np.newaxis], cores=cores)
 
-    found: dict[tuple[str, int], list[Load]] = defaultdict(list)
-    ceilings: dict[str, list[float]] = defaultdict(list)
-    missing: dict[str, str] = {}
+    found = Found()
     with ExitStack() as stack:
-        servers: dict[str, tuple[Server, Request]] = {
-            OURS: (stack.enter_context(running_server()), upload(picture, "/analyze/skin"))
-        }
-        for name in options.servers:
-            try:
-                server = stack.enter_context(peers.serving(name, bundle.model_path, picture))
-                servers[name] = (server, peers.request_to(name, picture))
-            except PeerError as error:
-                missing[name] = str(error)
-        for server, request in servers.values():
-            drive(server.url, request, connections=8, seconds=2)
-            server.freeze()
-            stack.callback(server.thaw)
+        servers = _start(stack, options.servers, bundle, picture, found)
         for _ in range(options.rounds):
             for connections in CONNECTIONS:
                 if connections == min(CONNECTIONS):
-                    ceilings["lone"].append(_lone(lambda: bare(alone, CORES), options.seconds))
+                    found.lone.append(_lone(lambda: bare(alone, CORES), options.seconds))
                 if connections == max(CONNECTIONS):
-                    ceilings["loaded"].append(_loaded(lambda: bare(shared, 1), options.seconds))
+                    found.loaded.append(_loaded(lambda: bare(shared, 1), options.seconds))
                 for name, (server, request) in servers.items():
                     server.thaw()
                     server.settle()
                     seconds = options.seconds * (2 if name == "original" and connections > 16 else 1)
-                    found[name, connections].append(
-                        drive(server.url, request, connections=connections, seconds=seconds)
-                    )
+                    load = drive(server.url, request, connections=connections, seconds=seconds)
+                    found.loads[name, connections].append(load)
                     server.freeze()
-        memory = {name: server.resident_bytes / 1e6 for name, (server, _) in servers.items()}
-        ready = {name: server.seconds_to_ready for name, (server, _) in servers.items()}
+        found.memory = {name: server.resident_bytes / 1e6 for name, (server, _) in servers.items()}
+        found.ready = {name: server.seconds_to_ready for name, (server, _) in servers.items()}
+    return found
 
+
+def _start(
+    stack: ExitStack, others: Sequence[str], bundle: Bundle, picture: bytes, found: Found
+) -> dict[str, tuple[Server, Request]]:
+    """Our server and the others, warm and frozen, each with its request."""
+    servers = {OURS: (stack.enter_context(running_server()), upload(picture, "/analyze/skin"))}
+    for name in others:
+        try:
+            server = stack.enter_context(peers.serving(name, bundle.model_path, picture))
+            servers[name] = (server, peers.request_to(name, picture))
+        except PeerError as error:
+            found.missing[name] = str(error)
+    for server, request in servers.values():
+        drive(server.url, request, connections=8, seconds=2)
+        server.freeze()
+        stack.callback(server.thaw)
+    return servers
+
+
+def _rows(found: Found, lone: float, loaded: float) -> list[list[str]]:
     rows = [
-        [name, str(connections), *_medians(loads), f"{memory[name]:.0f}", f"{ready[name]:.1f}"]
-        for (name, connections), loads in found.items()
+        [name, str(connections), *_medians(loads), f"{found.memory[name]:.0f}", f"{found.ready[name]:.1f}"]
+        for (name, connections), loads in found.loads.items()
     ]
     rows.sort(key=lambda row: (int(row[1]), -float(row[2])))
-    header = [
-        "server",
-        "connections",
-        "answers/s",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "errors",
-        "wrk cores",
-        "MB",
-        "ready s",
-    ]
-    lone, loaded = (statistics.median(ceilings[kind]) for kind in ("lone", "loaded"))
     rows.append(["ceiling: bare call", "1", f"{1 / lone:.1f}", f"{1e3 * lone:.1f}", *[""] * 6])
     rows.append([f"ceiling: bare loop on {CORES} cores", "", f"{loaded:.1f}", *[""] * 7])
-    rows += [[name, "", f"missing: {reason}", *[""] * 7] for name, reason in missing.items()]
-    text = table(header, rows)
-    ratios = _ratios(found, lone, loaded)
-    print(text, "", *(f"{name:<70}{value:8.2f}" for name, value in ratios.items()), sep="\n")
-    save("compare", {"rows": [dict(zip(header, row, strict=True)) for row in rows], "ratios": ratios})
+    return rows + [[name, "", f"missing: {reason}", *[""] * 7] for name, reason in found.missing.items()]
 
 
 def _parser() -> argparse.ArgumentParser:

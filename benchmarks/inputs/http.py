@@ -11,61 +11,73 @@ from benchmarks.wrk import Request
 _HEAD = b"POST /predict-disease HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 _BODY = b'{"symptoms": ["fever"]}'
 _GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n"
+_PATHS = (
+    "/nothing",
+    "//",
+    "/../../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/models/..%2f..%2fx/card",
+    "/models/%00/card",
+    "/models/" + "a" * 8000 + "/card",
+    "/%ff%fe",
+    "/health/live/",
+    "/admin",
+    "/admin/reload",
+    "/problems/nothing",
+    "/health?" + "a=b&" * 2000,
+)
 
 
 def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return _HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks) + end
 
 
+def _ask(method: str, path: str, **headers: str) -> Callable[[], bytes]:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return partial(raw, Request(path, method=method), fields)
+
+
 def _application() -> dict[str, Callable[[], bytes]]:
     """What the application has to answer as it answers every error."""
+    return {**_misdirected(), **_odd_headers(), **_odd_bodies()}
 
-    def ask(method: str, path: str, **headers: str) -> Callable[[], bytes]:
-        fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        return partial(raw, Request(path, method=method), fields)
 
+def _misdirected() -> dict[str, Callable[[], bytes]]:
     picture = requests()[0]
     return {
-        **{f"{method} /analyze/skin": ask(method, "/analyze/skin") for method in ("GET", "PUT", "DELETE", "PATCH")},
-        **{f"{method} /": ask(method, "/") for method in ("POST", "TRACE", "OPTIONS", "PROPFIND")},
-        **{f"HEAD {path}": ask("HEAD", path) for path in ("/health", "/nothing", "/analyze/skin")},
-        **{
-            f"path {path[:30]}": ask("GET", path)
-            for path in (
-                "/nothing",
-                "//",
-                "/../../etc/passwd",
-                "/%2e%2e/%2e%2e/etc/passwd",
-                "/models/..%2f..%2fx/card",
-                "/models/%00/card",
-                "/models/" + "a" * 8000 + "/card",
-                "/%ff%fe",
-                "/health/live/",
-                "/admin",
-                "/admin/reload",
-                "/problems/nothing",
-                "/health?" + "a=b&" * 2000,
-            )
-        },
+        **{f"{method} /analyze/skin": _ask(method, "/analyze/skin") for method in ("GET", "PUT", "DELETE", "PATCH")},
+        **{f"{method} /": _ask(method, "/") for method in ("POST", "TRACE", "OPTIONS", "PROPFIND")},
+        **{f"HEAD {path}": _ask("HEAD", path) for path in ("/health", "/nothing", "/analyze/skin")},
+        **{f"path {path[:30]}": _ask("GET", path) for path in _PATHS},
         "explain": partial(
             raw, Request("/analyze/skin?explain=true&explain=maybe", picture.body, picture.content_type)
         ),
-        "request id": ask("GET", "/health/live", X_Request_ID="a" * 5000),
-        "request id with a line": ask("GET", "/health/live", X_Request_ID="a\tb%0d%0aX: y"),
-        "preflight": ask(
+    }
+
+
+def _odd_headers() -> dict[str, Callable[[], bytes]]:
+    return {
+        "request id": _ask("GET", "/health/live", X_Request_ID="a" * 5000),
+        "request id with a line": _ask("GET", "/health/live", X_Request_ID="a\tb%0d%0aX: y"),
+        "preflight": _ask(
             "OPTIONS",
             "/analyze/skin",
             Origin="https://a",
             Access_Control_Request_Method="POST",
             Access_Control_Request_Headers="x-" + "a" * 4000,
         ),
-        "accept nothing": ask("GET", "/health", Accept="application/x-nothing;q=0"),
-        "range": ask("GET", "/openapi.json", Range="bytes=0-1,0-1,0-1"),
-        "forwarded": ask("GET", "/health", X_Forwarded_For="1.1.1.1, " * 500, Forwarded="for=_;" * 300),
-        "key": ask("GET", "/models", X_API_Key="a" * 4000),
-        "bearer": ask("GET", "/models", Authorization="Bearer " + "a" * 4000),
-        "traceparent": ask("GET", "/health", traceparent="00-" + "z" * 32 + "-" + "0" * 16 + "-99"),
+        "accept nothing": _ask("GET", "/health", Accept="application/x-nothing;q=0"),
+        "range": _ask("GET", "/openapi.json", Range="bytes=0-1,0-1,0-1"),
+        "forwarded": _ask("GET", "/health", X_Forwarded_For="1.1.1.1, " * 500, Forwarded="for=_;" * 300),
+        "key": _ask("GET", "/models", X_API_Key="a" * 4000),
+        "bearer": _ask("GET", "/models", Authorization="Bearer " + "a" * 4000),
+        "traceparent": _ask("GET", "/health", traceparent="00-" + "z" * 32 + "-" + "0" * 16 + "-99"),
         "compressed": partial(raw, Request("/predict-disease", _BODY), {"Content-Encoding": "gzip, br, zstd"}),
+    }
+
+
+def _odd_bodies() -> dict[str, Callable[[], bytes]]:
+    return {
         "chunks of a byte": lambda: _chunked(*(b"1\r\n%c\r\n" % byte for byte in _BODY)),
         "chunk extensions": lambda: _chunked(b"17;a=b;c\r\n" + _BODY + b"\r\n"),
         "trailers": lambda: _chunked(b"17\r\n" + _BODY + b"\r\n", end=b"0\r\nX-A: b\r\n\r\n"),

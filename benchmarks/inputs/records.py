@@ -29,6 +29,37 @@ _WORDS = (
     b"\r",
     b"212",
 )
+_GAINS = (
+    "0/mV",
+    "-1/mV",
+    "1e308/mV",
+    "1e-308/mV",
+    "nan/mV",
+    "inf",
+    "1000(9e99)/mV",
+    "9" * 5000 + "/mV",
+    "/",
+)
+_FIRST_LINES = (
+    "",
+    "a",
+    "a 0",
+    "a -12 100 1000",
+    "a 12 0 1000",
+    "a 12 1e-300 1000",
+    "a 12 1e300 1000",
+    "a 12 nan 1000",
+    "a 12 100 999999999999999999",
+    "a 12 100 -5",
+    "a 12 100/1(1e9) 1000",
+    "a 999999999 100 1000",
+    "a/9999999 12 100 1000",
+    "a/2 12 100 1000 25:61:61 99/99/9999",
+    "../../etc/passwd 12 100 1000",
+    "a 12 0.0001 1000",
+    "a 12 1000000 1000",
+    "a " + "9" * 5000,
+)
 _FORMATS = (0, 8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516, 524, 99_999)
 
 
@@ -74,50 +105,11 @@ def header(
     return "\n".join([first, *(f"{file} {storage} {gain} {rest} {name}" for name in names)]).encode()
 
 
-def _hostile() -> dict[str, Callable[[], Files]]:
-    _, signal = made_up_record()
-    full = (LARGEST - 2000) // 24 * 24
-    headers: dict[str, Callable[[], bytes]] = {
-        f"format {number}": partial(header, storage=number) for number in _FORMATS
-    }
-    headers |= {
-        f"gain {gain[:12]}": partial(header, gain=gain)
-        for gain in (
-            "0/mV",
-            "-1/mV",
-            "1e308/mV",
-            "1e-308/mV",
-            "nan/mV",
-            "inf",
-            "1000(9e99)/mV",
-            "9" * 5000 + "/mV",
-            "/",
-        )
-    }
-    headers |= {
-        f"first line {first[:24]}": partial(header, first=first)
-        for first in (
-            "",
-            "a",
-            "a 0",
-            "a -12 100 1000",
-            "a 12 0 1000",
-            "a 12 1e-300 1000",
-            "a 12 1e300 1000",
-            "a 12 nan 1000",
-            "a 12 100 999999999999999999",
-            "a 12 100 -5",
-            "a 12 100/1(1e9) 1000",
-            "a 999999999 100 1000",
-            "a/9999999 12 100 1000",
-            "a/2 12 100 1000 25:61:61 99/99/9999",
-            "../../etc/passwd 12 100 1000",
-            "a 12 0.0001 1000",
-            "a 12 1000000 1000",
-            "a " + "9" * 5000,
-        )
-    }
-    headers |= {
+def _headers() -> dict[str, Callable[[], bytes]]:
+    return {
+        **{f"format {number}": partial(header, storage=number) for number in _FORMATS},
+        **{f"gain {gain[:12]}": partial(header, gain=gain) for gain in _GAINS},
+        **{f"first line {first[:24]}": partial(header, first=first) for first in _FIRST_LINES},
         "another file": partial(header, file="../../../etc/shadow"),
         "standard input": partial(header, file="-"),
         "samples a frame": partial(header, storage="16x999999999"),
@@ -136,9 +128,12 @@ def _hostile() -> dict[str, Callable[[], Files]]:
         "NULs of 15 MB": lambda: bytes(LARGEST),
         "checksums and firsts": partial(header, rest="99 99999999999 -99999999999 99999999999 9"),
     }
-    files: dict[str, Callable[[], Files]] = {name: partial(_with, made, signal) for name, made in headers.items()}
+
+
+def _signals() -> dict[str, Callable[[], Files]]:
+    full = (LARGEST - 2000) // 24 * 24
     samples = full // 24
-    files |= {
+    return {
         "15 MB of signal at 100 Hz": lambda: (header(first=f"a 12 100 {samples}"), _long(full)),
         "15 MB of signal at 1000 Hz": lambda: (header(first=f"a 12 1000 {samples}"), _long(full)),
         "15 MB of signal at 1 Hz": lambda: (header(first=f"a 12 1 {samples}"), _long(full)),
@@ -152,7 +147,6 @@ def _hostile() -> dict[str, Callable[[], Files]]:
         "empty": lambda: (b"", b""),
         "no signal": lambda: (header(), b""),
     }
-    return files
 
 
 def _with(make_header: Callable[[], bytes], signal: bytes) -> Files:
@@ -164,5 +158,8 @@ def _long(length: int) -> bytes:
     return (made_up_record()[1] * (length // 24_000 + 1))[:length]
 
 
-HOSTILE: Mapping[str, Callable[[], Files]] = _hostile()
+HOSTILE: Mapping[str, Callable[[], Files]] = {
+    **{name: partial(_with, made, made_up_record()[1]) for name, made in _headers().items()},
+    **_signals(),
+}
 """Each hostile record by its name."""
