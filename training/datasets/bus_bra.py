@@ -4,11 +4,11 @@ Every lesion is proven by biopsy and was assessed BI-RADS 2 to 5 by a senior ult
 pictures, so a patient is the group. Licence CC BY 4.0.
 """
 
-import csv
 from pathlib import Path
 
 from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
+from training.datasets.tables import read_rows
 from training.errors import DatasetError
 
 NAME = "BUS-BRA"
@@ -48,8 +48,7 @@ def load(folder: Path) -> list[Sample]:
     check_layout(folder, ("Images", table), layout=LAYOUT, where=WHERE)
     pictures = {path.stem: path for path in (folder / "Images").iterdir() if path.suffix in (".png", ".jpg")}
     try:
-        with (folder / table).open(newline="", encoding="utf-8") as file:
-            rows = sorted((read(row) for row in csv.DictReader(file)), key=lambda row: row["picture"])
+        rows = sorted((read(row) for row in read_rows(folder / table)), key=lambda row: row["picture"])
         if missing := [row["picture"] for row in rows if row["picture"] not in pictures]:
             raise DatasetError(
                 f"{folder}: {len(missing)} pictures of {table} missing, the first is {missing[0]}. "

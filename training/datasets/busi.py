@@ -5,7 +5,6 @@ al. 2023, Data in Brief 48:109247), so a set of near-copies is the group. Eight 
 labels: nobody knows which is right, and they are left out. Text, calipers and outlines are burned into many pictures.
 """
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image
 
 from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
+from training.datasets.tables import read_rows
 from training.datasets.ultrasound import UNKNOWN
 from training.errors import DatasetError
 
@@ -105,8 +105,7 @@ def _thumbnail(path: Path) -> NDArray[np.float32]:
 def _listed_groups(folder: Path) -> dict[Path, str]:
     if not (folder / "labels.csv").is_file():
         return {}
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-        return {folder / row["file"]: row["split_group"] for row in csv.DictReader(file)}
+    return {folder / row["file"]: row["split_group"] for row in read_rows(folder / "labels.csv")}
 
 
 def _sample(path: Path, group: str) -> Sample:

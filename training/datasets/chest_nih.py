@@ -3,11 +3,11 @@
 The labels were mined from reports by text, so they are noisy. Free use with attribution.
 """
 
-import csv
 from pathlib import Path
 
 from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
+from training.datasets.tables import read_rows
 from training.errors import DatasetError
 
 NAME = "NIH ChestX-ray14 selection"
@@ -29,8 +29,7 @@ SOURCE = DataSource(
 def load(folder: Path) -> list[Sample]:
     """Read every picture that labels.csv names; the patient is the group. Raises `DatasetError`."""
     check_layout(folder, ("labels.csv",), layout=LAYOUT, where=WHERE)
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: row["file"])
+    rows = sorted(read_rows(folder / "labels.csv"), key=lambda row: row["file"])
     missing = [row["file"] for row in rows if not (folder / row["file"]).is_file()]
     if missing:
         raise DatasetError(

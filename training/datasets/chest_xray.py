@@ -4,13 +4,13 @@ The published validation split has 16 pictures, too few to choose anything on: i
 taken from there by group. Licence CC BY 4.0.
 """
 
-import csv
 import re
 from pathlib import Path
 from typing import Literal
 
 from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, check_layout
+from training.datasets.tables import read_rows
 
 NAME = "Kermany chest X-rays"
 CLASSES = ("normal", "pneumonia")
@@ -80,5 +80,4 @@ def _sample(path: Path, row: dict[str, str]) -> Sample:
 def _manifest(folder: Path) -> dict[str, dict[str, str]]:
     if not (folder / "manifest.csv").is_file():
         return {}
-    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        return {row["file"]: row for row in csv.DictReader(file)}
+    return {row["file"]: row for row in read_rows(folder / "manifest.csv")}

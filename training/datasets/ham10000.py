@@ -3,13 +3,13 @@
 Several pictures show one lesion, so a lesion is the group. Licence CC BY-NC 4.0.
 """
 
-import csv
 from pathlib import Path
 
 from PIL import Image
 
 from models.serving.bundle import DataSource
 from training.datasets.pictures import Sample, age_band, check_layout
+from training.datasets.tables import read_rows
 from training.errors import DatasetError
 
 NAME = "HAM10000"
@@ -37,15 +37,14 @@ def load(folder: Path) -> list[Sample]:
     parts = ("HAM10000_images_part_1", "HAM10000_images_part_2")
     check_layout(folder, (*parts, "HAM10000_metadata.csv"), layout=LAYOUT, where=WHERE)
     pictures = {path.stem: path for part in parts for path in (folder / part).glob("*.jpg")}
-    with (folder / "HAM10000_metadata.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = sorted(read_rows(folder / "HAM10000_metadata.csv"), key=lambda row: row["image_id"])
     missing = [row["image_id"] for row in rows if row["image_id"] not in pictures]
     if missing:
         raise DatasetError(
             f"{folder}: {len(missing)} pictures of HAM10000_metadata.csv missing, the first is {missing[0]}.jpg. "
             f"Expected layout:\n{LAYOUT}\nGet it from {WHERE}."
         )
-    return [_sample(row, pictures[row["image_id"]]) for row in sorted(rows, key=lambda row: row["image_id"])]
+    return [_sample(row, pictures[row["image_id"]]) for row in rows]
 
 
 def _sample(row: dict[str, str], path: Path) -> Sample:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from training.datasets.pictures import Sample
+from training.datasets.tables import read_table
 from training.errors import DatasetError
 from training.splits import TEST_SEED, VALIDATION_SEED, Splits, split_groups
 
@@ -83,7 +84,7 @@ def _read(source: Path) -> "pd.DataFrame":
     """A row for each picture: file (absolute), label, group and split, both empty where unknown, and attributes."""
     file = source if source.suffix.lower() == ".csv" else source / TABLE
     if file.is_file():
-        return _read_table(file)
+        return _listed(file)
     folders = sorted(path for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
     rows = [
         {"file": str(path), "label": folder.name, "group": "", "split": ""}
@@ -96,11 +97,8 @@ def _read(source: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def _read_table(file: Path) -> "pd.DataFrame":
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: not a CSV table in UTF-8: {error}") from error
+def _listed(file: Path) -> "pd.DataFrame":
+    table = read_table(file)
     if missing := [name for name in ("file", "label") if name not in table.columns]:
         raise DatasetError(f"{file}: the column {' and '.join(missing)} is missing. Expected layout:\n{LAYOUT}")
     table = table.reindex(

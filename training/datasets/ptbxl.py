@@ -6,7 +6,6 @@ CC BY 4.0.
 """
 
 import ast
-import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from models.preprocessing.ecg_record import LEADS
 from models.serving.bundle import DataSource
 from training.datasets.pictures import check_layout
+from training.datasets.tables import read_rows, read_table
 from training.errors import DatasetError
 
 NAME = "PTB-XL"
@@ -141,8 +141,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
     records = [sample for sample in samples if sample.kind == "record"]
     problems = []
     if (folder / "ptbxl_database.csv").is_file():
-        with (folder / "ptbxl_database.csv").open(newline="", encoding="utf-8") as file:
-            listed = sum(1 for _ in csv.DictReader(file))
+        listed = len(read_rows(folder / "ptbxl_database.csv"))
         if listed != PUBLISHED_RECORDS:
             problems.append(f"ptbxl_database.csv: {listed} records, published {PUBLISHED_RECORDS}")
     else:
@@ -164,12 +163,9 @@ def verify(folder: Path) -> tuple[int, list[str]]:
 
 
 def _published(folder: Path) -> list[EcgSample]:
-    with (folder / "scp_statements.csv").open(newline="", encoding="utf-8") as file:
-        superclass = {
-            row[""]: row["diagnostic_class"] for row in csv.DictReader(file) if row["diagnostic"].startswith("1")
-        }
-    with (folder / "ptbxl_database.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    statements = read_table(folder / "scp_statements.csv")
+    diagnostic = statements[statements["diagnostic"].str.startswith("1")]
+    superclass = dict(zip(diagnostic.iloc[:, 0], diagnostic["diagnostic_class"], strict=True))
     return [
         EcgSample(
             ecg_id=int(row["ecg_id"]),
@@ -177,22 +173,21 @@ def _published(folder: Path) -> list[EcgSample]:
             fold=int(row["strat_fold"]),
             labels=_multi_hot({superclass[code] for code in ast.literal_eval(row["scp_codes"]) if code in superclass}),
         )
-        for row in rows
+        for row in read_rows(folder / "ptbxl_database.csv")
     ]
 
 
 def _selection(folder: Path) -> list[EcgSample]:
-    with (folder / "superclass_folds.csv").open(newline="", encoding="utf-8") as file:
-        return [
-            EcgSample(
-                ecg_id=int(row["ecg_id"]),
-                patient_id=int(float(row["patient_id"])),
-                fold=int(row["strat_fold"]),
-                labels=tuple(int(row[code]) for code in CLASSES),
-                kind="record" if row["signal"] == "records100" else "normalised",
-            )
-            for row in csv.DictReader(file)
-        ]
+    return [
+        EcgSample(
+            ecg_id=int(row["ecg_id"]),
+            patient_id=int(float(row["patient_id"])),
+            fold=int(row["strat_fold"]),
+            labels=tuple(int(row[code]) for code in CLASSES),
+            kind="record" if row["signal"] == "records100" else "normalised",
+        )
+        for row in read_rows(folder / "superclass_folds.csv")
+    ]
 
 
 def _multi_hot(superclasses: set[str]) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ SymCat (symcat.com, closed) published percentages from US health surveys. The ta
 `teliov/symcat-to-synthea` (`conditions.json`), with a prior recovered from its own posteriors (`recovered_prior.csv`).
 """
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.serving.bundle import DataSource
+from training.datasets.tables import read_rows
 from training.errors import DatasetError
 
 AGE_BANDS = ("<1", "1-4", "5-14", "15-29", "30-44", "45-59", "60-74", "75+")
@@ -43,12 +43,7 @@ def load(folder: Path) -> dict[str, Condition]:
     for file in (tables, priors):
         if not file.is_file():
             raise DatasetError(f"{file} is missing. Put SymCat's conditions.json and recovered_prior.csv there.")
-    with priors.open(newline="", encoding="utf-8") as stream:
-        known = {
-            row["condition"]: float(row["recovered_prior"])
-            for row in csv.DictReader(stream)
-            if row["from_data"] == "True"
-        }
+    known = {row["condition"]: float(row["recovered_prior"]) for row in read_rows(priors) if row["from_data"] == "True"}
     try:
         conditions = json.loads(tables.read_text(encoding="utf-8"))
         return {slug: _condition(record, known.get(slug)) for slug, record in conditions.items()}
