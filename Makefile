@@ -25,9 +25,10 @@ serve: $(VENV)/.service ## Start the service on HOST:PORT (127.0.0.1:5000)
 test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is absent
 	$(BIN)/python -m pytest $(ARGS)
 
-test-training: $(VENV)/.dev $(VENV)/.training ## Install TensorFlow and run the training tests
+test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run the training tests
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
 	$(BIN)/python -m pytest tests/training $(ARGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
@@ -76,17 +77,18 @@ train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a min
 lock: ## Renew the lock files within the bounds of pyproject.toml
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	$(COMPILE) --upgrade --extra dev --extra training --output-file .venv-lock/all.lock
+	$(COMPILE) --upgrade --extra dev --extra training-jax --output-file .venv-lock/all.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --output-file requirements.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra otel --output-file requirements-otel.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training-jax --output-file requirements-jax.lock
 
 audit: $(VENV)/.dev ## Look for unsafe code and for known vulnerabilities of what is installed
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app models schemas training .ci docker
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
-	$(BIN)/python .ci/vulnerabilities.py .venv-audit/bin/pip-audit requirements.lock requirements-otel.lock requirements-training.lock
+	$(BIN)/python .ci/vulnerabilities.py .venv-audit/bin/pip-audit requirements.lock requirements-otel.lock requirements-jax.lock
 
 sbom: ## Write build/sbom.json (CycloneDX): what the image's environment holds, with licences
 	@rm -rf .venv-sbom && mkdir -p build
@@ -122,4 +124,8 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.service
 
 $(VENV)/.training: requirements-training.lock $(VENV)/.service
 	$(PIP) install --requirement requirements-training.lock
+	@touch $@
+
+$(VENV)/.jax: requirements-jax.lock $(VENV)/.training
+	$(PIP) install --requirement requirements-jax.lock
 	@touch $@

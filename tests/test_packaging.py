@@ -17,7 +17,9 @@ LOCKS = {
     "requirements-otel.lock": SERVICE + EXTRAS["otel"],
     "requirements-dev.lock": SERVICE + EXTRAS["otel"] + EXTRAS["dev"],
     "requirements-training.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"],
+    "requirements-jax.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"] + EXTRAS["training-jax"],
 }
+FRAMEWORKS = {"jax", "keras", "tensorflow", "tensorflow-cpu", "tf2onnx", "torch"}
 PIN = re.compile(r"[a-z0-9][a-z0-9._-]*==[0-9][0-9a-z.+!]*( ; [^/@]+)?")
 
 
@@ -43,7 +45,7 @@ def test_a_lock_satisfies_the_project(lock: str, wanted: list[str]) -> None:
         assert requirement.specifier.contains(pin.version), f"{lock}: {requirement} is pinned to {pin.version}"
 
 
-@pytest.mark.parametrize("lock", ["requirements-otel.lock", "requirements-dev.lock", "requirements-training.lock"])
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock != "requirements.lock"])
 def test_the_locks_agree_with_that_of_the_service(lock: str) -> None:
     larger = pins(lock)
     assert {name: str(pin) for name, pin in pins("requirements.lock").items()}.items() <= {
@@ -51,6 +53,10 @@ def test_the_locks_agree_with_that_of_the_service(lock: str) -> None:
     }.items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-otel.lock", "requirements-dev.lock"])
-def test_the_service_needs_no_training_framework(lock: str) -> None:
-    assert pins(lock).keys().isdisjoint({"tensorflow", "tensorflow-cpu", "keras", "torch", "tf2onnx"})
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-otel.lock"])
+def test_the_service_needs_nothing_that_only_training_does(lock: str) -> None:
+    assert pins(lock).keys().isdisjoint(FRAMEWORKS | {"matplotlib", "pandas", "scikit-learn", "scipy", "wfdb"})
+
+
+def test_the_tests_need_no_training_framework() -> None:
+    assert pins("requirements-dev.lock").keys().isdisjoint(FRAMEWORKS)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from training.datasets.pictures import Sample
     from training.diagnoses import Job, Option, Training
 
-EXTRA_MODULES = ("keras", "matplotlib", "onnx", "pandas", "rich", "scipy", "sklearn", "tensorflow", "tf2onnx", "wfdb")
+EXTRA_MODULES = (
+    *("jax", "keras", "matplotlib", "onnx", "pandas", "rich"),
+    *("scipy", "sklearn", "tensorflow", "tf2onnx", "wfdb"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in EXTRA_MODULES:
             raise
+        extra = "training-jax" if error.name == "jax" else "training"
         sys.stderr.write(
-            f"{error.name} is missing. Training needs its extra: pip install 'medidiagnose-ai[training]'.\n"
+            f"{error.name} is missing. Training needs its extra: pip install 'medidiagnose-ai[{extra}]'.\n"
         )
         return 1
     return status

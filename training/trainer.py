@@ -44,12 +44,12 @@ class Stage:
 
 
 class Draws(keras.utils.PyDataset):
-    """Batches drawn from `arrays`, each (n, ...), `steps` in an epoch, while the step before is computed: TensorFlow
-    draws ahead by itself, for the others Keras' workers do.
+    """Batches drawn from `arrays`, each (n, ...), `steps` in an epoch.
 
-    What is drawn depends on the seed, the `epoch`, which `EpochBegin` sets, and the step alone. Without `chances`
-    nothing is drawn twice in a batch. Every batch has the same size: with a smaller last one, TensorFlow 2.21 on the
-    CPU corrupts the heap (oneDNN, one-dimensional convolutions).
+    What is drawn depends on the seed, the `epoch`, which `EpochBegin` sets, and the step alone; so Keras' workers can't
+    draw ahead, as they keep for the next epoch what one left over. Without `chances` nothing is drawn twice in a batch.
+    Every batch has the same size: with a smaller last one, TensorFlow 2.21 on the CPU corrupts the heap (oneDNN,
+    one-dimensional convolutions).
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Draws(keras.utils.PyDataset):
         steps: int,
         seed: int,
     ) -> None:
-        super().__init__(workers=1 if keras.backend.backend() == "tensorflow" else 2)
+        super().__init__(workers=1)
         self.epoch = 0
         self._arrays, self._chances = arrays, chances
         self._size, self._steps, self._seed = batch_size, steps, seed

@@ -132,7 +132,12 @@ TRAINING = training_of_pictures(
     task_of,
     options=(
         Option("name", "what the model is to be called: lower-case letters, digits and _"),
-        Option("like", "train this diagnosis on one's own pictures", choices=tuple(LIKE)),
+        Option(
+            "like",
+            "train this diagnosis on one's own pictures; breast needs two labels of each, biopsy and BI-RADS, and is "
+            "trained from its data sets alone",
+            choices=tuple(LIKE),
+        ),
         Option("size", "edge of the pictures that the network sees; default: 224", int),
         Option("version", "version of the bundle; default: 1.0.0, or with --like its own with +own"),
     ),
