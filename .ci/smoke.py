@@ -1,6 +1,6 @@
-"""One real request to the service on port argv[1], with nothing but what the service's environment holds.
+"""One real request of every diagnosis to the service on port argv[1], with nothing but what its environment holds.
 
-argv[2] says what must answer: `trained` where the sources hold a chest model, else `demo`.
+The other arguments are the names of the models that the sources hold: those must answer, demo samples for the others.
 """
 
 import importlib.util
@@ -8,40 +8,74 @@ import io
 import json
 import sys
 import urllib.request
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
-port, expected = sys.argv[1:]
+from models.diagnoses.catalogue import DIAGNOSES
+from models.preprocessing.ecg_record import LEADS
+
+BOUNDARY = "file-boundary"
+
+
+def multipart(**files: bytes) -> tuple[bytes, str]:
+    """A form with these files, and its content type."""
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'.encode() + content
+        for name, content in files.items()
+    ]
+    body = b"\r\n".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+    return body, f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def picture() -> tuple[bytes, str]:
+    """A JPEG of a bright disc."""
+    file = io.BytesIO()
+    Image.radial_gradient("L").resize((640, 512)).save(file, "JPEG")
+    return multipart(image=file.getvalue())
+
+
+def record() -> tuple[bytes, str]:
+    """Ten seconds of twelve leads, each with spikes of its own height once a second."""
+    spikes = np.zeros((1000, len(LEADS)), "<i2")
+    spikes[50::100] = np.arange(400, 400 + 100 * len(LEADS), 100)
+    header = "\n".join(["smoke 12 100 1000", *(f"smoke.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS)])
+    return multipart(header=header.encode(), signal=spikes.tobytes())
+
+
+def ask(path: str, body: bytes | None = None, content_type: str = "application/json") -> Any:
+    """The answer to a request."""
+    request = urllib.request.Request(url + path, data=body, headers={"Content-Type": content_type})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        return json.load(response)
+
+
+def form(path: str) -> tuple[bytes, str]:
+    """The example that the OpenAPI document gives."""
+    operation = document["paths"][path]["post"]
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    example = document["components"]["schemas"][reference.rsplit("/", 1)[1]]["examples"][0]
+    return json.dumps(example).encode(), "application/json"
+
 
 for module in ("tensorflow", "keras", "pytest", "pip"):
     if importlib.util.find_spec(module) is not None:
         sys.exit(f"{module} has no business in the service's environment")
 
-picture = io.BytesIO()
-Image.radial_gradient("L").resize((640, 512)).save(picture, "JPEG")
-boundary = b"picture-boundary"
-body = b"\r\n".join(
-    [
-        b"--" + boundary,
-        b'Content-Disposition: form-data; name="image"; filename="chest.jpg"',
-        b"Content-Type: image/jpeg",
-        b"",
-        picture.getvalue(),
-        b"--" + boundary + b"--",
-        b"",
-    ]
-)
-request = urllib.request.Request(
-    f"http://127.0.0.1:{port}/analyze/xray",
-    data=body,
-    headers={"Content-Type": f"multipart/form-data; boundary={boundary.decode()}"},
-)
-with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-    answer = json.load(response)
-
-total = sum(each["probability"] for each in answer["probabilities"])
-if not (answer["success"] and answer["prediction"]["name"] in ("Normal", "Pneumonia") and abs(total - 1) < 1e-3):
-    sys.exit(f"not the answer of the contract: {answer}")
-if answer["demo_mode"] != (expected == "demo"):
-    sys.exit(f"expected the {expected} model, got {answer['model']}")
-print(f"--- POST /analyze/xray: {response.status}, model {answer['model']}")
+url, trained = f"http://127.0.0.1:{sys.argv[1]}", sys.argv[2:]
+document = ask("/openapi.json")
+for diagnosis in DIAGNOSES:
+    match diagnosis.reads.subject:
+        case "picture":
+            sent = picture()
+        case "record":
+            sent = record()
+        case _:
+            sent = form(diagnosis.path)
+    answer = ask(diagnosis.path, *sent)
+    if not (answer["success"] and answer["prediction"] and answer["model"]["name"] == diagnosis.name):
+        sys.exit(f"not the answer of the contract: {answer}")
+    if answer["demo_mode"] == (diagnosis.name in trained):
+        sys.exit(f"{diagnosis.path} was answered by {answer['model']}; trained are {', '.join(trained) or 'none'}")
+    print(f"--- POST {diagnosis.path}: model {answer['model']}")
