@@ -57,6 +57,18 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     raise AssertionError("what was waited for did not come true")
 
 
+async def state_once_loaded(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    """What /health/ready says of a model once it is no longer loading; waits five seconds at most."""
+    state: dict[str, Any] = {}
+
+    async def loaded() -> bool:
+        state.update((await client.get("/health/ready")).json()["models"][name])
+        return bool(state["state"] != "loading")
+
+    await until(loaded)
+    return state
+
+
 def upload(data: bytes, *, part: str = "image", name: str = "picture.jpg") -> dict[str, tuple[str, bytes]]:
     """The `files` of a request with one file."""
     return {part: (name, data)}

@@ -158,9 +158,10 @@ async def test_a_body_that_stalls_is_given_up_long_before_its_deadline() -> None
 
 async def test_a_body_that_drips_is_given_up_at_its_deadline() -> None:
     upload = Upload(make(idle_seconds=60, seconds=0.1))
-    while not upload.task.done():
-        await upload.send(0)
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while not upload.task.done():
+            await upload.send(0)
+            await asyncio.sleep(0.01)
     refusal = await upload.refusal()
     assert refusal.detail == "The request body did not arrive in full within 0.1 seconds."
 

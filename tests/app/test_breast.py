@@ -12,7 +12,7 @@ from models.serving.bundle import BundleError, Metadata
 from tests.contract import BREAST, type_departures
 from tests.fake_bundle import check_metadata, make_bundle, make_graph, make_metadata
 from tests.pictures import encode, plain
-from tests.service import serving, upload
+from tests.service import serving, state_once_loaded, upload
 
 pytestmark = pytest.mark.anyio
 
@@ -87,8 +87,5 @@ async def test_a_bundle_without_malignancy_fails_at_load(tmp_path: Path, picture
     outputs = make_metadata("breast")["outputs"][:-1]
     make_bundle(tmp_path, "breast", graph=make_graph(5), outputs=outputs)
     async with serving(bundles=tmp_path, wait_until_ready=False) as client:
-        state = "loading"
-        while state == "loading":
-            state = (await client.get("/health/ready")).json()["models"]["breast"]["state"]
-        assert state == "failed"
+        assert (await state_once_loaded(client, "breast"))["state"] == "failed"
         assert (await client.post("/analyze/breast", files=upload(picture))).status_code == 503

@@ -85,6 +85,15 @@ def until(condition: Any) -> None:
         time.sleep(0.01)
 
 
+def drip(client: Client, data: bytes, pause: float) -> None:
+    """Send the same again and again until there is an answer, ten seconds at most."""
+    end = time.monotonic() + 10
+    while not client.has_answer():
+        assert time.monotonic() < end, "the drip was never answered"
+        client.send(data)
+        time.sleep(pause)
+
+
 def assert_refused(client: Client, status: int, title: str) -> None:
     """The one shape of an error, and the end of the connection."""
     answer = client.answer()
@@ -235,9 +244,7 @@ def test_a_silent_connection_is_closed() -> None:
 def test_408_a_head_that_drips() -> None:
     with serving(header_seconds=0.2, drain_seconds=0) as (port, _), Client(port) as client:
         client.send(b"GET / HTTP/1.1\r\n")
-        while not client.has_answer():
-            client.send(b"X: x\r\n")
-            time.sleep(0.05)
+        drip(client, b"X: x\r\n", 0.05)
         assert_refused(client, 408, "Request too slow")
 
 
@@ -261,9 +268,7 @@ def test_a_body_that_nobody_reads_does_not_keep_its_connection() -> None:
     with serving(idle_seconds=0.2, header_seconds=60, drain_seconds=0) as (port, _), Client(port) as client:
         client.send(b"POST /deaf HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")
         assert client.answer().status == 200
-        while not client.has_answer():
-            client.send(b"x")
-            time.sleep(0.01)
+        drip(client, b"x", 0.01)
         assert client.is_closed()
 
 

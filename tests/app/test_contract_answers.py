@@ -20,7 +20,7 @@ from tests.contract import (
     type_departures,
 )
 from tests.records import record_files
-from tests.service import serving, upload
+from tests.service import serving, state_once_loaded, upload
 
 pytestmark = pytest.mark.anyio
 
@@ -191,12 +191,10 @@ async def test_ready_names_the_state_of_each_model(client: httpx.AsyncClient) ->
 async def test_not_ready_where_a_bundle_failed_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "skin" / "1.0.0").mkdir(parents=True)
     async with serving(bundles=tmp_path, wait_until_ready=False) as client:
+        detail = (await state_once_loaded(client, "skin"))["detail"]
         answer = await client.get("/health/ready")
-        while answer.json()["models"]["skin"]["state"] == "loading":
-            answer = await client.get("/health/ready")
         assert answer.status_code == 503
         assert answer.json()["status"] == "not ready"
-        detail = answer.json()["models"]["skin"]["detail"]
         assert detail == "Bundle skin/1.0.0: model.onnx, metadata.json, card.md missing."
         assert (await client.get("/health/live")).status_code == 200
 

@@ -21,12 +21,12 @@ if sys.argv[1] == "given back":
     keep_heaps_small()
 
 def work(number):
-    half = Image.new("RGB", (6000, 6000), (number, 2, 3)).reduce(2)
+    half = Image.new("RGB", (3000, 3000), (number, 2, 3)).copy()
     return [half.resize((200 + number, 200)) for _ in range(3)]
 
 before = psutil.Process().memory_info().rss
 with ThreadPoolExecutor(2) as pool:
-    for _ in range(3):
+    for _ in range(2):
         list(pool.map(work, range(6)))
     print((psutil.Process().memory_info().rss - before) >> 20)
 """

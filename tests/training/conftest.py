@@ -9,45 +9,49 @@ import numpy as np
 import pytest
 from PIL import Image
 
-NEEDS_KERAS = (
-    "diagnoses/test_heart_image.py",
-    "diagnoses/test_heart_record.py",
-    "diagnoses/test_pictures.py",
-    "networks/test_backbones.py",
-    "networks/test_breast_heads.py",
-    "networks/test_random_convolutions.py",
-    "networks/test_residual_ecg.py",
-    "networks/test_sheet_convolutions.py",
-    "test_augmentation.py",
-    "test_cli.py",
-    "test_objective.py",
-    "test_picture_task.py",
-    "test_quantize.py",
-    "test_trainer.py",
-)
-NEEDS_THE_REST_OF_THE_EXTRA = (
-    "datasets/test_digitised_sheets.py",
-    "datasets/test_ecg_machine_styles.py",
-    "datasets/test_ecg_sheet.py",
-    "datasets/test_own_pictures.py",
-    "datasets/test_ptbxl.py",
-    "diagnoses/test_breast.py",
-    "diagnoses/test_disease.py",
-    "diagnoses/test_heart_risk.py",
-    "networks/test_logistic.py",
-    "studies/test_breast_marks.py",
-    "studies/test_chest_surroundings.py",
-    "studies/test_foreign_pictures.py",
-    "test_calibrate.py",
-    "test_evaluate.py",
-    "test_metrics.py",
-)
+NEEDS = {
+    "keras": (
+        "diagnoses/test_heart_image.py",
+        "diagnoses/test_heart_record.py",
+        "diagnoses/test_pictures.py",
+        "networks/test_backbones.py",
+        "networks/test_breast_heads.py",
+        "networks/test_random_convolutions.py",
+        "networks/test_residual_ecg.py",
+        "networks/test_sheet_convolutions.py",
+        "test_augmentation.py",
+        "test_cli.py",
+        "test_objective.py",
+        "test_picture_task.py",
+        "test_quantize.py",
+        "test_trainer.py",
+    ),
+    "sklearn": (
+        "datasets/test_ptbxl.py",
+        "diagnoses/test_breast.py",
+        "diagnoses/test_disease.py",
+        "diagnoses/test_heart_risk.py",
+        "studies/test_breast_marks.py",
+        "studies/test_chest_surroundings.py",
+        "studies/test_foreign_pictures.py",
+        "test_calibrate.py",
+        "test_evaluate.py",
+        "test_metrics.py",
+    ),
+    "wfdb": (
+        "datasets/test_breast.py",
+        "datasets/test_digitised_sheets.py",
+        "datasets/test_ecg_machine_styles.py",
+        "datasets/test_ecg_sheet.py",
+        "datasets/test_loaders.py",
+        "datasets/test_own_pictures.py",
+        "datasets/test_symptom_tables.py",
+        "networks/test_logistic.py",
+    ),
+}
+"""By what they need; wfdb brings pandas and scipy. All others need NumPy alone."""
 
-collect_ignore = [
-    *(() if find_spec("keras") else NEEDS_KERAS),
-    *(() if find_spec("sklearn") and find_spec("wfdb") else NEEDS_THE_REST_OF_THE_EXTRA),
-]
-"""All others need NumPy alone."""
+collect_ignore = [file for module, files in NEEDS.items() if not find_spec(module) for file in files]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ from models.diagnoses.heart_risk.prevent import NEEDED, ten_year_risk
 from schemas.heart_risk import HeartRiskRequest
 from tests import contract
 
-TABLE = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")) / "heart_risk/prevent/prevent_base_10yr.csv"
+TABLE = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data")) / "heart_risk/prevent/prevent_base_10yr.csv"
 WORKED_EXAMPLE: dict[str, Any] = {
     **contract.HEART_RISK_REQUEST,
     "age": 50,

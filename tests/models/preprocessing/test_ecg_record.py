@@ -28,7 +28,7 @@ from models.preprocessing.wfdb import RecordError, UnreadableRecordError, Unusab
 from tests.records import counts_of, ecg, header_of, record, signal_of
 
 SPEC = SignalPreprocessing()
-PTB_XL = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")) / "ptb-xl"
+PTB_XL = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data")) / "ptb-xl"
 Millivolts = NDArray[np.float64]
 
 _INSIDE = slice(150, -150)  # a wave that is cut off ripples a little at its ends

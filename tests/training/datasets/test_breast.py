@@ -15,7 +15,7 @@ from training.datasets.pictures import Sample, verify_counts
 from training.datasets.ultrasound import assessment_of, lesion_of
 from training.errors import DatasetError
 
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data"))
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data"))
 SCENES = np.random.default_rng(3).integers(0, 256, (8, 6, 6), dtype=np.uint8)
 ROW = {
     "ID": "bus_0001-l",

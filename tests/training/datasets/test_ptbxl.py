@@ -11,7 +11,7 @@ from training.datasets import ptbxl
 from training.datasets.ptbxl import EcgSample
 from training.errors import DatasetError
 
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")) / "ptb-xl"
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data")) / "ptb-xl"
 at_hand = pytest.mark.skipif(not DATA.is_dir(), reason="PTB-XL is not at hand")
 
 

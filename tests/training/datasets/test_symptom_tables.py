@@ -15,7 +15,7 @@ from schemas.disease import DiseaseRequest
 from training.datasets import disease_profiles, symcat, vignettes
 from training.errors import DatasetError
 
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")) / "symptoms"
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data")) / "symptoms"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the symptom tables are not at hand")
 
 

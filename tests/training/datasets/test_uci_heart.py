@@ -8,7 +8,7 @@ from training.datasets import uci_heart
 from training.datasets.uci_heart import Patient
 from training.errors import DatasetError
 
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")) / "heart_risk" / "uci"
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data")) / "heart_risk" / "uci"
 at_hand = pytest.mark.skipif(not DATA.is_dir(), reason="the UCI heart data are not at hand")
 COMPLETE = "63.0,1.0,1.0,145.0,233.0,1.0,2.0,150.0,0.0,2.3,3.0,0.0,6.0,0"
 

@@ -10,7 +10,7 @@ from models.preprocessing.wfdb import read_header, read_samples
 wfdb = pytest.importorskip("wfdb")
 
 BITS = {"16": 16, "24": 24, "32": 32, "80": 8, "212": 12}
-RECORDS = 50
+RECORDS = 40
 """Of each storage format."""
 
 
