@@ -22,6 +22,7 @@ import httpx
 from app.main import create_app
 from models.diagnoses.disease.findings import read
 from models.diagnoses.disease.knowledge import disease_knowledge
+from models.diagnoses.disease.reading import Measurement
 from models.diagnoses.disease.vocabulary import vocabulary
 
 CASES = Path(__file__).parents[1] / "tests" / "cases"
@@ -146,7 +147,7 @@ async def sentences(_: Service, cases: Iterable[Row]) -> list[Judged]:
     judged = []
     for row in cases:
         found = read([], row["text"])
-        measured = [_measurement(item) for item in _measured(found)]
+        measured = [_of_reader(item) for item in found.measurements]
         missing = [name for name in row["present"] if not _any_of(name, found.present)]
         wrong = [name for name in (*row["absent"], *row["not_now"]) if _any_of(name, found.present)]
         unread = [item for item in row["measurements"] if _measurement(item) not in measured]
@@ -264,15 +265,14 @@ def _any_of(name: str, present: Iterable[str]) -> bool:
     return any(bool(meant & (words.wider[symptom] | {symptom})) for symptom in present)
 
 
-def _measured(found: Any) -> Iterable[Row]:
-    """What was measured, where the reader tells."""
-    tell: Callable[[], Iterable[Row]] = getattr(found, "measured", tuple)
-    return tell()
-
-
 def _measurement(item: Row) -> tuple[str, str, str]:
     value = item["value"]
     return item["name"], value if isinstance(value, str) else f"{float(value):g}", item["unit"] or ""
+
+
+def _of_reader(found: Measurement) -> tuple[str, str, str]:
+    second = "" if found.second is None else f"/{found.second:g}"
+    return found.quantity, f"{found.value:g}{second}", found.unit or ""
 
 
 if __name__ == "__main__":

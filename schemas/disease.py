@@ -64,6 +64,7 @@ READING_EXAMPLE: dict[str, Any] = {
     "symptoms_analyzed": ["fever", "cough", "headache", "fatigue"],
     "symptoms_unrecognized": [],
     "suggestions": {},
+    "understood": [],
     "symptoms_absent": [],
     "red_flags": [],
     "cannot_miss": [],
@@ -115,14 +116,13 @@ def _without_repetitions(symptoms: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str:
-    """The text with single blanks and line breaks, since patterns are slow at long runs of them."""
     if not isinstance(value, str):
         raise PydanticCustomError("text", "`text` must be a description in plain words.")
     if len(value) > MAX_TEXT_LENGTH:
         raise PydanticCustomError("text", "`text` must have at most {limit} characters.", {"limit": MAX_TEXT_LENGTH})
     if _UNWRITABLE.search(value):
         raise PydanticCustomError("text", "`text` must not hold control characters or broken Unicode.")
-    return "\n".join(words for line in value.splitlines() if (words := " ".join(line.split())))
+    return value
 
 
 def _age(value: object) -> object:
@@ -218,6 +218,19 @@ class PatientDetails(Part):
     sex: Sex | None = Field(default=None, description="As sent or as `text` says; null where not known.")
 
 
+class UnderstoodSpan(Part):
+    """A piece of `text` that matters, and what it was taken for."""
+
+    text: str = Field(description="As it was sent.", examples=["stif neck"])
+    start: int = Field(ge=0, description="Its first character in `text`, counted in code points from 0.")
+    end: int = Field(ge=1, description="The character after its last.")
+    kind: Literal["present", "denied", "past", "other_person", "hypothetical", "measurement", "not_understood"] = Field(
+        description="Present in the patient now; denied; over; somebody else's; feared, asked about or read of; a "
+        "measured value; or not understood."
+    )
+    symptom: str | None = Field(description="The symptom that it names; null where there is none.")
+
+
 class DiseaseReading(Reading):
     """What the symptoms point to."""
 
@@ -225,9 +238,14 @@ class DiseaseReading(Reading):
     top_predictions: tuple[RankedDisease, ...] = Field(min_length=1, description="The likeliest diseases, best first.")
     symptoms_analyzed: tuple[str, ...] = Field(description="The symptoms understood to be present, by name.")
     symptoms_absent: tuple[str, ...] = Field(default=(), description="The symptoms understood to be absent, by name.")
-    symptoms_unrecognized: tuple[str, ...] = Field(default=(), description="The entries that were not understood.")
+    symptoms_unrecognized: tuple[str, ...] = Field(
+        default=(), description="The entries, and the words of `text`, that were not understood."
+    )
     suggestions: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="For each entry not understood, the nearest known symptoms."
+        default_factory=dict, description="For the first of them, the nearest known symptoms."
+    )
+    understood: tuple[UnderstoodSpan, ...] = Field(
+        default=(), description="Each piece of `text` that matters, in order, and what it was taken for."
     )
     red_flags: tuple[RedFlag, ...] = Field(default=(), description="Where the symptoms together call for urgent care.")
     cannot_miss: tuple[CannotMiss, ...] = Field(

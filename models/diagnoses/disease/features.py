@@ -15,11 +15,13 @@ def feature_names() -> tuple[str, ...]:
 
 
 def values_of(findings: Findings, patient: Patient) -> dict[str, float | None]:
-    """The features that are known. A finding that a narrower one includes is left to that one."""
-    wider = vocabulary().wider
-    included = {name for symptom in findings.present for name in wider[symptom]}
-    values: dict[str, float | None] = dict.fromkeys(findings.absent, -1.0)
-    values |= dict.fromkeys((symptom for symptom in findings.present if symptom not in included), 1.0)
+    """The features that are known. A finding that a narrower one includes is left to that one; a disease of the past
+    that the vocabulary knows as such is one."""
+    words = vocabulary()
+    included = {name for symptom in findings.present for name in words.wider[symptom]}
+    known = (*findings.present, *(symptom for symptom in findings.past if symptom in words.of_the_past))
+    values: dict[str, float | None] = {name: -1.0 for name in findings.absent if name in words.modelled}
+    values |= {name: 1.0 for name in known if name in words.modelled and name not in included}
     if patient.age is not None:
         values[AGE_BANDS[sum(patient.age >= limit for limit in _AGE_LIMITS)]] = 1.0
     if patient.sex is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.diagnoses.disease import features, findings, red_flags
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import UrgencyLevel, disease_knowledge
-from models.diagnoses.disease.patient import Patient, describe
+from models.diagnoses.disease.patient import Patient
 from models.diagnoses.disease.red_flags import Raised
 from models.diagnoses.disease.vocabulary import vocabulary
 from models.diagnoses.probabilities import DECIMALS, percent
@@ -25,6 +25,7 @@ from schemas.disease import (
     PatientDetails,
     RankedDisease,
     RedFlag,
+    UnderstoodSpan,
 )
 
 _KNOWLEDGE = disease_knowledge()
@@ -44,11 +45,12 @@ class NoKnownSymptomError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request as it was understood."""
+    """A request as it was understood; `text` is what was sent."""
 
     findings: Findings
     patient: Patient
     red_flags: tuple[Raised, ...] = ()
+    text: str = ""
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -77,7 +79,7 @@ class Case:
 
 def known_symptoms() -> tuple[str, ...]:
     """Every symptom by name, in the order of the body."""
-    return vocabulary().names
+    return tuple(name for names in vocabulary().parts.values() for name in names)
 
 
 def symptoms_by_body_part() -> dict[str, tuple[str, ...]]:
@@ -91,15 +93,19 @@ def understand(request: DiseaseRequest) -> Case:
     Raises `NoKnownSymptomError` where no symptom and no danger is understood, or all are absent.
     """
     found = findings.read(request.symptoms, request.text)
-    described = describe(request.text) if request.text else Patient()
-    patient = Patient(age=request.age if request.age is not None else described.age, sex=request.sex or described.sex)
+    described = found.patient
+    patient = Patient(
+        age=request.age if request.age is not None else described.age,
+        sex=request.sex or described.sex,
+        pregnant_weeks=described.pregnant_weeks,
+    )
     told = "\n".join(filter(None, (request.text, *(f"{entry}." for entry in request.symptoms))))
     raised = tuple(red_flags.raised(found.present, patient, told))
     if not found.present and not raised:
         reason = _none_present(found) if found.absent else _none_known(found)
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
-    return Case(_with(found, meant), patient, raised)
+    return Case(_with(found, meant), patient, raised, request.text)
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:
@@ -196,6 +202,16 @@ def _reading(
         symptoms_absent=case.findings.absent,
         symptoms_unrecognized=case.findings.unrecognized,
         suggestions=case.findings.suggestions,
+        understood=tuple(
+            UnderstoodSpan(
+                text=case.text[span.start : span.end],
+                start=span.start,
+                end=span.end,
+                kind=span.kind.value,
+                symptom=span.symptom,
+            )
+            for span in case.findings.spans
+        ),
         red_flags=tuple(
             RedFlag(
                 name=each.rule.name,

@@ -1,5 +1,6 @@
 """What is known of symptoms and diseases: words, denials, red flags, urgency and advice."""
 
+import re
 from functools import cache
 from typing import Literal, Self, get_args
 
@@ -117,8 +118,13 @@ class DangerWords(Document):
 
 
 class SymptomKnowledge(Document):
-    """symptoms.yaml: symptoms by part of the body with their phrases, and the words that count as one."""
+    """symptoms.yaml: symptoms by part of the body with their phrases, and the words that count as one. `beyond` are
+    those that the model doesn't read; of a `lasting` one the history says that it is there, and an `event` of weeks ago
+    still counts."""
 
+    beyond: Sourced[dict[str, dict[str, tuple[str, ...]]]]
+    lasting: Sourced[tuple[str, ...]]
+    events: Sourced[tuple[str, ...]]
     words: Sourced[dict[str, tuple[str, ...]]]
     rewrites: Sourced[dict[str, str]]
     symptoms: Sourced[dict[str, dict[str, tuple[str, ...]]]]
@@ -130,16 +136,49 @@ class SymptomKnowledge(Document):
 
 
 class NegationKnowledge(Document):
-    """negation.yaml: what denies a finding, what ends a denial, and whose finding it is."""
+    """negation.yaml: what denies a finding and what ends that, whose finding it is, when it was, and whether at all."""
 
     denials: Sourced[tuple[str, ...]]
     list_denials: Sourced[tuple[str, ...]]
     near_denials: Sourced[tuple[str, ...]]
     following_denials: Sourced[tuple[str, ...]]
     pseudo_denials: Sourced[tuple[str, ...]]
+    beyond_compare: Sourced[tuple[str, ...]]
+    answers: Sourced[tuple[str, ...]]
+    well: Sourced[tuple[str, ...]]
+    over: Sourced[tuple[str, ...]]
+    functions: Sourced[tuple[str, ...]]
     terminators: Sourced[tuple[str, ...]]
+    backward_ends: Sourced[tuple[str, ...]]
     relatives: Sourced[tuple[str, ...]]
+    children: Sourced[tuple[str, ...]]
+    animals: Sourced[tuple[str, ...]]
+    animals_do: Sourced[tuple[str, ...]]
     relatives_have: Sourced[tuple[str, ...]]
+    tell: Sourced[tuple[str, ...]]
+    relatives_had: Sourced[tuple[str, ...]]
+    recent: Sourced[tuple[str, ...]]
+    family_history: Sourced[tuple[str, ...]]
+    speaker: Sourced[tuple[str, ...]]
+    together: Sourced[tuple[str, ...]]
+    recently_past: Sourced[tuple[str, ...]]
+    long_past: Sourced[tuple[str, ...]]
+    history: Sourced[tuple[str, ...]]
+    since_event: Sourced[tuple[str, ...]]
+    lasting: Sourced[tuple[str, ...]]
+    not_past: Sourced[tuple[str, ...]]
+    current: Sourced[tuple[str, ...]]
+    hypothetical: Sourced[tuple[str, ...]]
+    hypothetical_ends: Sourced[tuple[str, ...]]
+    questions: Sourced[tuple[str, ...]]
+    not_complaints: Sourced[tuple[str, ...]]
+
+
+class OrdinaryWords(Document):
+    """ordinary.yaml: words of everyday English, by kind, and those of illness, separated by blanks."""
+
+    ordinary: Sourced[dict[str, str]]
+    clinical: Sourced[str]
 
 
 @cache
@@ -170,3 +209,13 @@ def danger_words() -> DangerWords:
 def negation_knowledge() -> NegationKnowledge:
     """How a finding is denied."""
     return load(__name__, "negation.yaml", NegationKnowledge)
+
+
+@cache
+def english() -> tuple[frozenset[str], frozenset[str]]:
+    """Words of everyday English that say nothing of an illness, and words of illness, those of diseases' names among
+    them."""
+    document = load(__name__, "ordinary.yaml", OrdinaryWords)
+    ordinary = frozenset(word for words in document.ordinary.value.values() for word in words.split())
+    named = re.findall(r"[a-z]{4,}", " ".join(disease_knowledge().diseases.value).lower())
+    return ordinary, frozenset((*document.clinical.value.split(), *(word for word in named if word not in ordinary)))

@@ -1,61 +1,309 @@
-"""Measured values in a text, put into words: a temperature of 39.5 °C is a high fever, 210/120 mm Hg hypertension."""
+"""Measured values in a text with their units and places, and the symptoms that they show or rule out."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
-_NAME = r"(?:\b(?:temperature|temp|fevers?)\s*(?:is|was|of|to|up to|as high as|at|around|about|:|=)*\s*)?"
-_CELSIUS = re.compile(
-    _NAME + r"\b(3[4-9]|4[0-3])(?:[.,](\d))?\s*(?:°|º|degrees?)?\s*(?:c\b|celsius|centigrade)", re.IGNORECASE
+from models.diagnoses.disease.reading import Measurement, Quantity
+from models.diagnoses.disease.words import MEASURED, each
+
+_FIRST = each(
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
 )
-_FAHRENHEIT = re.compile(_NAME + r"\b(9[4-9]|10\d)(?:\.(\d))?\s*(?:°|º|degrees?)?\s*(?:f\b|fahrenheit)", re.IGNORECASE)
-_BARE = re.compile(
-    r"\b(?:temperature|temp|fevers?)\s*(?:is|was|of|to|up to|as high as|at|around|about|:|=)*\s*"
-    r"(3[4-9]|4[0-3]|9[4-9]|10\d)(?:\.(\d))?\b(?!\s*(?:year|day|week|month|hour))",
-    re.IGNORECASE,
+_ONES = {name: value for value, name in enumerate((*_FIRST, "eighteen", "nineteen"), 1)}
+_DECADES = each("twenty thirty forty fifty sixty seventy eighty ninety")
+_TENS = {name: 10 * value for value, name in enumerate(_DECADES, 2)}
+_SPELT = {**_ONES, **_TENS, "a": 1, "an": 1}
+_COUNT = (
+    rf"(?:\d{{1,3}}(?:[.,]\d{{1,2}})?|(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_ONES)[:9])}))?"
+    rf"|{'|'.join(reversed(_ONES))})"
 )
-_PRESSURE = re.compile(r"\b(\d{2,3})\s*/\s*(\d{2,3})(?:\s*mm\s*hg)?\b(?!\s*/)", re.IGNORECASE)
-_PULSE = re.compile(r"\b(?:heart rate|pulse|hr)\s*(?:is|was|of|rate|:|=)*\s*(\d{2,3})\b", re.IGNORECASE)
+_SAYS = (
+    r"(?:[\s:=]|\b(?:is|was|of|at|reads|reading|read|normal|around|about|approx|now|currently|up to|to|as high as|high"
+    r"|low|only|just|says|said|showed|shows|hit|went|gone|has|down|up|over|under|between|been|measured|this|morning"
+    r"|last|night|today|came|back|rate|level|it|her|his|my|on|the|meter|monitor|home|mostly|stays|staying|running|a"
+    r"|then|tonight|by)\b|~){0,9}?"
+)
+"""What may stand between the name of a quantity and its value."""
+_TIME = r"(?:minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|months?|years?|yrs?)"
+_WEEKS = r"(?:weeks?|wks?|w)"
+_DEGREES = r"\s?(?:\u00b0|\u00ba|degrees?|deg)?\s?"
+_NOT_BODY = re.compile(
+    r"\s?(?:c|f|celsius|fahrenheit)?\s?(?:outside|heat\b|weather|outdoors|in the shade|oven|water|day\b|sun\b|wash)"
+)
+_NOT_COUNT = rf"(?!\s?(?:{_TIME}|min|kg|lbs?|mg|ml|cm|times|x\b|%|st\b|th\b|/|\+))"
+
+_CELSIUS = re.compile(rf"\b(3\d|4[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(c\b|celsius|centigrade|degrees?|\u00b0|\u00ba)")
+_FAHRENHEIT = re.compile(
+    rf"\b(8\d|9\d|10\d|11[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(f\b|fahrenheit|degrees?|\u00b0|\u00ba)"
+)
+_TEMPERATURE = re.compile(
+    rf"\b(?:temperatures?|temps?|fevers?|febrile|t)\b{_SAYS}(?<![\d.,])(2[89]|3\d|4[0-4]|8\d|9\d|10\d|11[0-4])"
+    rf"(?:[.,](\d{{1,2}}))?\b{_DEGREES}(c\b|celsius|f\b|fahrenheit)?{_NOT_COUNT}"
+)
+_BEFORE_FEVER = re.compile(r"\b(3[89]|4[0-2])(?:[.,](\d))?\s(fever|temp(?:erature)?)\b")
+_PRESSURE = re.compile(
+    rf"(?:\b(?:blood pressure|pressure|bp)\b{_SAYS})?\b(?<![\d/.])(\d{{2,3}})\s?(?:/|over|on)\s?(\d{{2,3}})\b"
+    r"(?!\s?[/\d])(?:\s?mm\s?hg)?"
+)
+_SATURATION = re.compile(
+    r"\b(?:sp\s?o2|o2(?:\s?sats?|\s?saturations?|\s?levels?)?|sats?|saturations?|oximeter|pulse ox"
+    rf"|oxygen(?:\s(?:sats?|saturations?|levels?))?)\b{_SAYS}(100|[4-9]\d)(?![.,]?\d)\s?(?:%|percent|per cent)?"
+    r"(?!\s?(?:years|days|weeks|bpm))"
+)
+_PULSE = re.compile(
+    rf"\b(?:heart\s?rate|heart\s?beat|heart|pulse(?:\srate)?|hr|puls)\b{_SAYS}(\d{{2,3}})\b"
+    rf"(?:\s?(?:bpm|beats|/\s?min)\b)?{_NOT_COUNT}"
+)
+_BEATS = re.compile(r"\b(\d{2,3})\s?(?:bpm|beats (?:a|per) min(?:ute)?)\b")
 _BREATHS = re.compile(
-    r"\b(?:respiratory rate|respirations?|breaths?|rr)\s*(?:is|was|of|:|=)*\s*(\d{2})\b", re.IGNORECASE
+    r"\b(?:respiratory rate|resp(?:iration)? rate|respirations?|breathing(?:\srate)?|breaths?|rr|resps?)\b"
+    rf"{_SAYS}(\d{{2,3}})\b(?:\s?(?:/\s?min|breaths?)?(?:\s?(?:a|per)\s?min(?:ute)?)?){_NOT_COUNT}"
 )
+_BREATHS_A_MINUTE = re.compile(
+    r"\b(\d{2,3})\s(?:breaths|times) (?:a|per) min(?:ute)?\b|\bbreathing (\d{2,3}) (?:a|per) min(?:ute)?\b"
+)
+_GLUCOSE = re.compile(
+    rf"\b(?:blood\s?sugars?|sugars?|glucose|bgl?|bm|bsl|cbg|libre|dexcom)\b{_SAYS}(\d{{1,4}}(?:[.,]\d{{1,2}})?)\b"
+    rf"\s?(mmols?(?:\s?/\s?l)?|mg\s?/\s?dl)?{_NOT_COUNT}"
+)
+_GLUCOSE_UNIT = re.compile(r"\b(\d{1,4}(?:[.,]\d{1,2})?)\s?(mmols?\s?/\s?l|mmols?|mg\s?/\s?dl)\b")
+_PREGNANCY = re.compile(
+    rf"\b({_COUNT})\s?(?:\+\s?\d\s?)?-?\s?({_WEEKS}|months?)\s?(?:and \d days?\s?)?(?:pregnant|preg\b|along|gone\b"
+    r"|gestation|into (?:my|the|her) pregnancy|of pregnancy)"
+    r"|\b(?:pregnant|pregnancy|gestation)\b[\s,(]{0,2}(?:is |at |now |of |by |about |around ){0,2}"
+    rf"({_COUNT})\s?({_WEEKS}|months?)\b(?!\s?ago)"
+    r"|(?<![\d/])\b([1-3]\d|4[0-2])\s?/\s?40\b|\b([1-3]\d|4[0-2])\s?\+\s?[0-6]\b"
+)
+_BARE_WEEKS = re.compile(
+    rf"(?:^|[.,;!\n]\s?|\bi'?m |\bi am |\bshe'?s |\bshe is |\bonly |\bnow |\bat |\bg\dp\d )({_COUNT})\s?({_WEEKS})\b"
+    r"(?!\s?(?:ago|old|post|since|after|of\b))"
+)
+_EXPECTING = re.compile(
+    r"\b(?:pregnan\w*|the baby|baby (?:move|kick|isn|is ?n|hasn|not|has)|waters|contraction|fetal|foetal|midwife|bump"
+    r"|due date|trimester|womb|bleeding|antenatal|g\dp\d|feel (?:the|my) baby|palms|tummy has gone)"
+)
+_AGE = re.compile(
+    rf"\b({_COUNT})\s?-?\s?(years?|yrs?|y|months?|mths?|mo|m|weeks?|wks?|w|days?|d)\s?-?\s?"
+    r"(?:old\b|of age\b|/?\.?o\b\.?)"
+)
+_NOT_YEARS = (
+    rf"(?!\s?(?:{_TIME}\b|%|kg|cm|mg|/|\+|percent|st\b|miles|km|times|st[oa]ne|and a|lbs?|degrees|on\b|now off|[.,]\d))"
+)
+_AGED = re.compile(
+    r"\b(?:aged?|age is|i'?m|i am|he'?s|she'?s|he is|she is|who is|i turned|turned|just turned|nearly|almost)\s?:?\s?"
+    rf"(\d{{1,3}}|{'|'.join(_TENS)})\b{_NOT_YEARS}"
+)
+_AGE_SEX = re.compile(r"\b(\d{1,3})\s?(?:y/?o?\s?)?(?:f|m)\b(?![./'])")
+_HAS_AGE = re.compile(
+    r"\b(?:baby|son|daughter|boy|girl|child|kid|toddler|mum|mom|dad|mother|father|gran\w*|nan|he|she|little one"
+    rf"|husband|wife|partner|newborn|infant)\s(?:is|was|'s)\s(?:only |just |now |about |nearly )?({_COUNT})\b"
+    rf"(?:\s?({_TIME})\b)?(?!\s?(?:%|kg|/|{_TIME}|weeks? pregnant|months? pregnant|degrees))"
+)
+_DURATION = re.compile(
+    r"\b(?:for|since|over|past|last|x|within|after|in)\s(?:the\s)?(?:last\s|past\s|about\s|around\s|over\s|nearly\s)?"
+    rf"({_COUNT}|a|an|couple of|a couple of)\s({_TIME})\b"
+    rf"|\b({_COUNT}|a|an)\s({_TIME})\s(?:ago|now|history)\b"
+    r"|(?<![\d/])\b(\d{1,2})\s?/\s?(7|52|12|24)\b(?!\s?/)"
+)
+_MEDICINE = (
+    r"paracetamols?|acetaminophen|tylenols?|panadols?|ibuprofens?|advils?|nurofens?|aspirins?|codeines?|co-codamols?"
+    r"|tramadols?|antidepressants?|sleeping (?:pills|tablets)|painkillers?|sertralines?|fluoxetines?|amitriptylines?"
+    r"|diazepams?|valiums?|xanax|oxycodones?|morphines?|metformins?|iron|propranolols?|digoxin"
+)
+_TABLETS = re.compile(
+    rf"\b({_COUNT})\s(?:x\s?)?"
+    r"(?:of\s|more\s|extra\s|strength\s|strong\s|my\s|his\s|her\s|the\s|these\s|\d{1,4}\s?m?c?g\s){0,4}"
+    rf"(?:(?:{_MEDICINE})\b(?:\s(?:tablets?|pills?|capsules?))?|(?:\w+\s)?(?:tablets?|pills?|capsules?|tabs|caplets?)\b)"
+)
+_YEARS_OF = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
+_UNITS = {
+    "mi": "minutes", "h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years", "7": "days",
+    "52": "weeks", "12": "months", "24": "hours",
+}  # fmt: skip
+
+UNMASKED = frozenset({"age", "duration", "tablets", "weeks of pregnancy"})
+"""Quantities whose words matter to the sentence they stand in."""
 
 
-def in_words(text: str) -> str:
-    """The text with temperature, blood pressure, pulse and breaths a minute as findings of an adult in sentences.
+def measure(leveled: str) -> tuple[str, list[Measurement]]:
+    """The measurements of a text that `words.level` gave, in order, and the text with `#` and blanks over those that
+    stand for a symptom; ages, durations and tablets stay, since their words matter to the sentence."""
+    if not _NUMBER.search(leveled):
+        return leveled, []
+    taken: list[Measurement] = []
+    for words, read in _READERS:
+        if words is None or any(word in leveled for word in words):
+            for found in read(leveled):
+                if all(found.end <= other.start or found.start >= other.end for other in taken):
+                    taken.append(found)
+    taken.sort(key=lambda found: found.start)
+    masked = leveled
+    for found in taken:
+        if found.quantity not in UNMASKED:
+            masked = masked[: found.start] + MEASURED + " " * (found.end - found.start - 1) + masked[found.end :]
+    return masked, taken
 
-    Fever from 38.0 °C (100.4 °F), high from 39.4 °C (103 °F); pressure high from 140/90 mm Hg, low below 90 systolic;
-    pulse fast above 100, slow below 50; breathing fast from 25 a minute. A usual temperature becomes a denial, other
-    usual values nothing.
+
+def shown(found: Measurement, age: float | None) -> tuple[tuple[str, bool], ...]:
+    """The symptoms that a value shows (True) or rules out (False) at that age in years.
+
+    Fever from 38.0 °C (100.4 °F), high from 39.4 °C (103 °F), none from 35 to 37.4 °C; pressure high from 140/90 mm Hg,
+    low below 90 systolic; glucose low below 4 and high from 11.1 mmol/L; oxygen low below 92 %; pulse slow below 50;
+    fast pulse and breathing above the bounds of the age, those under 5 from NICE NG143.
     """
-    if not any(character.isdigit() for character in text):
-        return text
-    readings: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-        (_CELSIUS, _temperature),
-        (_FAHRENHEIT, _temperature),
-        (_BARE, _temperature),
-        (_PRESSURE, _pressure),
-        (_PULSE, lambda match: _graded(int(match[1]), 50, 101, "slow heart rate", "rapid heart rate")),
-        (_BREATHS, lambda match: _graded(int(match[1]), 0, 25, "", "fast breathing")),
-    )
-    for pattern, name in readings:
-        text = pattern.sub(name, text)
-    return text
+    value = found.value
+    match found.quantity:
+        case "temperature":
+            return _fever(found.celsius)
+        case "blood pressure":
+            if value < 90:
+                return (("low blood pressure", True),)
+            return (("high blood pressure", True),) if value >= 140 or (found.second or 0) >= 90 else ()
+        case "pulse":
+            fast = next((most for years, most in _FAST_PULSE if age is not None and age < years), 100)
+            slow = (("slow heart rate", True),) if value < 50 else ()
+            return (("rapid heart rate", True),) if value > fast else slow
+        case "breathing rate":
+            fast = next((most for years, most in _FAST_BREATHING if age is not None and age < years), 24)
+            return (("fast breathing", True),) if value > fast else ()
+        case "glucose":
+            low = (("low blood sugar", True),) if found.mmol < 4 else ()
+            return (("diabetes", True),) if found.mmol >= 11.1 else low
+        case "oxygen saturation":
+            return (("low oxygen", True),) if value < 92 else ()
+        case "weeks of pregnancy":
+            return (("pregnancy", True),)
+        case _:
+            return ()
 
 
-def _temperature(match: re.Match[str]) -> str:
-    value = float(f"{match[1]}.{match[2] or 0}")
-    celsius = (value - 32) / 1.8 if value > 60 else value
+_FAST_PULSE = ((1.0, 160), (2.0, 150), (5.0, 140), (12.0, 120))
+_FAST_BREATHING = ((0.5, 60), (1.0, 50), (5.0, 40), (12.0, 30))
+_NUMBER = re.compile(rf"\d|\b(?:{'|'.join((*_ONES, *_TENS))})\b")
+
+
+def _fever(celsius: float) -> tuple[tuple[str, bool], ...]:
     if celsius >= 39.4:
-        return "; high fever; "
-    return "; fever; " if celsius >= 37.95 else "; no fever; " if celsius < 37.5 else "; "
+        return (("high fever", True),)
+    if celsius >= 37.95:
+        return (("fever", True),)
+    if celsius < 35:
+        return (("low body temperature", True),)
+    return (("fever", False),) if celsius < 37.5 else ()
 
 
-def _pressure(match: re.Match[str]) -> str:
-    systolic, diastolic = int(match[1]), int(match[2])
-    if not 40 <= diastolic < systolic <= 300:
-        return match[0]
-    return _graded(systolic, 90, 140 if diastolic < 90 else 0, "hypotension", "hypertension")
+@lru_cache(maxsize=512)
+def _amount(written: str) -> float:
+    """`38,6`, `six`, `twenty-five`."""
+    if written[0].isdigit():
+        return float(written.replace(",", "."))
+    tens, _, ones = written.replace("-", " ").partition(" ")
+    return float(_SPELT.get(written, _SPELT.get(tens, 0) + _SPELT.get(ones, 0)))
 
 
-def _graded(value: int, low: int, high: int, below: str, above: str) -> str:
-    return f"; {above}; " if value >= high else f"; {below}; " if value < low else "; "
+def _temperatures(text: str) -> Iterator[Measurement]:
+    for match in _TEMPERATURE.finditer(text):
+        value = float(f"{match[1]}.{match[2] or 0}")
+        if not _NOT_BODY.match(text, match.end()):
+            yield Measurement("temperature", value, "F" if value >= 80 else "C", match.start(), match.end())
+    for match in _BEFORE_FEVER.finditer(text):
+        yield Measurement("temperature", float(f"{match[1]}.{match[2] or 0}"), "C", match.start(), match.end())
+    for pattern, unit, (low, high) in ((_CELSIUS, "C", (37.5, 42.5)), (_FAHRENHEIT, "F", (99.0, 108.0))):
+        for match in pattern.finditer(text):
+            value = float(f"{match[1]}.{match[2] or 0}")
+            bare = match[3].startswith("deg")
+            if _NOT_BODY.match(text, match.end()) or (bare and not low <= value <= high):
+                continue
+            yield Measurement("temperature", value, unit, match.start(), match.end())
+
+
+def _pressures(text: str) -> Iterator[Measurement]:
+    for match in _PRESSURE.finditer(text):
+        systolic, diastolic = int(match[1]), int(match[2])
+        named = not match[0][0].isdigit()
+        if 30 <= diastolic < systolic <= 300 and systolic >= (50 if named else 70):
+            yield Measurement("blood pressure", systolic, "mmHg", match.start(), match.end(), second=diastolic)
+
+
+def _simple(
+    patterns: tuple[re.Pattern[str], ...], quantity: Quantity, unit: str, low: float, high: float
+) -> Callable[[str], Iterator[Measurement]]:
+    def read(text: str) -> Iterator[Measurement]:
+        for pattern in patterns:
+            for match in pattern.finditer(text):
+                value = _amount(next(group for group in match.groups() if group))
+                if low <= value <= high:
+                    yield Measurement(quantity, value, unit, match.start(), match.end())
+
+    return read
+
+
+def _glucoses(text: str) -> Iterator[Measurement]:
+    for pattern in (_GLUCOSE, _GLUCOSE_UNIT):
+        for match in pattern.finditer(text):
+            value = _amount(match[1])
+            unit = ("mg/dL" if match[2].startswith("mg") else "mmol/L") if match[2] else ""
+            unit = unit or ("mg/dL" if value >= 36 else "mmol/L")
+            if 0.5 <= value <= (2000 if unit == "mg/dL" else 110):
+                yield Measurement("glucose", value, unit, match.start(), match.end())
+
+
+def _pregnancies(text: str) -> Iterator[Measurement]:
+    matches = list(_PREGNANCY.finditer(text))
+    if not matches and _EXPECTING.search(text):
+        matches = list(_BARE_WEEKS.finditer(text))
+    for match in matches:
+        groups = [group for group in match.groups() if group]
+        weeks = _amount(groups[0])
+        if len(groups) > 1 and groups[1].startswith("month"):
+            weeks *= 52 / 12
+        if 1 <= weeks <= 43:
+            place = next(number for number, group in enumerate(match.groups(), 1) if group)
+            start = match.start() if match[0][0].isalnum() else match.start(place)
+            yield Measurement("weeks of pregnancy", round(weeks, 1), "weeks", start, match.end())
+
+
+def _ages(text: str) -> Iterator[Measurement]:
+    for match in _AGE.finditer(text):
+        unit = _UNITS["mo" if match[2][0] == "m" else match[2][0]]
+        yield Measurement("age", _amount(match[1]), unit, match.start(), match.end())
+    for match in _AGE_SEX.finditer(text):
+        yield Measurement("age", float(match[1]), "years", match.start(), match.end())
+    for match in _AGED.finditer(text):
+        yield Measurement("age", _amount(match[1]), "years", match.start(), match.end())
+    for match in _HAS_AGE.finditer(text):
+        unit = _UNITS[match[2][:2] if match[2][0] == "m" else match[2][0]] if match[2] else "years"
+        yield Measurement("age", _amount(match[1]), unit, match.start(1), match.end())
+
+
+def _durations(text: str) -> Iterator[Measurement]:
+    for match in _DURATION.finditer(text):
+        amount, unit = [group for group in match.groups() if group][:2]
+        name = next(name for start, name in _UNITS.items() if unit.startswith(start))
+        value = 2.0 if "couple" in amount else _amount(amount)
+        yield Measurement("duration", value, name, match.start(), match.end())
+
+
+def _tablets(text: str) -> Iterator[Measurement]:
+    for match in _TABLETS.finditer(text):
+        yield Measurement("tablets", _amount(match[1]), None, match.start(), match.end())
+
+
+def years(found: Measurement) -> float:
+    """An age in years."""
+    return found.value * _YEARS_OF[(found.unit or "y")[0]]
+
+
+_READERS: tuple[tuple[tuple[str, ...] | None, Callable[[str], Iterator[Measurement]]], ...] = (
+    (None, _temperatures),
+    (("week", "wk", "month", "pregn", "gest", "/", "+"), _pregnancies),
+    (("/", "over", " on "), _pressures),
+    (("o2", "sat", "oxygen", "oximeter", "ox "), _simple((_SATURATION,), "oxygen saturation", "%", 40, 100)),
+    (("pulse", "heart", "hr", "bpm", "beats", "puls"), _simple((_PULSE, _BEATS), "pulse", "/min", 20, 300)),
+    (("resp", "breath", "rr", "minute"), _simple((_BREATHS_A_MINUTE, _BREATHS), "breathing rate", "/min", 4, 120)),
+    (("sugar", "glucose", "bg", "bm", "bsl", "mmol", "mg", "libre", "dexcom"), _glucoses),
+    (None, _tablets),
+    (None, _ages),
+    (None, _durations),
+)

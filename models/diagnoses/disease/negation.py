@@ -1,31 +1,25 @@
-"""Which words of a sentence are denied, and which are about somebody else.
+"""Which words of a sentence are denied.
 
-A small NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029) with ConText's experiencer (Harkema et al. 2009,
-doi:10.1016/j.jbi.2009.05.002); triggers and terminators are data, negation.yaml.
+A small NegEx (Chapman et al. 2001, doi:10.1006/jbin.2001.1029) with answers ("fever: no") and what is said to be well
+or over ("the headache is gone"); triggers and terminators are data, negation.yaml.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Collection, Sequence
 from functools import cache
 
 from models.diagnoses.disease.knowledge import NegationKnowledge, negation_knowledge
-from models.diagnoses.disease.words import BOUNDARY
+from models.diagnoses.disease.words import BOUNDARY, MEASURED, each
 
 _NEAR = 6
-_RELATIVE_REACH = 3
+_BEFORE = 3
+_SHORT_LIST = 2
 _COORDINATIONS = frozenset({"or", "nor"})
+_NEW_SUBJECTS = frozenset(each("a an my the i he she his her it now am is has have feel feels"))
+_AFTER = frozenset(each("now since today again this yesterday completely by after and at last within for a"))
 _AUXILIARIES = frozenset(
     {"has", "have", "had", "having", "is", "are", "was", "were", "been", "be", "got", "then", "with"}
 )
-
-
-class Status(Enum):
-    """What a sentence says of a word."""
-
-    PRESENT = 1
-    ABSENT = 2
-    NOT_THE_PATIENT = 3
 
 
 class Negation:
@@ -36,22 +30,36 @@ class Negation:
         self._near = frozenset(rules.near_denials.value)
         self._denials = frozenset(rules.denials.value) | self._lists | self._near
         self._following = frozenset(rules.following_denials.value)
-        self._terminators = frozenset(rules.terminators.value)
-        self._relatives = frozenset(rules.relatives.value)
-        self._have = frozenset(rules.relatives_have.value)
+        self._answers = frozenset(rules.answers.value)
+        self._well = frozenset(rules.well.value)
+        self._over = frozenset(rules.over.value)
+        self._functions = frozenset(rules.functions.value)
+        self._terminators = frozenset(rules.terminators.value) | {MEASURED}
+        self._backward_ends = frozenset(rules.backward_ends.value) | {BOUNDARY, MEASURED}
+        self._compared = [phrase.split() for phrase in rules.beyond_compare.value]
+        self._any = self._denials | self._following | self._answers | self._well | self._over
         self._pseudo: dict[str, list[list[str]]] = defaultdict(list)
         for phrase in rules.pseudo_denials.value:
             self._pseudo[phrase.split()[0]].append(phrase.split())
 
-    def judge(self, words: Sequence[str]) -> list[Status]:
-        """The status of each word of a sentence, in order."""
-        if not (self._denials | self._following | self._relatives).intersection(words):
-            return [Status.PRESENT] * len(words)
+    @property
+    def words(self) -> frozenset[str]:
+        """Every word that the rules look for."""
+        phrases = (word for phrases in self._pseudo.values() for phrase in phrases for word in phrase)
+        return self._any | self._terminators | self._backward_ends | frozenset(phrases) - {BOUNDARY, MEASURED}
+
+    def judge(self, words: Sequence[str], asking: Collection[int] = ()) -> list[bool]:
+        """Whether each word of a sentence is denied; `asking` are the places of boundaries behind which an answer may
+        stand (`:`, `?`, a dash or a bracket)."""
+        if self._any.isdisjoint(words):
+            return [False] * len(words)
         plain = self._without_pseudo(words)
-        status = self._forward(plain)
-        self._backward(plain, status)
-        self._others(plain, status)
-        return status
+        answers = self._answered(plain, asking)
+        denied = self._forward(plain, answers)
+        for at in answers:
+            self._deny_answered(plain, at, asking, denied)
+        self._backward(plain, denied)
+        return denied
 
     def _without_pseudo(self, words: Sequence[str]) -> list[str]:
         plain = list(words)
@@ -59,22 +67,54 @@ class Negation:
             for phrase in self._pseudo.get(plain[at], ()):
                 if plain[at : at + len(phrase)] == phrase:
                     plain[at : at + len(phrase)] = [""] * len(phrase)
+            if plain[at] in self._near and self._beyond_compare(plain, at):
+                plain[at] = ""
         return plain
 
-    def _forward(self, words: Sequence[str]) -> list[Status]:
-        status, trigger, since = [], "", 0
+    def _beyond_compare(self, words: list[str], at: int) -> bool:
+        return any(
+            words[place : place + len(phrase)] == phrase
+            for place in range(at + 1, len(words))
+            for phrase in self._compared
+        )
+
+    def _answered(self, words: Sequence[str], asking: Collection[int]) -> frozenset[int]:
+        """Places of a `no` that stands alone and answers what is before it."""
+        return frozenset(
+            at
+            for at, word in enumerate(words)
+            if word in self._answers
+            and at
+            and (at + 1 == len(words) or words[at + 1] == BOUNDARY)
+            and (at - 1 in asking or words[at - 1] != BOUNDARY)
+        )
+
+    def _deny_answered(self, words: Sequence[str], answer: int, asking: Collection[int], denied: list[bool]) -> None:
+        place = answer - 2 if answer - 1 in asking else answer - 1
+        while place >= 0 and words[place] != BOUNDARY:
+            denied[place] = True
+            place -= 1
+
+    def _forward(self, words: Sequence[str], answers: Collection[int]) -> list[bool]:
+        denied, trigger, since = [], "", 0
         for at, word in enumerate(words):
-            if word in self._denials:
+            if word in self._denials and at not in answers and not self._backs(words, at):
                 trigger, since = word, at
             elif trigger and self._ends(words, at, trigger, since):
                 trigger = ""
-            status.append(Status.ABSENT if trigger else Status.PRESENT)
-        return status
+            denied.append(bool(trigger))
+        return denied
+
+    def _backs(self, words: Sequence[str], at: int) -> bool:
+        """Whether a `free` belongs to the word before it: fever-free."""
+        return words[at] == "free" and bool(at) and (at + 1 == len(words) or words[at + 1] not in ("of", "from"))
 
     def _ends(self, words: Sequence[str], at: int, trigger: str, since: int) -> bool:
         word = words[at]
         if word in self._terminators:
             return not (word in _AUXILIARIES and at - since <= 2)
+        if word == "and" and at - since > 1 and at + 1 < len(words) and words[at + 1] in _NEW_SUBJECTS:
+            return True
         if trigger in self._near and at - since > _NEAR:
             return True
         return word == BOUNDARY and trigger not in self._lists and not self._goes_on(words, at + 1)
@@ -88,21 +128,41 @@ class Negation:
                 return False
         return False
 
-    def _backward(self, words: Sequence[str], status: list[Status]) -> None:
+    def _backward(self, words: Sequence[str], denied: list[bool]) -> None:
         for at, word in enumerate(words):
-            if word in self._following and (at + 1 == len(words) or words[at + 1] == BOUNDARY):
-                for before in range(at - 1, -1, -1):
-                    if words[before] == BOUNDARY or words[before] in {"but", "however", "except"}:
-                        break
-                    status[before] = Status.ABSENT
+            last = at + 1 == len(words) or words[at + 1] == BOUNDARY
+            if word in self._following and last:
+                self._deny_back(words, at, denied)
+            elif word == "free" and self._backs(words, at):
+                self._deny_back(words, at, denied, reach=_SHORT_LIST)
+            elif (word in self._well or word in self._over) and (last or words[at + 1] in _AFTER):
+                clause = self._clause(words, at)
+                lost = word in self._over and not self._functions.isdisjoint(words[at - clause : at])
+                if not lost and self._denials.isdisjoint(words[max(0, at - _BEFORE) : at]):
+                    self._deny_back(words, at, denied, reach=clause)
 
-    def _others(self, words: Sequence[str], status: list[Status]) -> None:
-        for at, word in enumerate(words):
-            if word not in self._relatives:
-                continue
-            if self._have.intersection(words[at + 1 : at + 1 + _RELATIVE_REACH]):
-                status[at:] = [Status.NOT_THE_PATIENT] * (len(status) - at)
-                return
+    def _clause(self, words: Sequence[str], at: int) -> int:
+        """Words of the clause before a place, a list of two included: `cough and fever are gone`."""
+        length = 0
+        for place in range(at - 1, -1, -1):
+            if words[place] in self._backward_ends:
+                break
+            if words[place] == "and" and not self._starts_short(words, place):
+                break
+            length += 1
+        return length
+
+    def _starts_short(self, words: Sequence[str], place: int) -> bool:
+        before = (
+            next((gone for gone in range(1, place + 1) if words[place - gone] in self._backward_ends), place + 1) - 1
+        )
+        return before <= _SHORT_LIST
+
+    def _deny_back(self, words: Sequence[str], at: int, denied: list[bool], reach: int | None = None) -> None:
+        for before in range(at - 1, -1 if reach is None else max(-1, at - 1 - reach), -1):
+            if words[before] in self._backward_ends:
+                break
+            denied[before] = True
 
 
 @cache

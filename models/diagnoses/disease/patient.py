@@ -1,19 +1,21 @@
-"""Age and sex as a free description gives them."""
+"""Age, sex and weeks of pregnancy as a free description gives them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from models.diagnoses.disease.measurements import measure, years
+from models.diagnoses.disease.reading import Kind, Measurement
+from models.diagnoses.disease.words import level
+
 Sex = Literal["female", "male"]
 
-_AGE = re.compile(
-    r"\b(\d{1,3})\s*[- ]?\s*(years?|yrs?|y|months?|mo|weeks?|wks?|days?)\s*[- ]?\s*(?:old|of age|/?o\b)", re.IGNORECASE
-)
-_AGED = re.compile(r"\b(?:aged?|age is)\s*:?\s*(\d{1,3})\b", re.IGNORECASE)
-_YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
+_OLDEST = 120
+_AFTER_AGE = r"|\b\d{{1,3}}\s?(?:y/?o?\s?)?{}\b(?![./'])"
 _NAMED: tuple[tuple[Sex, re.Pattern[str]], ...] = (
-    ("female", re.compile(r"\b(?:female|woman|girl|lady|mrs|ms)\b", re.IGNORECASE)),
-    ("male", re.compile(r"\b(?:male|man|boy|gentleman|mr)\b", re.IGNORECASE)),
+    ("female", re.compile(r"\b(?:female|woman|girl|lady|mrs|ms)\b" + _AFTER_AGE.format("f"), re.IGNORECASE)),
+    ("male", re.compile(r"\b(?:male|man|boy|gentleman|mr)\b" + _AFTER_AGE.format("m"), re.IGNORECASE)),
 )
 _REFERRED: tuple[tuple[Sex, re.Pattern[str]], ...] = (
     ("female", re.compile(r"\b(?:she|her|hers)\b", re.IGNORECASE)),
@@ -32,16 +34,19 @@ class Patient:
 
 def describe(text: str) -> Patient:
     """The age and the sex that are said first; `she` and `he` count where no word names the sex."""
-    return Patient(_age(text), _first(text, _NAMED) or _first(text, _REFERRED))
+    return patient_of(text, measure(level(text))[1])
 
 
-def _age(text: str) -> float | None:
-    years: float | None = None
-    if match := _AGE.search(text):
-        years = int(match[1]) * _YEARS[match[2][0].lower()]
-    elif match := _AGED.search(text):
-        years = float(match[1])
-    return years if years is not None and years <= 120 else None
+def patient_of(text: str, measured: Iterable[Measurement]) -> Patient:
+    """The same where the text's measurements are known, with the weeks of pregnancy."""
+    known = [found for found in measured if found.kind is Kind.PRESENT]
+    ages = [years(found) for found in known if found.quantity == "age"]
+    weeks = [found.value for found in known if found.quantity == "weeks of pregnancy"]
+    return Patient(
+        age=ages[0] if ages and ages[0] <= _OLDEST else None,
+        sex=_first(text, _NAMED) or _first(text, _REFERRED),
+        pregnant_weeks=weeks[0] if weeks else None,
+    )
 
 
 def _first(text: str, patterns: tuple[tuple[Sex, re.Pattern[str]], ...]) -> Sex | None:

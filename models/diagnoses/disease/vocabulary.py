@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from rapidfuzz import fuzz, process
-from rapidfuzz.distance import OSA
 
 from models.diagnoses.disease.knowledge import SymptomKnowledge, symptom_knowledge
 from models.diagnoses.disease.words import BOUNDARY, Rewriter, sentences, stem
 
 _DENIALS = frozenset({"no", "not"})
-_SHORTEST_STEM = 5
-_LONG_WORD = 8
 _SHORTEST_ENTRY = 5
 _FUZZY_PHRASE = 86
 _NEAR_PHRASE = 60
@@ -30,62 +27,49 @@ class Phrase:
     symptom: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How misspelt a word may be: up to `errors` letters (1 below 8 letters), if it has `shortest` letters or more."""
-
-    errors: int
-    shortest: int
-
-
 class Vocabulary:
     """Symptoms by name, phrase and near spelling. To be made once: its index takes some hundredths of a second."""
 
     def __init__(self, document: SymptomKnowledge) -> None:
+        modelled, beyond = document.symptoms.value, document.beyond.value
         self.parts: Mapping[str, tuple[str, ...]] = {
-            part: tuple(symptoms) for part, symptoms in document.symptoms.value.items()
+            part: (*modelled.get(part, ()), *beyond.get(part, ())) for part in (modelled | beyond)
         }
-        self.names: tuple[str, ...] = tuple(name for names in self.parts.values() for name in names)
+        self.names: tuple[str, ...] = tuple(name for names in modelled.values() for name in names)
+        """The symptoms that the model reads."""
+        self.modelled = frozenset(self.names)
+        self.of_the_past = frozenset(name for name in self.names if name.endswith(" known")) | {"past cancer"}
+        known = (*self.names, *(name for names in beyond.values() for name in names))
+        self.lasting = frozenset(document.lasting.value)
+        self.events = frozenset(document.events.value)
         self.stopwords = frozenset(document.stopwords.value)
         self._bases = {stem(form): base for base, forms in document.words.value.items() for form in (base, *forms)}
-        self._rewrite = Rewriter(document.rewrites.value)
+        self._forms = [form for base, forms in document.words.value.items() for form in (base, *forms)]
+        self.base = lru_cache(maxsize=8192)(self._base)
+        """The base form of a word: `hurting` is `pain`, `abdominal` is `abdomen`."""
+        self.rewrites = Rewriter(document.rewrites.value)
+        self._surfaces: list[list[str]] = []
         self.complaints = frozenset(self.base(word) for word in document.complaints.value)
         self.places = frozenset(self.base(word) for word in document.places.value)
         self.sides = frozenset(self.base(word) for word in document.sides.value)
-        self.wider: Mapping[str, frozenset[str]] = {name: _wider(name, document.kinds.value) for name in self.names}
+        self.wider: Mapping[str, frozenset[str]] = {name: _wider(name, document.kinds.value) for name in known}
         self._spellings: dict[str, str] = {}
         self._bags: dict[Bag, str] = {}
         self.phrases: dict[str, list[Phrase]] = defaultdict(list)
         self._index(document)
         self._longest_near = max(map(len, self._spellings)) * (200 - _FUZZY_PHRASE) // _FUZZY_PHRASE
         """Characters up to which an entry can be near a spelling: the ratio is twice the common ones over both."""
-        self._known_words = frozenset(word for bag in self._bags for word in bag)
-        self._stems_by_letter: dict[str, list[str]] = defaultdict(list)
-        for known in {*self._bases, *self._known_words}:
-            self._stems_by_letter[known[0]].append(known)
-        self._correct = lru_cache(maxsize=8192)(self._correct_word)
+        self.companions = self._companions()
+        """For each base form those that phrases put beside it, itself where it is a phrase alone."""
 
-    def base(self, word: str) -> str:
-        """The base form of a word: `hurting` is `pain`, `abdominal` is `abdomen`."""
+    def _base(self, word: str) -> str:
         stemmed = stem(word)
         return self._bases.get(stemmed, stemmed)
 
-    def rewrite(self, words: list[str]) -> list[str]:
-        """Set phrases replaced by the words that the vocabulary uses."""
-        return self._rewrite(words)
-
-    def understood(self, word: str, tolerance: Tolerance) -> str:
-        """The base form of a word that may hold typing errors."""
-        base = self.base(word)
-        if base in self._known_words or len(word) < tolerance.shortest or word in self.stopwords:
-            return base
-        return self._correct(word, tolerance.errors)
-
-    def _correct_word(self, word: str, errors: int) -> str:
-        stemmed = stem(word)
-        allowed = min(errors, 1 if len(word) < _LONG_WORD else 2)
-        near = process.extractOne(stemmed, self._stems_by_letter[stemmed[0]], scorer=OSA.distance, score_cutoff=allowed)
-        return self._bases.get(near[0], near[0]) if near and len(near[0]) >= _SHORTEST_STEM else self.base(word)
+    @property
+    def written(self) -> frozenset[str]:
+        """Every word of a phrase, as it is written, and every form of the words that count as one."""
+        return frozenset((*(word for words in self._surfaces for word in words), *self.rewrites.words, *self._forms))
 
     def spelt(self, words: str) -> str | None:
         """The symptom whose name or phrase is exactly that, else None."""
@@ -114,10 +98,11 @@ class Vocabulary:
         return [word if word == BOUNDARY else self.base(word) for word in words if word not in self.stopwords]
 
     def _index(self, document: SymptomKnowledge) -> None:
-        for symptoms in document.symptoms.value.values():
+        groups = (*document.symptoms.value.values(), *document.beyond.value.values())
+        for symptoms in groups:
             for name in symptoms:
                 self._spellings.setdefault(plain(name), name)
-        for symptoms in document.symptoms.value.values():
+        for symptoms in groups:
             for name, phrases in symptoms.items():
                 for phrase in (name, *phrases):
                     self._add(phrase, name)
@@ -125,13 +110,22 @@ class Vocabulary:
             rarest = max(bag, key=lambda word: (word not in self.complaints, word not in self.places, len(word), word))
             self.phrases[rarest].append(Phrase(bag, name))
 
+    def _companions(self) -> dict[str, frozenset[str]]:
+        beside: dict[str, set[str]] = defaultdict(set)
+        for written in (*self._surfaces, *self.rewrites.phrases):
+            bases = {self._base(word) for word in written if word not in self.stopwords}
+            for base in bases:
+                beside[base] |= bases if len(bases) == 1 else bases - {base}
+        return {base: frozenset(others) for base, others in beside.items()}
+
     def _add(self, phrase: str, name: str) -> None:
         spelling = plain(phrase.removeprefix(_WHOLE_ENTRY))
         self._spellings.setdefault(spelling, name)
         if phrase.startswith(_WHOLE_ENTRY):
             return
         words = spelling.split()
-        rewritten = self._rewrite(words)
+        self._surfaces.append(words)
+        rewritten = self.rewrites(words)
         for form in (rewritten,) if rewritten == words else (rewritten, words):
             bag = frozenset(word for word in self.content(form) if word != BOUNDARY)
             if (len(bag) > 1 or form is rewritten) and bag and not _DENIALS.intersection(form):

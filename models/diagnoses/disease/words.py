@@ -2,38 +2,164 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import Stemmer
 
 BOUNDARY = ","
+MEASURED = "#"
+"""Stands where a measurement was read."""
 
 _STEMMER = Stemmer.Stemmer("english")
 _APOSTROPHES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": "'", "_": " "})
-_CONTRACTIONS = (
-    (re.compile(r"\b(?:can't|can not|couldn't|could not)\b"), "cannot"),
-    (re.compile(r"n't\b"), " not"),
-    (re.compile(r"'(?:s|m|re|ve|d|ll)\b"), ""),
-    (re.compile(r"\bnon[- ]?(?=[a-z])"), "non"),
+_TOKEN = re.compile(
+    r"\b[a-z][/+&][a-z]\b|\bw/o?(?![a-z])|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)?"
+    r"|[,:()/=\u2013\u2014\u2022\n?!;.#]|(?<=\s)-(?=\s)"
 )
-_SENTENCE_END = re.compile(r"(?<!\d)\.|\.(?!\d)|[;!?]|\n(?=\s*[A-Z\-*\u2022])")
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[,:()/\u2013\u2014]")
+_ENDS = frozenset("?!;.\u2022")
+_NEW_LINE = re.compile(r"\s*[A-Z\-*\u2022]")
+_LONG_LINE = 60
+_ENDING = re.compile(r"'(?:s|m|re|ve|d|ll)$")
+_VERBS = (
+    "do",
+    "does",
+    "did",
+    "is",
+    "was",
+    "are",
+    "were",
+    "have",
+    "has",
+    "had",
+    "would",
+    "should",
+    "must",
+    "need",
+    "wo",
+)
+_WITHOUT_APOSTROPHE: Mapping[str, tuple[str, ...]] = {
+    **{f"{verb}nt": (verb, "not") for verb in _VERBS},
+    "aint": ("is", "not"),
+    "cant": ("cannot",),
+    "couldnt": ("cannot",),
+    "im": ("i",),
+    "ive": ("i",),
+    "hes": ("he",),
+    "shes": ("she",),
+    "theyre": ("they",),
+    "theyve": ("they",),
+    "weve": ("we",),
+    "youre": ("you",),
+    "youve": ("you",),
+    "thats": ("that",),
+    "whats": ("what",),
+    "theres": ("there",),
+}
+_ANSWERS = frozenset({"no", "nope", "nah", "none", "never", "yes", "yeah", "yep"})
+
+
+def each(words: str) -> tuple[str, ...]:
+    """The words of a line, in order."""
+    return tuple(words.split())
+
+
+class Token(NamedTuple):
+    """A word, `,` where a clause may end (then `mark` is what is written there), or `#`, at `start` to `end` of the
+    text."""
+
+    text: str
+    start: int
+    end: int
+    mark: str = ""
+
+
+class Sentence(NamedTuple):
+    """The tokens of a sentence; a `question` ends with `?` and is not answered by the next word."""
+
+    tokens: list[Token]
+    question: bool
+
+
+def level(text: str) -> str:
+    """The text in lower case with plain apostrophes, character for character."""
+    plain = text.translate(_APOSTROPHES)
+    lower = plain.lower()
+    return lower if len(lower) == len(plain) else "".join(low if len(low := c.lower()) == 1 else c for c in plain)
+
+
+def split(text: str, leveled: str) -> list[Sentence]:
+    """The sentences of a text and its `level`; those without a word are left out. `X? No.` is one sentence."""
+    found: list[Sentence] = []
+    tokens: list[Token] = []
+    for match in _TOKEN.finditer(leveled):
+        written, at = match[0], match.start()
+        if written == "\n" and _is_wrapped(text, at):
+            continue
+        if written in _ENDS or (written == "\n" and _NEW_LINE.match(text, at + 1)):
+            _end(found, tokens, question=written == "?")
+            tokens = []
+        elif written[0].isalpha():
+            _word(tokens, written, at)
+        elif written[0].isdigit() or written == MEASURED:
+            tokens.append(Token(written, at, match.end()))
+        else:
+            tokens.append(Token(BOUNDARY, at, match.end(), written))
+    _end(found, tokens, question=False)
+    return found
+
+
+def _is_wrapped(text: str, at: int) -> bool:
+    """Whether a line break only wraps a long line."""
+    return at - text.rfind("\n", 0, at) > _LONG_LINE and not _NEW_LINE.match(text, at + 1)
+
+
+def _end(found: list[Sentence], tokens: list[Token], *, question: bool) -> None:
+    if all(token.text == BOUNDARY for token in tokens):
+        return
+    if found and found[-1].question and tokens[0].text in _ANSWERS and (len(tokens) == 1 or tokens[1].text == BOUNDARY):
+        asked = found.pop().tokens
+        found.append(Sentence([*asked, Token(BOUNDARY, asked[-1].end, asked[-1].end, "?"), tokens[0]], False))
+        tokens = tokens[2:]
+        if not tokens:
+            return
+    found.append(Sentence(tokens, question))
+
+
+def _word(tokens: list[Token], written: str, at: int) -> None:
+    parts = _expanded(written)
+    end = at + len(written)
+    if len(parts) == 2:
+        middle = end - (3 if "'" in written else 2)
+        tokens += (Token(parts[0], at, middle), Token(parts[1], middle, end))
+        return
+    word = parts[0]
+    if tokens:
+        before = tokens[-1]
+        if word == "not" and before.text in ("can", "could"):
+            tokens[-1] = Token("cannot", before.start, end)
+            return
+        if before.text == "non" and at - before.end <= 1:
+            tokens[-1] = Token("non" + word, before.start, end)
+            return
+    tokens.append(Token(word, at, end))
+
+
+@lru_cache(maxsize=8192)
+def _expanded(word: str) -> tuple[str, ...]:
+    if word.endswith("n't"):
+        return ("cannot",) if word in ("can't", "couldn't") else (word[:-3], "not")
+    if word in _WITHOUT_APOSTROPHE:
+        return _WITHOUT_APOSTROPHE[word]
+    return (american(_ENDING.sub("", word)),)
 
 
 def sentences(text: str) -> list[list[str]]:
     """The words of each sentence, `,` where a clause may end."""
-    found = (_words(part) for part in _SENTENCE_END.split(text.translate(_APOSTROPHES)))
-    return [words for words in found if any(word != BOUNDARY for word in words)]
-
-
-def _words(sentence: str) -> list[str]:
-    plain = sentence.lower()
-    if plain.isascii() and plain.replace(" ", "").isalpha() and "no" not in plain:
-        return [american(word) for word in plain.split()]
-    for pattern, replacement in _CONTRACTIONS:
-        plain = pattern.sub(replacement, plain)
-    return [american(word) if word[0].isalnum() else BOUNDARY for word in _WORD.findall(plain)]
+    if text.isascii() and text.replace(" ", "").isalpha() and "no" not in (plain := text.lower()):
+        return [[word for written in plain.split() for word in _expanded(written)]]
+    return [[token.text for token in sentence.tokens] for sentence in split(text, level(text))]
 
 
 @lru_cache(maxsize=8192)
@@ -58,23 +184,42 @@ class Rewriter:
     def __init__(self, rewrites: Mapping[str, str]) -> None:
         self._rules: dict[str, list[tuple[list[str], list[str]]]] = defaultdict(list)
         for phrase, replacement in rewrites.items():
-            words = _words(phrase)
-            self._rules[words[0]].append((words, _words(replacement)))
+            words = _only(phrase)
+            self._rules[words[0]].append((words, _only(replacement)))
         for rules in self._rules.values():
             rules.sort(key=lambda rule: -len(rule[0]))
 
+    @property
+    def words(self) -> Iterator[str]:
+        """Every word of the phrases that are replaced."""
+        return (word for rules in self._rules.values() for phrase, _ in rules for word in phrase)
+
+    @property
+    def phrases(self) -> Iterator[list[str]]:
+        """The phrases that are replaced."""
+        return (phrase for rules in self._rules.values() for phrase, _ in rules)
+
     def __call__(self, words: Sequence[str]) -> list[str]:
         """The words with every phrase replaced, from left to right; a replacement is not replaced again."""
-        written: list[str] = []
+        return [token.text for token in self.tokens([Token(word, 0, 0) for word in words])]
+
+    def tokens(self, tokens: list[Token]) -> list[Token]:
+        """The same for tokens; each word of a replacement stands where the phrase stood."""
+        written: list[Token] = []
         at = 0
-        while at < len(words):
-            length, replacement = self._match(words, at)
-            written += replacement
-            at += length
+        for at_now, token in enumerate(tokens):
+            if at_now < at:
+                continue
+            at = at_now + 1
+            for phrase, replacement in self._rules.get(token.text, ()):
+                if [other.text for other in tokens[at_now : at_now + len(phrase)]] == phrase:
+                    at = at_now + len(phrase)
+                    written += [Token(word, token.start, tokens[at - 1].end) for word in replacement]
+                    break
+            else:
+                written.append(token)
         return written
 
-    def _match(self, words: Sequence[str], at: int) -> tuple[int, Iterable[str]]:
-        for phrase, replacement in self._rules.get(words[at], ()):
-            if list(words[at : at + len(phrase)]) == phrase:
-                return len(phrase), replacement
-        return 1, (words[at],)
+
+def _only(phrase: str) -> list[str]:
+    return [word for words in sentences(phrase) for word in words]

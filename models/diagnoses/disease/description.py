@@ -1,0 +1,269 @@
+"""A free description, understood: each piece that matters, whose it is and when, what was measured, and who the patient
+is."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from models.diagnoses.disease import measurements
+from models.diagnoses.disease.matching import Match, asking, find, mended, speller
+from models.diagnoses.disease.negation import negation
+from models.diagnoses.disease.patient import Patient, patient_of
+from models.diagnoses.disease.reading import Kind, Measurement, Span, Word
+from models.diagnoses.disease.scope import Scope, When, Who, scopes
+from models.diagnoses.disease.vocabulary import Vocabulary, vocabulary
+from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
+
+_BLANKS = re.compile(r"[^\S\n ]|\s{2,}|^\s|\s$")
+_WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person", "recent cold"})
+_OF_ANOTHER = frozenset({Who.RELATIVE, Who.CHILD, Who.OTHER})
+_NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a text tells: symptoms in order with their kinds, pieces, measurements, sentences, the patient."""
+
+    symptoms: tuple[tuple[str, Kind], ...]
+    spans: tuple[Span, ...]
+    measurements: tuple[Measurement, ...]
+    sentences: tuple[tuple[Word, ...], ...]
+    patient: Patient
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A sentence: its words as they are `written`, its tokens with set phrases rewritten, what is denied, the scope,
+    the matches, and the places of idioms among the written ones."""
+
+    written: list[Token]
+    tokens: list[Token]
+    denied: list[bool]
+    scope: Scope
+    matches: list[Match]
+    idioms: set[int]
+
+
+def describe(text: str) -> Description:
+    """Understand a description of at most some thousand characters; takes about 1 ms for each 500."""
+    plain, places = _without_blanks(text)
+    masked, measured = measurements.measure(level(plain))
+    told = list(_sentences(plain, masked))
+    whose = _Whose(told)
+    spans = [span for sentence in told for span in _spans(sentence, whose)]
+    kinds: dict[int, Kind] = {}
+    for sentence in told:
+        kinds |= zip((token.start for token in sentence.tokens), whose.kinds(sentence), strict=True)
+    placed = [replace(found, kind=_kind_near(found, told, kinds)) for found in measured]
+    patient = patient_of(plain, placed)
+    symptoms = [(match.symptom, whose.kind(sentence, match)) for sentence in told for match in sentence.matches]
+    for found in placed:
+        symptoms += _shown(found, patient)
+        spans.append(Span(found.start, found.end, Kind.MEASUREMENT, _name_of(found, patient)))
+    spans = sorted(_apart(spans), key=lambda span: span.start)
+    return Description(
+        tuple(symptoms),
+        tuple(Span(places(span.start), places(span.end - 1) + 1, span.kind, span.symptom) for span in spans),
+        tuple(replace(found, start=places(found.start), end=places(found.end - 1) + 1) for found in placed),
+        tuple(tuple(_words(sentence, kinds, places)) for sentence in told),
+        patient,
+    )
+
+
+class _Places:
+    """From a place in the text without needless blanks to the place in the text as sent."""
+
+    __slots__ = ("_sent", "_short")
+
+    def __init__(self, starts: Sequence[tuple[int, int]]) -> None:
+        self._short = [short for short, _ in starts]
+        self._sent = [sent for _, sent in starts]
+
+    def __call__(self, place: int) -> int:
+        if len(self._sent) == 1:
+            return place + self._sent[0]
+        run = bisect_right(self._short, place) - 1
+        return self._sent[run] + place - self._short[run]
+
+
+def _without_blanks(text: str) -> tuple[str, _Places]:
+    """The text with single blanks and line breaks, since patterns are slow at long runs of them."""
+    if not _BLANKS.search(text):
+        return text, _Places([(0, 0)])
+    pieces: list[str] = []
+    starts: list[tuple[int, int]] = []
+    length = before = 0
+    for match in re.finditer(r"\S+", text):
+        if pieces:
+            between = text[before : match.start()]
+            pieces.append("\n" if "\n" in between or "\r" in between else " ")
+            length += 1
+        if not starts or match.start() - starts[-1][1] != length - starts[-1][0]:
+            starts.append((length, match.start()))
+        pieces.append(match[0])
+        length += len(match[0])
+        before = match.end()
+    return "".join(pieces), _Places(starts or [(0, 0)])
+
+
+def _sentences(plain: str, masked: str) -> Iterator[_Told]:
+    words, before = vocabulary(), Who.UNSAID
+    for sentence in split(plain, masked):
+        written = mended(sentence.tokens)
+        idioms = scopes().not_complaints([token.text for token in written])
+        meant = [token for at, token in enumerate(written) if at not in idioms] if idioms else written
+        tokens = words.rewrites.tokens(meant)
+        denied = negation().judge([token.text for token in tokens], asking(tokens))
+        scope = scopes().judge(Sentence(tokens, sentence.question), before)
+        yield _Told(written, tokens, denied, scope, find(tokens, denied), idioms)
+        before = next((who for who in reversed(scope.who) if who and who is not Who.OTHER), before)
+
+
+class _Whose:
+    """Decides who the patient is, and from that what each match and word is."""
+
+    def __init__(self, told: Sequence[_Told]) -> None:
+        self._words = vocabulary()
+        self._of_the_unborn = frozenset(name for part in _NOT_OF_A_CHILD for name in self._words.parts[part])
+        complained = {
+            sentence.scope.who[min(match.places)]
+            for sentence in told
+            for match in sentence.matches
+            if self._is_now(sentence, match)
+        }
+        self._too = any(sentence.scope.too for sentence in told)
+        self._speaks = Who.SPEAKER in complained
+        self._another = bool(complained & {Who.SPEAKER, Who.THIRD, Who.UNSAID})
+
+    def kind(self, sentence: _Told, match: Match) -> Kind:
+        """What a match is taken for."""
+        return self._kind(sentence, sorted(match.places), match.symptom)
+
+    def kinds(self, sentence: _Told) -> list[Kind]:
+        """What each word is taken for."""
+        scope = sentence.scope
+        plain = not (any(sentence.denied) or any(scope.hypothetical) or any(scope.when))
+        if plain and not _OF_ANOTHER.intersection(scope.who):
+            return [Kind.PRESENT] * len(sentence.tokens)
+        return [self._kind(sentence, (at,), None) for at in range(len(sentence.tokens))]
+
+    def _kind(self, sentence: _Told, places: Sequence[int], symptom: str | None) -> Kind:
+        scope, who = sentence.scope, sentence.scope.who[places[0]]
+        if self._of_another(scope, who, symptom):
+            return Kind.OTHER_PERSON
+        if any(scope.hypothetical[at] for at in places):
+            return Kind.HYPOTHETICAL
+        if any(sentence.denied[at] for at in places):
+            return Kind.DENIED
+        when = max(scope.when[at] for at in places)
+        if symptom is not None and self._still(symptom, when):
+            return Kind.PRESENT
+        return Kind.PAST if when else Kind.PRESENT
+
+    def _still(self, symptom: str, when: When) -> bool:
+        return (when is When.WEEKS and symptom in self._words.events) or (
+            when is When.HISTORY and symptom in self._words.lasting
+        )
+
+    def _of_another(self, scope: Scope, who: Who, symptom: str | None) -> bool:
+        if who is Who.OTHER:
+            return True
+        if who is Who.CHILD:
+            return self._speaks and not self._too and symptom not in self._of_the_unborn
+        if who is Who.RELATIVE:
+            return not self._too and (self._another or (scope.had and not scope.recent))
+        return False
+
+    def _is_now(self, sentence: _Told, match: Match) -> bool:
+        scope = sentence.scope
+        return match.symptom not in _WORRIES and not any(
+            sentence.denied[at] or scope.hypothetical[at] or scope.when[at] for at in match.places
+        )
+
+
+def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
+    """The matches and what was not understood, each word in the largest match that holds it."""
+    claimed: dict[int, Match] = {}
+    for match in sorted(sentence.matches, key=lambda match: -len(match.places)):
+        for at in match.places:
+            claimed.setdefault(at, match)
+    words = vocabulary()
+    open_span: Span | None = None
+    owner: tuple[Kind, str | None] | None = None
+    kinds = {match.places: whose.kind(sentence, match) for match in sentence.matches}
+    for at, token in enumerate(sentence.tokens):
+        owned = claimed.get(at)
+        symptom: str | None = None
+        if owned is not None:
+            kind, symptom = kinds[owned.places], owned.symptom
+        elif _matters(token, words):
+            kind = Kind.NOT_UNDERSTOOD
+        else:
+            if token.text == BOUNDARY or token.text == MEASURED or token.text not in words.stopwords:
+                owner = None
+            continue
+        if open_span and owner == (kind, symptom) and token.start >= open_span.start:
+            open_span = Span(open_span.start, max(open_span.end, token.end), kind, symptom)
+        else:
+            if open_span:
+                yield open_span
+            open_span, owner = Span(token.start, token.end, kind, symptom), (kind, symptom)
+    if open_span:
+        yield open_span
+
+
+def _matters(token: Token, words: Vocabulary) -> bool:
+    """Whether a word that is in no match may be a complaint: a part of the body, or no everyday word."""
+    word = token.text
+    if not word[0].isalpha() or len(word) == 1 or word in words.stopwords:
+        return False
+    base = words.base(word)
+    if base in words.complaints or (base in words.places and not speller().is_ordinary(word)):
+        return True
+    return not speller().is_ordinary(word) and word not in _looked_for()
+
+
+@cache
+def _looked_for() -> frozenset[str]:
+    return negation().words | scopes().words
+
+
+def _apart(spans: Iterable[Span]) -> Iterator[Span]:
+    """The spans without what an earlier one, or a larger measurement, covers."""
+    end = 0
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if span.end > end:
+            yield span if span.start >= end else replace(span, start=end)
+            end = span.end
+
+
+def _kind_near(found: Measurement, told: Sequence[_Told], kinds: dict[int, Kind]) -> Kind:
+    """What the words around a measurement are taken for; a denial does not reach it."""
+    for sentence in told:
+        for token in sentence.tokens:
+            if token.end > found.start and token.text != BOUNDARY:
+                kind = kinds[token.start]
+                return Kind.PRESENT if kind is Kind.DENIED else kind
+    return Kind.PRESENT
+
+
+def _shown(found: Measurement, patient: Patient) -> list[tuple[str, Kind]]:
+    if found.kind is not Kind.PRESENT:
+        return [(name, found.kind) for name, is_there in measurements.shown(found, patient.age) if is_there]
+    shown = measurements.shown(found, patient.age)
+    return [(name, Kind.PRESENT if is_there else Kind.DENIED) for name, is_there in shown]
+
+
+def _name_of(found: Measurement, patient: Patient) -> str | None:
+    return next((name for name, is_there in measurements.shown(found, patient.age) if is_there), None)
+
+
+def _words(sentence: _Told, kinds: dict[int, Kind], places: _Places) -> Iterator[Word]:
+    base, kind = vocabulary().base, Kind.PRESENT
+    for at, token in enumerate(sentence.written):
+        kind = Kind.HYPOTHETICAL if at in sentence.idioms else kinds.get(token.start, kind)
+        start = places(token.start)
+        end = places(token.end - 1) + 1 if token.end > token.start else start
+        yield Word(token.text, base(token.text), kind, start, end)

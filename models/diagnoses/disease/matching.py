@@ -1,0 +1,201 @@
+"""Symptoms of a sentence: phrases of the vocabulary whose words stand close together, in any order."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+
+from models.diagnoses.disease.knowledge import english
+from models.diagnoses.disease.measurements import UNMASKED, measure, shown
+from models.diagnoses.disease.negation import negation
+from models.diagnoses.disease.reading import Kind
+from models.diagnoses.disease.scope import Who, scopes
+from models.diagnoses.disease.spelling import Speller
+from models.diagnoses.disease.vocabulary import Phrase, Vocabulary, vocabulary
+from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
+
+_GAP = 3
+_BESIDE = 4
+_ASKING = frozenset(":?(=-\u2013\u2014")
+_SEPARATORS = frozenset(
+    {BOUNDARY, MEASURED, "and", "or", "nor", "but", "with", "then", "without", "no", "plus", "also", "followed", "+"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A symptom, and the places of its words among the tokens of the sentence."""
+
+    symptom: str
+    places: frozenset[int]
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of a segment in its base form; `at` is its place in the sentence."""
+
+    base: str
+    denied: bool
+    at: int
+
+
+@cache
+def speller() -> Speller:
+    """Knows every word that the vocabulary and the rules look for, and those of everyday English."""
+    words = vocabulary()
+    looked_for = words.written | words.stopwords | negation().words | scopes().words
+    ordinary, clinical = english()
+    return Speller((word for word in looked_for if word.isalpha()), ordinary, clinical)
+
+
+def mended(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens with typing errors mended where only one word can be meant, or the words beside it say which."""
+    known, words = speller(), vocabulary()
+    candidates = {
+        at: near for at, token in enumerate(tokens) if token.text.isalpha() and (near := known.candidates(token.text))
+    }
+    if not candidates:
+        return list(tokens)
+    written = list(tokens)
+    for at, near in candidates.items():
+        around = [*range(max(0, at - _BESIDE), at), *range(at + 1, min(len(tokens), at + _BESIDE + 1))]
+        beside = frozenset(
+            words.base(word) for place in around for word in candidates.get(place, (tokens[place].text,))
+        )
+        written[at] = tokens[at]._replace(text=_likeliest(near, beside))
+    return written
+
+
+def _likeliest(candidates: Sequence[str], beside: frozenset[str]) -> str:
+    """Of words that may be meant the one that the words beside it go with most often, then one that names a symptom
+    alone, then an ordinary one, else the first."""
+    if len(candidates) == 1:
+        return candidates[0]
+    words, known = vocabulary(), speller()
+
+    def fits(word: str) -> float:
+        base = words.base(word)
+        others = words.companions.get(base, frozenset())
+        return len(others & beside) or (0.5 if base in others else 0.25 if known.is_ordinary(word) else 0.0)
+
+    return max(candidates, key=fits)
+
+
+def asking(tokens: Sequence[Token]) -> list[int]:
+    """Places of boundaries behind which an answer may stand: `fever: no`, `fever (no)`."""
+    return [at for at, token in enumerate(tokens) if token.text == BOUNDARY and token.mark in _ASKING]
+
+
+def in_entry(entry: str) -> tuple[list[tuple[str, Kind]], int, int]:
+    """The symptoms of an entry of a list, present or denied; how many words they cover, and how many matter."""
+    words = vocabulary()
+    found: list[tuple[str, Kind]] = []
+    covered = content = 0
+    masked, measured = measure(level(entry))
+    for value in measured:
+        if value.quantity not in UNMASKED:
+            found += [(name, Kind.PRESENT if is_there else Kind.DENIED) for name, is_there in shown(value, None)]
+            covered += 1
+    for sentence in split(entry, masked):
+        tokens = words.rewrites.tokens(mended(sentence.tokens))
+        content += sum(token.text not in words.stopwords and token.text != BOUNDARY for token in tokens)
+        denied = negation().judge([token.text for token in tokens], asking(tokens))
+        who = scopes().judge(Sentence(tokens, sentence.question), Who.UNSAID).who
+        matches = find(tokens, denied)
+        covered += len({place for match in matches for place in match.places})
+        for match in matches:
+            if all(who[place] not in (Who.RELATIVE, Who.OTHER) for place in match.places):
+                absent = any(denied[place] for place in match.places)
+                found.append((match.symptom, Kind.DENIED if absent else Kind.PRESENT))
+    return found, covered, content
+
+
+def find(tokens: Sequence[Token], denied: Sequence[bool]) -> list[Match]:
+    """The symptoms of a sentence in the order of their first words."""
+    words = vocabulary()
+    accepted: list[Match] = []
+    for segment in _segments(tokens, denied, words):
+        accepted += _in_segment(segment, words)
+    return sorted(accepted, key=lambda match: min(match.places))
+
+
+def _segments(tokens: Sequence[Token], denied: Sequence[bool], words: Vocabulary) -> list[list[_Word]]:
+    segments: list[list[_Word]] = []
+    for separates, group in groupby(enumerate(tokens), key=lambda item: item[1].text in _SEPARATORS):
+        if not separates:
+            segments.append(
+                [
+                    _Word(words.base(token.text), denied[at], at)
+                    for at, token in group
+                    if token.text not in words.stopwords
+                ]
+            )
+    return _share(segments, words)
+
+
+def _share(segments: list[list[_Word]], words: Vocabulary) -> list[list[_Word]]:
+    """Lend a complaint to a list of places and places to a list of complaints: `knee and hip pain`."""
+    shared = [list(segment) for segment in segments]
+    for index, segment in enumerate(segments):
+        kinds = {word.base for word in segment} - words.sides
+        following = segments[index + 1 : index + 3]
+        if kinds & words.places and not kinds & words.complaints and not _in_segment(segment, words):
+            shared[index] += _lent([*segments[max(0, index - 1) : index], *following], words.complaints)[:1]
+        elif kinds and kinds <= words.complaints:
+            shared[index] += _lent(following, words.places) or _lent(
+                _affirmed_before(segments, index, words), words.places
+            )
+    return shared
+
+
+def _affirmed_before(segments: list[list[_Word]], index: int, words: Vocabulary) -> list[list[_Word]]:
+    """The two segments before a bare `red` or `painful`, the nearest first, unless any of it is denied."""
+    before = segments[max(0, index - 2) : index][::-1]
+    affirmed = not any(word.denied for segment in (segments[index], *before) for word in segment)
+    return before if affirmed and not _in_segment(segments[index], words) else []
+
+
+def _lent(lenders: Sequence[Sequence[_Word]], wanted: frozenset[str]) -> list[_Word]:
+    return next((lent for lender in lenders if (lent := [word for word in lender if word.base in wanted])), [])
+
+
+def _in_segment(segment: Sequence[_Word], words: Vocabulary) -> list[Match]:
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, word in enumerate(segment):
+        places[word.base].append(place)
+    bases = places.keys()
+    candidates = [
+        match
+        for base in bases
+        for phrase in words.phrases.get(base, ())
+        if phrase.words <= bases and (match := _closest(segment, phrase, places))
+    ]
+    accepted: list[Match] = []
+    for match in sorted(candidates, key=lambda match: (-len(match.places), match.span, match.symptom)):
+        if not any(match.places <= other.places for other in accepted):
+            accepted.append(match)
+    return accepted
+
+
+def _closest(segment: Sequence[_Word], phrase: Phrase, places: Mapping[str, Sequence[int]]) -> Match | None:
+    """The narrowest stretch of a segment that holds every word of a phrase, with at most 3 other words.
+
+    `places` are those of each word of the segment.
+    """
+    best: list[_Word] | None = None
+    span = len(phrase.words) + _GAP + 1
+    for start in sorted(place for word in phrase.words for place in places[word]):
+        missing, used = set(phrase.words), []
+        for at, word in enumerate(segment[start : start + span - 1], start):
+            if word.base in missing:
+                missing.discard(word.base)
+                used.append((word, at))
+            if not missing:
+                break
+        if not missing and (length := used[-1][1] - start + 1) < span:
+            best, span = [word for word, _ in used], length
+    if best is None:
+        return None
+    return Match(phrase.symptom, frozenset(word.at for word in best), span)

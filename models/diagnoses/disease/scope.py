@@ -1,0 +1,283 @@
+"""Whose a complaint is, when it was, and whether it is said to be there at all.
+
+After ConText (Harkema et al. 2009, doi:10.1016/j.jbi.2009.05.002); the words are data, negation.yaml.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+
+from models.diagnoses.disease.knowledge import NegationKnowledge, negation_knowledge
+from models.diagnoses.disease.words import BOUNDARY, Sentence, Token, each
+
+_NUMBERS = frozenset(
+    each("one two three four five six seven eight nine ten twelve few several couple many twenty thirty")
+)
+_BY = frozenset({"to", "with", "by", "from", "than", "like", "behind", "past", "without", "as", "for"})
+_OPENS = frozenset({BOUNDARY, "and", "but", "so", "because", "that", "if", "think", "when", "since", "then"})
+_THIRD = frozenset({"he", "she", "they", "his", "her", "their", "him", "them"})
+_POSSESSIVE = frozenset({"his", "her", "their"})
+_SUBJECTS = frozenset({"he", "she", "they"})
+_MINE = frozenset({"my", "our"})
+_DETERMINERS = frozenset(each("my our the a an own late elderly old little both older younger"))
+_FINITE = frozenset(each("i my now today still am is are has have since but he she it feel feels got we"))
+_REACH = 3
+_EVENT_REACH = 5
+_AFTER_EVENT = frozenset({BOUNDARY, "my", "i", "the", "he", "she"})
+_LIST_CLAUSE = 4
+
+
+class Who(IntEnum):
+    """Whose the words are."""
+
+    UNSAID = 0
+    SPEAKER = 1
+    THIRD = 2
+    """`he`, `she`: the patient, where no relative was named before."""
+    RELATIVE = 3
+    CHILD = 4
+    OTHER = 5
+    """A relative of the patient told of, an animal, the family's history."""
+
+
+class When(IntEnum):
+    """When a complaint was there."""
+
+    NOW = 0
+    WEEKS = 1
+    LONG = 2
+    HISTORY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a sentence says of each of its words: `who`, `when`, whether `hypothetical`; whether the relatives in it
+    `had` something, whether it speaks of what is `recent`, and whether the speaker has it `too`."""
+
+    who: list[Who]
+    when: list[When]
+    hypothetical: list[bool]
+    had: bool = False
+    recent: bool = False
+    too: bool = False
+
+
+class Phrases:
+    """Finds set phrases of several kinds in one pass, the longest first."""
+
+    def __init__(self, phrases: Mapping[str, Iterable[str]]) -> None:
+        self._by_first: dict[str, list[tuple[list[str], str]]] = defaultdict(list)
+        for kind, listed in phrases.items():
+            for phrase in listed:
+                words = phrase.split()
+                self._by_first[words[0]].append((words, kind))
+        for entries in self._by_first.values():
+            entries.sort(key=lambda entry: -len(entry[0]))
+        self.words = frozenset(
+            word for entries in self._by_first.values() for phrase, _ in entries for word in phrase
+        ) - {"9", "1999", "*"}
+
+    def find(self, words: Sequence[str]) -> list[tuple[int, int, str]]:
+        """Start, end and kind of each phrase, from left to right, none within another."""
+        found: list[tuple[int, int, str]] = []
+        after = 0
+        for at, word in enumerate(words):
+            entries = self._by_first.get(word, ())
+            if word in _NUMBERS or word[:1].isdigit():
+                entries = (*entries, *self._by_first.get("9", ()))
+            if not entries or at < after:
+                continue
+            for phrase, kind in entries:
+                if len(phrase) <= len(words) - at and all(map(_fits, phrase, words[at : at + len(phrase)])):
+                    after = at + len(phrase)
+                    found.append((at, after, kind))
+                    break
+        return found
+
+
+def _fits(pattern: str, word: str) -> bool:
+    if pattern == word or (pattern == "*" and word != BOUNDARY):
+        return True
+    if pattern == "9":
+        return word[:1].isdigit() or word in _NUMBERS
+    return pattern == "1999" and len(word) == 4 and word[:2] in ("19", "20") and word.isdigit()
+
+
+class Scopes:
+    """The rules of the knowledge file."""
+
+    def __init__(self, rules: NegationKnowledge) -> None:
+        names = ("not_past", "recently_past", "long_past", "history", "since_event", "family_history", "together")
+        self._phrases = Phrases({name: getattr(rules, name).value for name in names})
+        self._idioms = Phrases({"idiom": rules.not_complaints.value})
+        self._feared = Phrases({"hypothetical": rules.hypothetical.value})
+        self._ends = Phrases({"end": rules.hypothetical_ends.value})
+        self._relatives = frozenset(rules.relatives.value)
+        self._children = frozenset(rules.children.value)
+        self._animals = frozenset(rules.animals.value)
+        self._animals_do = frozenset(rules.animals_do.value)
+        self._relatives_have = frozenset(rules.relatives_have.value)
+        self._tell = frozenset(rules.tell.value)
+        self._had = frozenset(rules.relatives_had.value)
+        self._recent = frozenset(rules.recent.value)
+        self._speaker = frozenset(rules.speaker.value)
+        self._named_ones = self._relatives | self._children | self._animals
+        self._persons = self._named_ones | self._speaker | _THIRD
+        self._lasting = frozenset(rules.lasting.value)
+        self._current = frozenset(rules.current.value)
+        self._questions = frozenset(rules.questions.value)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every word that the rules look for."""
+        sets = (
+            self._phrases.words, self._feared.words, self._persons, self._tell, self._had, self._recent, self._lasting,
+            self._current, self._questions, _BY, _DETERMINERS,
+        )  # fmt: skip
+        return frozenset[str]().union(*sets)
+
+    def not_complaints(self, words: Sequence[str]) -> set[int]:
+        """Places of words within phrases that only sound like a complaint."""
+        return {at for start, end, _ in self._idioms.find(words) for at in range(start, end)}
+
+    def judge(self, sentence: Sentence, before: Who) -> Scope:
+        """What a sentence says of its words, where what went before spoke of `before`."""
+        words = [token.text for token in sentence.tokens]
+        found = self._phrases.find(words)
+        kinds = {kind for _, _, kind in found}
+        return Scope(
+            who=self._who(words, before, "family_history" in kinds),
+            when=self._when(words, found),
+            hypothetical=self._hypothetical(sentence.tokens, words, question=sentence.question),
+            had=not self._had.isdisjoint(words),
+            recent=not self._recent.isdisjoint(words),
+            too="together" in kinds,
+        )
+
+    def _who(self, words: Sequence[str], before: Who, family: bool) -> list[Who]:
+        if family:
+            return [Who.OTHER] * len(words)
+        if self._persons.isdisjoint(words):
+            return [before] * len(words)
+        who: list[Who] = []
+        now: Who = Who.UNSAID
+        relative: Who = before if before in (Who.RELATIVE, Who.CHILD) else Who.UNSAID
+        for at, word in enumerate(words):
+            if word in self._named_ones and (named := self._named(words, at, before)) is not None:
+                now = named
+                relative = named if named is not Who.OTHER else relative
+            elif word in self._speaker and not self._of_another(words, at):
+                now = Who.SPEAKER
+            elif word in _SUBJECTS or (word in _THIRD and now is Who.UNSAID):
+                now = relative or Who.THIRD
+            who.append(now)
+        start = before or next((said for said in who if said), Who.UNSAID)
+        return [said or start for said in who]
+
+    def _named(self, words: Sequence[str], at: int, before: Who) -> Who | None:
+        """Whose complaint follows a word for a person or an animal; None where it changes nothing."""
+        word, following = words[at], words[at + 1 : at + 1 + _REACH]
+        if word in self._animals:
+            return Who.OTHER if self._animals_do.intersection(following[:2]) else None
+        if self._tell.intersection(following):
+            return None
+        first = at
+        while first and words[first - 1] in _DETERMINERS:
+            first -= 1
+        possessed = bool(first) and words[first - 1] in _POSSESSIVE
+        first -= possessed
+        if first and words[first - 1] in _BY:
+            return None
+        mine = not _MINE.isdisjoint(words[first:at])
+        if not mine and not self._relatives_have.intersection(following) and first and words[first - 1] not in _OPENS:
+            return None
+        if word in self._children:
+            return Who.CHILD
+        return Who.OTHER if possessed or (before is Who.THIRD and not mine) else Who.RELATIVE
+
+    def _of_another(self, words: Sequence[str], at: int) -> bool:
+        """Whether a `my` belongs to a relative or an animal: my late father."""
+        if words[at] not in ("my", "our"):
+            return False
+        following = at + 1
+        while following < len(words) and words[following] in _DETERMINERS:
+            following += 1
+        return following < len(words) and words[following] in self._named_ones
+
+    def _when(self, words: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[When]:
+        when = [When.NOW] * len(words)
+        triggers = [(start, end, kind) for start, end, kind in found if kind in _TIMES]
+        if not triggers:
+            return when
+        events = [self._event(words, start, end) for start, end, kind in triggers if kind == "since_event"]
+        for start, end in events:
+            when[start:end] = [When.WEEKS] * (end - start)
+        earlier = When.NOW
+        for start, end in self._clauses(words):
+            clause = words[start:end]
+            said = [
+                _TIMES[kind]
+                for at, _, kind in triggers
+                if start <= at < end and kind != "since_event" and not any(a <= at < b for a, b in events)
+            ]
+            if said and When.HISTORY not in said and not self._lasting.isdisjoint(clause):
+                said = []
+            plain = len(clause) <= _LIST_CLAUSE and _FINITE.isdisjoint(clause) and self._current.isdisjoint(clause)
+            time = max(said) if said else earlier if plain else When.NOW
+            if time:
+                when[start:end] = [time] * (end - start)
+            earlier = time
+        return when
+
+    def _event(self, words: Sequence[str], start: int, end: int) -> tuple[int, int]:
+        """What follows `since my`, up to the next clause; nothing where it goes on."""
+        last = end
+        while last < min(len(words), end + _EVENT_REACH) and words[last] not in _AFTER_EVENT:
+            last += 1
+        return (start, last) if self._lasting.isdisjoint(words[start:last]) else (start, start)
+
+    def _clauses(self, words: Sequence[str]) -> Iterator[tuple[int, int]]:
+        start = 0
+        for at, word in enumerate(words):
+            follows = word == "and" and at + 1 < len(words) and words[at + 1] in _FINITE
+            if word == BOUNDARY or word in self._current or follows:
+                if at > start:
+                    yield start, at
+                start = at + (word == BOUNDARY)
+        if start < len(words):
+            yield start, len(words)
+
+    def _hypothetical(self, tokens: Sequence[Token], words: Sequence[str], *, question: bool) -> list[bool]:
+        feared = [False] * len(words)
+        if question and words[0] in self._questions and self._speaker.isdisjoint(words) and _THIRD.isdisjoint(words):
+            return [True] * len(words)
+        found = self._feared.find(words)
+        ends = {at for at, _, _ in self._ends.find(words)} if found else set()
+        for _, end, _ in found:
+            at = end
+            while at < len(words) and not (at in ends and at > end) and not self._closes(tokens, at):
+                feared[at] = True
+                at += 1
+        return feared
+
+    def _closes(self, tokens: Sequence[Token], at: int) -> bool:
+        if tokens[at].text != BOUNDARY:
+            return False
+        following = [token.text for token in tokens[at + 1 : at + 4]]
+        return tokens[at].mark in (":", "=") or not _FINITE.isdisjoint(following)
+
+
+_TIMES = {
+    "recently_past": When.WEEKS,
+    "long_past": When.LONG,
+    "history": When.HISTORY,
+    "since_event": When.WEEKS,
+}
+
+
+@cache
+def scopes() -> Scopes:
+    """The rules of the knowledge file. Raises `KnowledgeError`."""
+    return Scopes(negation_knowledge())

@@ -1,0 +1,92 @@
+"""Words that hold a typing error, by an index of deletions (W. Garbe's SymSpell): of two words that are one edit apart,
+the same is left where at most one letter is left out of each."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA, Prefix
+
+from models.diagnoses.disease.words import stem
+
+_SHORTEST = 3
+_SHORTEST_FREE = 5
+"""Letters from which the first one may be wrong."""
+_SHORTEST_TWICE = 7
+"""Letters from which a word may hold two errors."""
+_CANDIDATES = 6
+
+
+class Speller:
+    """Knows the words of the vocabulary and those of everyday English. Thread-safe; answers are kept."""
+
+    def __init__(self, vocabulary: Iterable[str], ordinary: Iterable[str], clinical: Iterable[str]) -> None:
+        self._vocabulary = frozenset(word for word in vocabulary if len(word) >= _SHORTEST)
+        self._ordinary = frozenset(ordinary)
+        self._ordinary_stems = frozenset(map(stem, self._ordinary))
+        known = self._vocabulary | self._ordinary | frozenset(clinical)
+        self._stems = frozenset(map(stem, known)) | known
+        self._near: dict[str, tuple[str, ...]] = _index(word for word in known if len(word) >= _SHORTEST)
+        self._by_letter: dict[str, list[str]] = defaultdict(list)
+        for word in self._vocabulary:
+            if len(word) >= _SHORTEST_TWICE - 1:
+                self._by_letter[word[0]].append(word)
+        self.is_ordinary = lru_cache(maxsize=8192)(self._is_ordinary)
+        """Whether it is an everyday word, in any form."""
+        self.candidates = lru_cache(maxsize=8192)(self._candidates)
+        """The words that may be meant, the likeliest first; none where the word is known or nothing is near."""
+
+    def knows(self, word: str) -> bool:
+        """Whether it is a word of the vocabulary or an ordinary one, in any form."""
+        return word in self._stems or stem(word) in self._stems
+
+    def _is_ordinary(self, word: str) -> bool:
+        return word in self._ordinary or stem(word) in self._ordinary_stems
+
+    def _candidates(self, word: str) -> tuple[str, ...]:
+        if len(word) < _SHORTEST or self.knows(word):
+            return ()
+        near = {known for shorter in _deletions(word) for known in self._near.get(shorter, ())}
+        ranked = sorted(
+            (rank, known)
+            for known in near
+            if OSA.distance(word, known, score_cutoff=1) <= 1 and (rank := self._rank(word, known)) is not None
+        )
+        if not any(known[0] == word[0] for _, known in ranked) and (twice := self._twice(word)):
+            return twice
+        return tuple(known for _, known in ranked[:_CANDIDATES])
+
+    def _rank(self, word: str, known: str) -> tuple[int, int, int] | None:
+        """Smaller is likelier; None where a short word differs in what a slip seldom changes."""
+        swapped = len(word) == len(known) and sorted(word) == sorted(known)
+        if word[0] != known[0] and not swapped and len(word) < _SHORTEST_FREE:
+            return None
+        if len(known) < _SHORTEST or (len(word) == _SHORTEST and len(known) == _SHORTEST and not swapped):
+            return None
+        likely = 0 if swapped or _single(word) == _single(known) else 1
+        return likely, int(word[0] != known[0]), int(known not in self._vocabulary)
+
+    def _twice(self, word: str) -> tuple[str, ...]:
+        if len(word) < _SHORTEST_TWICE - 1:
+            return ()
+        near = process.extract(word, self._by_letter.get(word[0], ()), scorer=OSA.distance, score_cutoff=2, limit=None)
+        likely = [known for known, _, _ in near if len(known) + len(word) >= 2 * _SHORTEST_TWICE - 1]
+        return (max(likely, key=lambda known: (Prefix.similarity(word, known), known)),) if likely else ()
+
+
+def _single(word: str) -> str:
+    """The word with each run of a letter as one."""
+    return "".join(letter for at, letter in enumerate(word) if not at or word[at - 1] != letter)
+
+
+def _deletions(word: str) -> set[str]:
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
+
+
+def _index(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    index: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        for shorter in _deletions(word):
+            index[shorter] = (*index.get(shorter, ()), word)
+    return index

@@ -1,0 +1,178 @@
+"""Free text, piece by piece: what each is taken for, whose it is and when."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.diagnoses.disease.findings import Findings, read
+from models.diagnoses.disease.reading import Kind
+
+
+def kinds(text: str) -> dict[str, str]:
+    return {text[span.start : span.end]: span.kind.value for span in read([], text).spans}
+
+
+def of(text: str) -> Findings:
+    return read([], text)
+
+
+def test_each_piece_is_named_with_its_place_in_the_text_as_sent() -> None:
+    text = "No  feverr,\tbut a stif neck\n\n since 3 days. Grumbly blorp."
+    assert kinds(text) == {
+        "feverr": "denied",
+        "stif neck": "present",
+        "since 3 days": "measurement",
+        "Grumbly blorp": "not_understood",
+    }
+    assert of(text).present == ("neck stiffness",)
+
+
+def test_what_is_not_understood_is_listed_with_suggestions() -> None:
+    found = of("I have a cough and a splooge.")
+    assert found.unrecognized == ("splooge",)
+    assert of("my elbow does strange things").unrecognized == ("elbow",)
+
+
+@pytest.mark.parametrize(
+    ("text", "symptom"),
+    [
+        ("cheast pain", "chest pain"),
+        ("chest pian", "chest pain"),
+        ("I have a hedache, fevr and stif neck", "neck stiffness"),
+        ("feverr and chils", "chills"),
+        ("his fase has droped", "facial drooping"),
+        ("bleding a lot", "unexplained bleeding"),
+    ],
+)
+def test_typing_errors_in_a_text(text: str, symptom: str) -> None:
+    assert symptom in of(text).present
+
+
+@pytest.mark.parametrize("text", ["I never had it", "he had ginger tea", "measles going round", "we met at lunch"])
+def test_real_words_are_not_corrected(text: str) -> None:
+    assert of(text).present == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "denied", "present"),
+    [
+        ("fever: no, cough: yes", {"fever"}, {"cough"}),
+        ("Fever? No. Cough? Yes.", {"fever"}, {"cough"}),
+        ("vomiting (no), diarrhea (yes)", {"vomiting"}, {"diarrhea"}),
+        ("fever-free since Monday, still coughing", {"fever"}, {"cough"}),
+        ("the headache is gone, the cough stays", {"headache"}, {"cough"}),
+        ("I have no spleen and a fever", set(), {"fever"}),
+        ("I dont have a fever but my throat hurts", {"fever"}, {"sore throat"}),
+        ("I have never had a headache like this", set(), {"headache"}),
+        ("My breathing has stopped", set(), set()),
+    ],
+)
+def test_denials(text: str, denied: set[str], present: set[str]) -> None:
+    found = of(text)
+    assert denied <= set(found.absent)
+    assert present <= set(found.present)
+    assert not denied & set(found.present)
+
+
+@pytest.mark.parametrize(
+    ("text", "past", "present"),
+    [
+        ("I had a rash last week. Now I have a cough.", {"rash"}, {"cough"}),
+        ("As a child I had seizures. I am dizzy today.", {"seizure"}, {"dizziness"}),
+        ("I used to get headaches, today my knee hurts", {"headache"}, {"knee pain"}),
+        ("PMH: depression. c/o cough", {"depressed mood"}, {"cough"}),
+        ("My headache started two weeks ago", set(), {"headache"}),
+        ("I hit my head two weeks ago", set(), {"head injury"}),
+        ("Presents with a 3-day history of fever.", set(), {"fever"}),
+    ],
+)
+def test_the_past_is_told_from_now(text: str, past: set[str], present: set[str]) -> None:
+    found = of(text)
+    assert past <= set(found.past)
+    assert present <= set(found.present)
+    assert not past & set(found.present)
+
+
+def test_a_heart_attack_of_long_ago_is_past_and_the_model_knows_it() -> None:
+    from models.diagnoses.disease.features import values_of
+    from models.diagnoses.disease.patient import Patient
+
+    found = of("I had a heart attack five years ago. Now I have a runny nose.")
+    assert found.past == ("heart disease known",)
+    assert found.present == ("runny nose",)
+    assert values_of(found, Patient()) == {"heart disease known": 1.0, "runny nose": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "present"),
+    [
+        ("My father had a seizure. I have a cough.", {"seizure"}, {"cough"}),
+        ("My father is having chest pain right now", set(), {"chest pain"}),
+        ("My son has a fever", set(), {"fever"}),
+        ("My dog has diarrhea, I have a cough", {"diarrhea"}, {"cough"}),
+        ("my sister vomited after the same meal, I have only diarrhea", {"vomiting"}, {"diarrhea"}),
+        ("My husband has a cough and now I have it too", set(), {"cough"}),
+        ("My wife says I look pale", set(), {"pallor"}),
+        ("Family history: mother had seizures. He has a rash.", {"seizure"}, {"rash"}),
+        ("I am 35 weeks pregnant with a headache and the baby moves less", set(), {"headache"}),
+    ],
+)
+def test_whose_it_is(text: str, others: set[str], present: set[str]) -> None:
+    found = of(text)
+    assert others <= set(found.other_person)
+    assert present <= set(found.present)
+    assert not others & set(found.present)
+
+
+@pytest.mark.parametrize(
+    ("text", "feared", "present"),
+    [
+        ("Should I worry about a headache?", {"headache"}, set()),
+        ("What if I get a fever? My nose is running.", {"fever"}, {"runny nose"}),
+        ("the leaflet says it may cause dizziness; I have a cough", {"dizziness"}, {"cough"}),
+        ("I had a blood orange and my throat hurts", set(), {"sore throat"}),
+        ("everyone here has football fever, I have a cough", set(), {"cough"}),
+    ],
+)
+def test_what_is_only_feared_or_asked(text: str, feared: set[str], present: set[str]) -> None:
+    found = of(text)
+    assert feared <= set(found.hypothetical)
+    assert present <= set(found.present)
+    assert not {"fever", "unexplained bleeding", *feared} & set(found.present)
+
+
+def test_words_keep_their_scope_for_rules_that_look_at_the_raw_text() -> None:
+    words = [word for sentence in of("I dont want a tablet. My mother took pills.").sentences for word in sentence]
+    assert [word.text for word in words[:5]] == ["i", "do", "not", "want", "a"]
+    assert {word.text: word.kind for word in words}["tablet"] is Kind.DENIED
+
+
+_PIECES = (
+    "no fever cough my mother had pain in the chest , . ? and 38.5 yesterday flurb knee he if I get temp years ago 5 "
+    "120/80 \u0130 not"
+)
+_TEXTS = st.lists(st.sampled_from([*_PIECES.split(), "\n", "  "]), max_size=40).map(" ".join)
+
+
+@given(st.one_of(_TEXTS, st.text(max_size=120)))
+def test_pieces_are_apart_in_order_and_within_the_text(text: str) -> None:
+    found = of(text)
+    end = 0
+    for span in found.spans:
+        assert end <= span.start < span.end <= len(text)
+        assert text[span.start : span.end].strip()
+        end = span.end
+    for sentence in found.sentences:
+        for word in sentence:
+            assert 0 <= word.start <= word.end <= len(text)
+
+
+@given(_TEXTS)
+def test_every_word_that_matters_is_in_a_piece(text: str) -> None:
+    found = of(text)
+    covered = {place for span in found.spans for place in range(span.start, span.end)}
+    for weighty in ("fever", "cough", "pain", "flurb", "knee"):
+        at = text.find(weighty)
+        while at >= 0:
+            assert at in covered, (weighty, text)
+            at = text.find(weighty, at + 1)
