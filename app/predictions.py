@@ -55,11 +55,14 @@ class Predictions:
         if self.registry.model(diagnosis.name).state == "absent":
             return await self._sample(diagnosis, sent)
         prediction, prepared = await self._predict(diagnosis, sent)
-        reliability = diagnosis.judge(prediction, prepared)
+        unknown = diagnosis.unknown(sent)
+        reliability = (
+            diagnosis.judge(prediction, prepared) if unknown is None else Reliability(accepted=False, reason=unknown)
+        )
         self.metrics.read(diagnosis.name, prediction, accepted=reliability.accepted)
         if tracing := self.request.state.tracing:
             tracing.stages(diagnosis.name, prediction.seconds)
-        if self.settings.reject_unreliable and not reliability.accepted:
+        if self.settings.reject_unreliable and unknown is None and not reliability.accepted:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
         metadata = prediction.metadata
         reading = diagnosis.describe(diagnosis.interpret(prediction.outputs, metadata, sent), prepared, prediction)

@@ -3,8 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+from rapidfuzz import fuzz, process
 
 from schemas.common import (
     AnswerContext,
@@ -36,6 +46,41 @@ CHEST_PAINS: Mapping[str, ChestPain] = {
     "asymptomatic": 3,
 }
 
+UNITS: Mapping[str, str] = {
+    "age": "years",
+    "blood_pressure": "mm Hg",
+    "cholesterol": "mg/dL",
+    "max_heart_rate": "beats/min",
+    "st_depression": "mm",
+    "hdl_cholesterol": "mg/dL",
+    "egfr": "mL/min/1.73 m2",
+    "bmi": "kg/m2",
+}
+"""Of each field that is a measurement."""
+_OTHER_NAMES: Mapping[str, str] = {
+    "blood_pressure": "bp sbp systolic systolicbp systolicbloodpressure restingbp trestbps",
+    "cholesterol": "chol totalcholesterol tc serumcholesterol",
+    "chest_pain": "cp chestpaintype paintype",
+    "max_heart_rate": "thalach maxhr heartrate hr maxheartrateachieved",
+    "sex": "gender",
+    "resting_ecg": "restecg ecg",
+    "exercise_angina": "exang exerciseinducedangina",
+    "st_depression": "oldpeak stdep",
+    "fasting_blood_sugar": "fbs fastingbs fastingglucose",
+    "hdl_cholesterol": "hdl hdlc",
+    "smoker": "smoking smokes currentsmoker",
+    "diabetes": "diabetic dm",
+    "egfr": "gfr",
+    "blood_pressure_treatment": "bptreatment antihypertensives",
+    "statin": "statins",
+    "referred": "referral",
+}
+_LEGITIMATE = frozenset({"ldl", "ldlcholesterol", "nonhdlcholesterol", "vldlcholesterol", "diastolicbloodpressure"})
+"""Names of other things that are spelt like a field."""
+_NEAR = 84
+_LONGEST_NAME = 64
+_MOST_UNKNOWN = 100
+
 REQUEST_EXAMPLE: dict[str, Any] = {
     "age": 55,
     "sex": 1,
@@ -46,6 +91,7 @@ REQUEST_EXAMPLE: dict[str, Any] = {
 }
 COMPLETE_REQUEST_EXAMPLE: dict[str, Any] = {
     **REQUEST_EXAMPLE,
+    "referred": True,
     "resting_ecg": 0,
     "exercise_angina": False,
     "st_depression": 1.2,
@@ -71,9 +117,9 @@ READING_EXAMPLE: dict[str, Any] = {
         "confidence_percent": "52.0%",
     },
     "risk_factors": {
-        "age": {"value": 55, "risk": "moderate", "guideline": "NCEP Adult Treatment Panel III, 2002"},
-        "blood_pressure": {"value": 145, "risk": "high", "guideline": "2017 ACC/AHA guideline"},
-        "cholesterol": {"value": 250, "risk": "high", "guideline": "NCEP Adult Treatment Panel III, 2002"},
+        "age": {"value": 55, "unit": "years", "risk": "moderate", "guideline": "NCEP Adult Treatment Panel III"},
+        "blood_pressure": {"value": 145, "unit": "mm Hg", "risk": "high", "guideline": "2017 ACC/AHA guideline"},
+        "cholesterol": {"value": 250, "unit": "mg/dL", "risk": "high", "guideline": "NCEP Adult Treatment Panel III"},
     },
     "recommendations": [
         "Schedule cardiologist appointment",
@@ -84,12 +130,30 @@ READING_EXAMPLE: dict[str, Any] = {
     "It is not a forecast of a future heart attack.",
     "baseline_probability": 0.507249,
     "contributions": [
-        {"factor": "chest_pain", "value": 2, "log_odds": -0.41, "probability": -0.102422},
-        {"factor": "sex", "value": 1, "log_odds": 0.299317, "probability": 0.074772},
-        {"factor": "blood_pressure", "value": 145, "log_odds": 0.132615, "probability": 0.033129},
-        {"factor": "age", "value": 55, "log_odds": 0.056747, "probability": 0.014176},
-        {"factor": "max_heart_rate", "value": 140, "log_odds": -0.038948, "probability": -0.00973},
-        {"factor": "cholesterol", "value": 250, "log_odds": 0.011312, "probability": 0.002826},
+        {"factor": "chest_pain", "value": 2, "unit": None, "log_odds": -0.41, "probability": -0.102422},
+        {"factor": "sex", "value": 1, "unit": None, "log_odds": 0.299317, "probability": 0.074772},
+        {
+            "factor": "blood_pressure",
+            "value": 145,
+            "unit": "mm Hg",
+            "log_odds": 0.132615,
+            "probability": 0.033129,
+        },
+        {"factor": "age", "value": 55, "unit": "years", "log_odds": 0.056747, "probability": 0.014176},
+        {
+            "factor": "max_heart_rate",
+            "value": 140,
+            "unit": "beats/min",
+            "log_odds": -0.038948,
+            "probability": -0.00973,
+        },
+        {
+            "factor": "cholesterol",
+            "value": 250,
+            "unit": "mg/dL",
+            "log_odds": 0.011312,
+            "probability": 0.002826,
+        },
     ],
     "ten_year_risk": {
         "equation": "PREVENT 2023, base model, 10 years, for people without known cardiovascular disease",
@@ -98,6 +162,7 @@ READING_EXAMPLE: dict[str, Any] = {
         "heart_failure": 0.049989,
         "note": None,
     },
+    "not_used": [],
 }
 
 
@@ -160,13 +225,32 @@ def _code_schema(names: Mapping[str, int]) -> WithJsonSchema:
     return WithJsonSchema({"enum": [*names.values(), *names]})
 
 
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _meant(name: str, fields: tuple[str, ...]) -> str | None:
+    """The field that an unknown name nearly is, else None."""
+    plain = _plain(name)
+    if not plain or len(name) > _LONGEST_NAME or plain in _LEGITIMATE:
+        return None
+    for field, others in _OTHER_NAMES.items():
+        if plain in others.split():
+            return field
+    near = process.extractOne(plain, {field: _plain(field) for field in fields}, scorer=fuzz.ratio, score_cutoff=_NEAR)
+    return near[2] if near else None
+
+
 _ANSWER_SCHEMA = WithJsonSchema({"enum": [True, False, 1, 0, "yes", "no"]})
 
 
 class HeartRiskRequest(BaseModel):
-    """The six values of the form, and what else is known. Codes are kept as their numbers, however they were sent."""
+    """The six values of the form, and what else is known. Codes are kept as their numbers, however they were sent.
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
+    A field whose name nearly is one of these is refused; others are not used, and listed in the answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
 
     age: Annotated[
         int,
@@ -227,6 +311,44 @@ class HeartRiskRequest(BaseModel):
         Field(default=None, description="Body mass index, kg/m2, 10-100, for the ten-year risk of heart failure.")
     )
 
+    referred: Annotated[bool, BeforeValidator(_answer("Referred")), _ANSWER_SCHEMA] | None = Field(
+        default=None,
+        description="Whether a doctor referred the patient for tests of the heart. Without chest pain and without a "
+        "referral the chance of a narrowed artery is not assessed.",
+    )
+
+    @property
+    def knows_symptoms(self) -> bool:
+        """Whether the patient is like those the network learned from: with chest pain, or referred."""
+        return self.chest_pain != CHEST_PAINS["asymptomatic"] or bool(self.referred)
+
+    @property
+    def not_used(self) -> tuple[str, ...]:
+        """Names of fields that were sent and mean nothing here, the first 64 characters of each."""
+        return tuple(name[:_LONGEST_NAME] for name in self.model_extra or {})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_name_nearly_right(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        fields = tuple(cls.model_fields)
+        unknown = [name for name in data if isinstance(name, str) and name not in cls.model_fields]
+        if len(unknown) > _MOST_UNKNOWN:
+            raise PydanticCustomError(
+                "unknown_fields", "At most {limit} fields of other names may be sent.", {"limit": _MOST_UNKNOWN}
+            )
+        if not all(name.isprintable() for name in unknown):
+            raise PydanticCustomError("field_name", "The name of a field must be made of printable characters.")
+        for name in unknown:
+            if field := _meant(name, fields):
+                raise PydanticCustomError(
+                    "unknown_field",
+                    "`{name}` is no field of this form: `{field}` is, and was perhaps meant.",
+                    {"name": name, "field": field},
+                )
+        return data
+
     @field_validator("hdl_cholesterol")
     @classmethod
     def _part_of_total(cls, value: float | None, info: ValidationInfo) -> float | None:
@@ -239,9 +361,12 @@ class HeartRiskRequest(BaseModel):
 class HeartRiskPrediction(Prediction):
     """The estimated chance and its band."""
 
-    condition: str = Field(description="The band in words.", examples=["Moderate-High Risk"])
-    risk_level: RiskLevel = Field(description="The band.")
-    probability: Probability = Field(description="Calibrated probability, 0-1; see `meaning`.")
+    condition: str = Field(description="The band in words, or that it isn't settled.", examples=["Moderate-High Risk"])
+    risk_level: RiskLevel | Literal["Uncertain"] = Field(description="The band; `Uncertain` where it isn't settled.")
+    probability: Probability = Field(
+        description="Calibrated probability, 0-1; see `meaning`. Where the network does not know such patients and the "
+        "PREVENT equations can be computed, the ten-year risk."
+    )
     confidence_percent: Percent = Field(description="The probability as text, one decimal.")
 
 
@@ -250,6 +375,7 @@ class Contribution(Part):
 
     factor: str = Field(description="Field of the request.", examples=["max_heart_rate"])
     value: Annotated[int | float, WithJsonSchema({"type": "number"})] = Field(description="The value that was sent.")
+    unit: str | None = Field(default=None, description="Its unit; null for a code or a yes or no.")
     log_odds: float = Field(description="Exact part of the linear model, in log odds; positive raises the chance.")
     probability: float = Field(
         description="The same as a part of the probability: `baseline_probability` and the parts of all factors add up "
@@ -275,6 +401,7 @@ class RiskFactor(Part):
     """A value that was sent and its grade."""
 
     value: Annotated[int | float, WithJsonSchema({"type": "number"})] = Field(description="The value that was sent.")
+    unit: str = Field(description="Its unit.", examples=["mm Hg"])
     risk: RiskGrade = Field(description="Grade by the guideline.")
     guideline: str = Field(description="Where the grade comes from.")
 
@@ -301,6 +428,7 @@ class HeartRiskReading(Reading):
         default=(), description="What each value adds to it, the largest first; empty in demo mode."
     )
     ten_year_risk: TenYearRisk = Field(description="By the PREVENT equations, where the caller sends what they need.")
+    not_used: tuple[str, ...] = Field(default=(), description="Fields that were sent and that this form doesn't know.")
 
 
 class HeartRiskAnswer(AnswerContext, HeartRiskReading):

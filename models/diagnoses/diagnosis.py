@@ -33,6 +33,8 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     reading an input of that reliability, or what was seen, doesn't settle (`models.diagnoses.settling`). `sample` is
     the fixed answer of the demo mode, if there is one, `judge` says whether an input is like the training data,
     `knowledge` holds the texts, and `example` is something that may be sent.
+    `unknown` says why the model knows nothing of such a patient, whatever the values, or None: such a request is never
+    refused as unreliable, but answered without settling anything.
     `check_bundle` raises `ValueError` for a bundle that can't be interpreted for reasons of the diagnosis's own.
     """
 
@@ -48,6 +50,7 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     example: Callable[[], SentT]
     describe: Callable[[ReadingT, PreparedT, Prediction], ReadingT] = lambda reading, _, __: reading
     settle: Callable[[ReadingT, Metadata, Reliability], ReadingT] = lambda reading, _, __: reading
+    unknown: Callable[[SentT], str | None] = lambda _: None
     check_bundle: Callable[[Metadata], None] = lambda _: None
 
     def check(self, metadata: Metadata) -> None:

@@ -78,13 +78,24 @@ async def test_a_form_is_read_by_its_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_without_chest_pain_a_form_is_answered_unsettled_whatever_the_setting(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "heart_risk")
+    async with serving(bundles=tmp_path, reject_unreliable=True) as client:
+        answer = await client.post("/predict-heart", json={**HEART_RISK_REQUEST, "chest_pain": 3, "age": 95})
+    assert answer.status_code == 200
+    assert answer.json()["prediction"]["settled"] is False
+    assert answer.json()["reliability"]["accepted"] is False
+    assert "referral" in answer.json()["reliability"]["reason"]
+
+
+@pytest.mark.anyio
 async def test_values_beyond_the_training_data_are_named_or_refused(tmp_path: Path) -> None:
     make_bundle(tmp_path, "heart_risk")
     form = {**HEART_RISK_REQUEST, "age": 95, "max_heart_rate": 59}
     async with serving(bundles=tmp_path) as client:
         reliability = (await client.post("/predict-heart", json=form)).json()["reliability"]
     assert reliability["accepted"] is False
-    assert "age (30 to 80), max_heart_rate (60 to 200)" in reliability["reason"]
+    assert "age (30 to 80 years), max_heart_rate (60 to 200 beats/min)" in reliability["reason"]
     async with serving(bundles=tmp_path, reject_unreliable=True) as client:
         refused = await client.post("/predict-heart", json=form)
         assert (refused.status_code, refused.json()["error"]) == (422, "Unreliable form")

@@ -1,9 +1,8 @@
 """The chance of coronary heart disease from a form."""
 
 from models.diagnoses.diagnosis import Diagnosis
-from models.diagnoses.heart_risk.interpretation import RiskForm, interpret, sample
+from models.diagnoses.heart_risk.interpretation import RiskForm, interpret, judge, sample, settle, unknown
 from models.diagnoses.heart_risk.knowledge import heart_risk_knowledge
-from models.diagnoses.judging import judge_form
 from models.preprocessing.inputs import FORM, PreparedForm
 from schemas.heart_risk import REQUEST_EXAMPLE, HeartRiskReading, HeartRiskRequest
 
@@ -15,7 +14,9 @@ HEART_RISK: Diagnosis[RiskForm, PreparedForm, HeartRiskReading] = Diagnosis(
     reads=FORM,
     interpret=lambda outputs, metadata, form: interpret(outputs, metadata, form.request),
     sample=lambda form: sample(form.request),
-    judge=judge_form,
+    judge=judge,
+    settle=settle,
+    unknown=lambda form: unknown(form.request),
     knowledge=heart_risk_knowledge(),
     example=lambda: RiskForm(HeartRiskRequest.model_validate(REQUEST_EXAMPLE)),
 )

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from models.diagnoses.heart_risk.knowledge import Grade, RiskBand, heart_risk_knowledge
 from models.diagnoses.heart_risk.prevent import ten_year_risk
 from models.diagnoses.probabilities import DECIMALS, percent
+from models.preprocessing.inputs import PreparedForm
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
+from models.serving.registry import Prediction
+from schemas.common import Reliability
 from schemas.heart_risk import (
     CHEST_PAINS,
+    UNITS,
     Contribution,
     HeartRiskPrediction,
     HeartRiskReading,
@@ -52,6 +56,22 @@ class RiskForm:
         return {name: getattr(self.request, name) for name in FEATURES}
 
 
+def judge(prediction: Prediction, form: PreparedForm) -> Reliability:
+    """Accept values within what the network learned from; the reason names each other one with its unit."""
+    outside = prediction.metadata.tabular_preprocessing.outside(form.values)
+    if not outside:
+        return Reliability(accepted=True)
+    named = ", ".join(f"{each.name} ({each.low:g} to {each.high:g}{_unit(each.name)})" for each in outside)
+    return Reliability(
+        accepted=False, reason=f"Outside what the model learned from: {named}. Don't rely on the answer."
+    )
+
+
+def unknown(request: HeartRiskRequest) -> str | None:
+    """Why the network knows nothing of such a patient, None where it does."""
+    return None if request.knows_symptoms else _KNOWLEDGE.without_symptoms.value
+
+
 def interpret(outputs: Outputs, metadata: Metadata, request: HeartRiskRequest) -> HeartRiskReading:
     """Read `probabilities`, (2,), of `not_narrowed` and `narrowed`, 0-1, for the form they were computed from; in log
     odds `baseline`, (), that of the average patient, and `contributions`, (10,), what each feature adds to it.
@@ -64,12 +84,13 @@ def interpret(outputs: Outputs, metadata: Metadata, request: HeartRiskRequest) -
             f"Bundle {metadata.name} {metadata.version} tells {', '.join(metadata.classes)} from {', '.join(names)}."
         )
     baseline = float(outputs[BASELINE])
-    return assess(
+    reading = assess(
         round(float(outputs[PROBABILITIES][1]), DECIMALS),
         request,
         baseline=round(_chance(baseline), DECIMALS),
         contributions=_contributions(baseline, outputs[CONTRIBUTIONS].tolist(), request),
     )
+    return reading if request.knows_symptoms else _unsettled(reading, _KNOWLEDGE.without_symptoms.value)
 
 
 def assess(
@@ -98,16 +119,69 @@ def assess(
             confidence_percent=percent(probability),
         ),
         risk_factors=RiskFactors(
-            age=_factor(request.age, age),
-            blood_pressure=_factor(request.blood_pressure, pressure),
-            cholesterol=_factor(request.cholesterol, cholesterol),
+            age=_factor("age", request.age, age),
+            blood_pressure=_factor("blood_pressure", request.blood_pressure, pressure),
+            cholesterol=_factor("cholesterol", request.cholesterol, cholesterol),
         ),
-        recommendations=advice + band.recommendations.value,
-        meaning=_meaning(request),
+        recommendations=_warning(request) + advice + band.recommendations.value,
+        meaning=_KNOWLEDGE.meaning.value,
         baseline_probability=baseline,
         contributions=contributions,
         ten_year_risk=ten_year_risk(request),
+        not_used=request.not_used,
     )
+
+
+def settle(reading: HeartRiskReading, _: Metadata, reliability: Reliability) -> HeartRiskReading:
+    """A reading of values that the network did not learn from settles nothing."""
+    if reliability.accepted or not reading.prediction.settled:
+        return reading
+    return _unsettled(reading, _KNOWLEDGE.outside.value)
+
+
+def _unsettled(reading: HeartRiskReading, reason: str) -> HeartRiskReading:
+    """The reading without the network's chance: the PREVENT equations lead it where they can be computed."""
+    risk = reading.ten_year_risk.total_cvd
+    warning = [text for text in reading.recommendations if text == _KNOWLEDGE.chest_pain.value]
+    bands = {text for band in _KNOWLEDGE.bands for text in band.recommendations.value}
+    graded = [text for text in reading.recommendations if text not in bands and text not in warning]
+    if risk is None:
+        condition, probability = _KNOWLEDGE.not_settled.value, reading.prediction.probability
+        forecast = [_KNOWLEDGE.way_to_prevent.value.format(note=reading.ten_year_risk.note)]
+        meaning = f"{reason} {_KNOWLEDGE.meaning.value}"
+    else:
+        condition, probability = _KNOWLEDGE.not_settled_with_prevent.value.format(percent=_said(risk)), risk
+        forecast = [_KNOWLEDGE.ten_year.value.format(percent=_said(risk))]
+        forecast += [_KNOWLEDGE.discuss_ten_year.value] if risk >= _KNOWLEDGE.discuss_from.value else []
+        meaning = f"{_KNOWLEDGE.prevent_meaning.value} {reason}"
+    prediction = reading.prediction.model_copy(
+        update={
+            "code": "uncertain",
+            "settled": False,
+            "condition": condition,
+            "risk_level": "Uncertain",
+            "probability": probability,
+            "confidence_percent": percent(probability),
+        }
+    )
+    return reading.model_copy(
+        update={
+            "prediction": prediction,
+            "recommendations": (*warning, *forecast, *graded, *_KNOWLEDGE.unsettled_advice.value),
+            "meaning": meaning,
+            "baseline_probability": None,
+            "contributions": (),
+            "not_assessed": (reason,),
+        }
+    )
+
+
+def _unit(name: str) -> str:
+    return f" {UNITS[name]}" if name in UNITS else ""
+
+
+def _said(probability: float) -> str:
+    return f"{100 * probability:.1f} %"
 
 
 def band_of(probability: float) -> RiskBand:
@@ -121,18 +195,22 @@ def grade_of(value: float, grades: Sequence[Grade]) -> Grade:
 
 
 def sample(request: HeartRiskRequest) -> HeartRiskReading:
-    """The answer of the demo mode: a fixed probability, and the request's own values graded."""
-    return assess(SAMPLE_PROBABILITY, request)
+    """The answer of the demo mode: a fixed probability with the contract's advice, and the request's values graded."""
+    reading = assess(SAMPLE_PROBABILITY, request)
+    if not request.knows_symptoms:
+        return _unsettled(reading, _KNOWLEDGE.without_symptoms.value)
+    warning = _warning(request)
+    fixed = tuple(text for text in reading.recommendations if text not in warning)
+    return reading.model_copy(update={"recommendations": fixed, "meaning": " ".join((reading.meaning, *warning))})
 
 
-def _factor(value: float, grade: Grade) -> RiskFactor:
-    return RiskFactor(value=value, risk=grade.risk, guideline=_KNOWLEDGE.sources[grade.source])
+def _factor(name: str, value: float, grade: Grade) -> RiskFactor:
+    return RiskFactor(value=value, unit=UNITS[name], risk=grade.risk, guideline=_KNOWLEDGE.sources[grade.source])
 
 
-def _meaning(request: HeartRiskRequest) -> str:
-    if request.chest_pain != CHEST_PAINS["asymptomatic"]:
-        return _KNOWLEDGE.meaning.value
-    return f"{_KNOWLEDGE.meaning.value} {_KNOWLEDGE.without_symptoms.value}"
+def _warning(request: HeartRiskRequest) -> tuple[str, ...]:
+    """What everyone with chest pain is told, at every band."""
+    return () if request.chest_pain == CHEST_PAINS["asymptomatic"] else (_KNOWLEDGE.chest_pain.value,)
 
 
 def _contributions(baseline: float, log_odds: Sequence[float], request: HeartRiskRequest) -> tuple[Contribution, ...]:
@@ -148,6 +226,7 @@ def _contributions(baseline: float, log_odds: Sequence[float], request: HeartRis
         Contribution(
             factor=name,
             value=value + 0,
+            unit=UNITS.get(name),
             log_odds=round(part, DECIMALS),
             probability=round(part * steepness, DECIMALS),
         )

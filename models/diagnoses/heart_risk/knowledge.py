@@ -35,10 +35,20 @@ class RiskGrades(Part):
 
 
 class HeartRiskKnowledge(Document):
-    """heart_risk.yaml, bands in ascending order."""
+    """heart_risk.yaml, bands in ascending order; texts with braces are templates."""
 
     meaning: Sourced[str]
+    prevent_meaning: Sourced[str]
     without_symptoms: Sourced[str]
+    chest_pain: Sourced[str]
+    not_settled: Sourced[str]
+    not_settled_with_prevent: Sourced[str]
+    outside: Sourced[str]
+    ten_year: Sourced[str]
+    discuss_ten_year: Sourced[str]
+    discuss_from: Sourced[Probability]
+    way_to_prevent: Sourced[str]
+    unsettled_advice: Sourced[tuple[str, ...]]
     bands: tuple[RiskBand, ...]
     grades: RiskGrades
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from models.diagnoses.heart_risk.knowledge import prevent_knowledge
 from models.diagnoses.probabilities import DECIMALS
-from schemas.heart_risk import SEXES, HeartRiskRequest, TenYearRisk
+from schemas.heart_risk import SEXES, UNITS, HeartRiskRequest, TenYearRisk
 
 NEEDED = ("hdl_cholesterol", "diabetes", "smoker", "egfr", "blood_pressure_treatment")
 MMOL_PER_MG = 0.02586
@@ -22,7 +22,7 @@ def ten_year_risk(request: HeartRiskRequest) -> TenYearRisk:
     Khan SS et al. Circulation 2024;149:430-449. Heart failure also needs `bmi`; `statin` is taken as no where absent.
     """
     if missing := [name for name in NEEDED if getattr(request, name) is None]:
-        return _absent(_KNOWLEDGE.missing.value.format(fields=", ".join(missing)))
+        return _absent(_KNOWLEDGE.missing.value.format(fields=", ".join(map(_with_unit, missing))))
     if outside := _outside(request, [name for name in _KNOWLEDGE.ranges.value if name != "bmi"]):
         return _absent(_KNOWLEDGE.out_of_range.value.format(values=outside))
     notes = [] if request.statin is not None else [_KNOWLEDGE.no_statin.value]
@@ -46,13 +46,17 @@ def _absent(reason: str) -> TenYearRisk:
     return TenYearRisk(equation=_KNOWLEDGE.equation.value, note=reason)
 
 
+def _with_unit(name: str) -> str:
+    return f"{name} ({UNITS[name]})" if name in UNITS else name
+
+
 def _outside(request: HeartRiskRequest, names: list[str]) -> str:
     """The values outside the equations' ranges, as text; empty where there are none."""
     found = []
     for name in names:
         value, allowed = getattr(request, name), _KNOWLEDGE.ranges.value[name]
         if value is not None and not allowed.low <= value <= allowed.high:
-            found.append(f"{name} ({allowed.low:g} to {allowed.high:g})")
+            found.append(f"{name} ({allowed.low:g} to {allowed.high:g} {UNITS[name]})")
     return ", ".join(found)
 
 

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import models
 from models.diagnoses.heart_risk import HEART_RISK
 from models.diagnoses.heart_risk import interpretation as heart_risk
+from models.diagnoses.heart_risk.knowledge import heart_risk_knowledge
 from models.serving.bundle import Bundle, Metadata
 from models.serving.engine import Engine
 from models.serving.loading import read_newest_bundle
+from schemas.common import Reliability
 from schemas.heart_risk import COMPLETE_REQUEST_EXAMPLE, HeartRiskReading, HeartRiskRequest
 from tests import contract
 from tests.fake_bundle import make_bundle
@@ -30,6 +33,7 @@ FORMS = st.fixed_dictionaries(
         "cholesterol": st.integers(85, 603),
         "chest_pain": st.sampled_from([0, 1, 2, 3]),
         "max_heart_rate": st.integers(60, 202),
+        "referred": st.just(True),
     },
     optional={
         "resting_ecg": st.sampled_from([0, 1, 2]),
@@ -67,7 +71,7 @@ def test_angina_or_deeper_st_depression_in_exercise_raises_the_risk(form: dict[s
 def test_the_contributions_add_up_to_the_answer(form: dict[str, Any]) -> None:
     reading = read(**form)
     assert reading.baseline_probability is not None
-    assert {part.factor for part in reading.contributions} == set(form)
+    assert {part.factor for part in reading.contributions} == set(form) - {"referred"}
     added = sum(part.probability for part in reading.contributions)
     assert reading.baseline_probability + added == pytest.approx(reading.prediction.probability, abs=2e-5)
     baseline = math.log(reading.baseline_probability / (1 - reading.baseline_probability))
@@ -83,7 +87,7 @@ def test_a_factors_contribution_is_linear_and_no_other_moves(form: dict[str, Any
     parts = [{part.factor: part.log_odds for part in read(**place).contributions} for place in places]
     slope = (parts[1]["age"] - parts[0]["age"]) / 4
     assert parts[2]["age"] == pytest.approx(parts[1]["age"] + slope * step, abs=1e-4)
-    for other in set(form) - {"age"}:
+    for other in set(form) - {"age", "referred"}:
         assert parts[0][other] == parts[2][other]
 
 
@@ -111,18 +115,101 @@ def test_the_worst_and_the_best_form_lie_far_apart() -> None:
     best = {"age": 35, "sex": 0, "blood_pressure": 110, "cholesterol": 170, "chest_pain": 1, "max_heart_rate": 185}
     worst = {"age": 70, "sex": 1, "blood_pressure": 170, "cholesterol": 300, "chest_pain": 3, "max_heart_rate": 95}
     assert read(**best).prediction.risk_level == "Low"
-    assert read(**worst).prediction.risk_level == "High"
+    assert read(**worst, referred=True).prediction.risk_level == "High"
 
 
-def test_without_symptoms_the_answer_says_whom_it_knows() -> None:
-    assert "far too high" in read(chest_pain="asymptomatic").meaning
+PREVENT = {"hdl_cholesterol": 50, "diabetes": False, "smoker": False, "egfr": 95, "blood_pressure_treatment": False}
+WARNING = heart_risk_knowledge().chest_pain.value
+
+
+def test_without_chest_pain_or_referral_nothing_is_settled_and_the_way_to_prevent_is_told() -> None:
+    reading = read(chest_pain="asymptomatic")
+    assert (reading.prediction.settled, reading.prediction.risk_level) == (False, "Uncertain")
+    assert reading.prediction.condition.startswith("Not settled: ")
+    assert not any("cardiologist" in text for text in reading.recommendations)
+    assert all(field in reading.recommendations[0] for field in PREVENT)
+    assert reading.contributions == ()
+    assert "far too high" in reading.meaning
     assert "far too high" not in read(chest_pain=2).meaning
-    assert "not a forecast" in read(chest_pain=3).meaning
+    assert read(chest_pain=3, referred=True).prediction.settled
+
+
+def test_prevent_leads_the_answer_where_it_can_be_computed() -> None:
+    reading = read(chest_pain=3, blood_pressure=118, cholesterol=180, age=50, **PREVENT)
+    risk = reading.ten_year_risk.total_cvd
+    assert risk == reading.prediction.probability
+    assert f"{100 * risk:.1f} %" in reading.prediction.condition
+    assert f"{100 * risk:.1f} %" in reading.recommendations[0]
+    assert "ten-year risk" in reading.meaning
+
+
+@pytest.mark.parametrize("age", range(30, 76, 5))
+@pytest.mark.parametrize("sex", [0, 1])
+@pytest.mark.parametrize(("blood_pressure", "cholesterol"), [(105, 160), (118, 199)])
+@pytest.mark.parametrize("known", [{}, PREVENT])
+def test_healthy_people_are_told_no_more_than_not_settled(
+    age: int, sex: int, blood_pressure: int, cholesterol: int, known: dict[str, Any]
+) -> None:
+    form = {"age": age, "sex": sex, "blood_pressure": blood_pressure, "cholesterol": cholesterol, "chest_pain": 3}
+    reading = read(**form, max_heart_rate=220 - age, **known)
+    assert not reading.prediction.settled
+    told = " ".join((reading.prediction.condition, *reading.recommendations))
+    assert not any(word in told for word in ("High", "cardiologist", "ambulance"))
+    if known:
+        assert reading.ten_year_risk.total_cvd is not None
+        assert reading.ten_year_risk.total_cvd < 0.2
+        assert reading.prediction.probability == reading.ten_year_risk.total_cvd
+
+
+@settings(max_examples=40)
+@given(form=FORMS)
+def test_everyone_with_chest_pain_is_told_when_to_call_an_ambulance(form: dict[str, Any]) -> None:
+    assert (read(**form).recommendations[0] == WARNING) == (form["chest_pain"] != 3)
+    assert (WARNING in heart_risk.sample(HeartRiskRequest.model_validate(form)).meaning) == (form["chest_pain"] != 3)
+
+
+def test_values_that_the_network_did_not_learn_from_settle_nothing() -> None:
+    reading = heart_risk.settle(read(age=30), BUNDLE.metadata, Reliability(accepted=False, reason="outside"))
+    assert not reading.prediction.settled
+    assert reading.recommendations[0] == WARNING
+    assert heart_risk.settle(read(), BUNDLE.metadata, Reliability(accepted=True)) == read()
+
+
+def test_units_stand_with_every_measurement() -> None:
+    reading = read(st_depression=1.2)
+    assert reading.risk_factors.age.unit == "years"
+    units = {part.factor: part.unit for part in reading.contributions}
+    assert (units["cholesterol"], units["st_depression"], units["chest_pain"]) == ("mg/dL", "mm", None)
+    assert "mg/dL" in str(read(hdl_cholesterol=None).ten_year_risk.note)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("colesterol", "cholesterol"),
+        ("Blood-Pressure", "blood_pressure"),
+        ("trestbps", "blood_pressure"),
+        ("HDL", "hdl_cholesterol"),
+        ("smokers", "smoker"),
+        ("maxHeartRate", "max_heart_rate"),
+    ],
+)
+def test_a_name_that_is_nearly_a_field_is_refused(name: str, field: str) -> None:
+    with pytest.raises(ValidationError, match=f"`{field}` is, and was perhaps meant"):
+        HeartRiskRequest.model_validate({**contract.HEART_RISK_REQUEST, name: 1})
+
+
+def test_other_fields_are_listed_as_not_used() -> None:
+    assert read(ldl_cholesterol=130, height=180).not_used == ("ldl_cholesterol", "height")
+    with pytest.raises(ValidationError, match="printable"):
+        HeartRiskRequest.model_validate({**contract.HEART_RISK_REQUEST, "\ud800": 1})
+    with pytest.raises(ValidationError, match="At most 100"):
+        HeartRiskRequest.model_validate({**contract.HEART_RISK_REQUEST, **{f"x{n}": n for n in range(101)}})
 
 
 def test_each_grade_names_its_guideline() -> None:
     factors = read(age=70, cholesterol=300).risk_factors
-    assert "2018 AHA/ACC cholesterol" in factors.age.guideline
+    assert "unconfirmed" in factors.age.guideline
     assert "2017 ACC/AHA" in factors.blood_pressure.guideline
     assert "NICE CG71" in factors.cholesterol.guideline
 
