@@ -9,7 +9,7 @@ network wants is part of its graph.
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -33,6 +33,7 @@ FLAT_MILLIVOLTS = 0.02
 MAX_MILLIVOLTS = 100.0
 
 _SHORTFALL = 0.01
+_MOST_SHORTFALL = 0.2
 _MILLIVOLTS: Mapping[str, float] = {"": 1, "mv": 1, "uv": 1e-3, "\u00b5v": 1e-3, "\u03bcv": 1e-3, "nv": 1e-6, "v": 1e3}
 _LEAD_NAME = re.compile(r"(?:(?:mdc|lead|ecg|ekg)[ _:.-]*)*(\w+?)(?:[ _]*[(\[][^)\]]*[)\]])?", re.IGNORECASE)
 _CANONICAL: Mapping[str, Lead] = {lead.lower(): lead for lead in LEADS}
@@ -71,13 +72,15 @@ class Record:
     """A 12-lead ECG. `signal` is (samples, 12) float32 in millivolts, in the order of `LEADS`, NaN where missing.
 
     `rate` is in Hz. `derived_leads` were computed from other leads. `calibrated` is false where the header gives no
-    gain for a lead, so that its voltage rests on the standard's assumption of 200 units per millivolt.
+    gain for a lead, so that its voltage rests on the standard's assumption of 200 units per millivolt. It was `cut`
+    where fewer samples arrived than the header announces.
     """
 
     signal: Float32Array
     rate: float
     derived_leads: tuple[Lead, ...]
     calibrated: bool
+    cut: bool = False
 
     @property
     def seconds(self) -> float:
@@ -89,13 +92,15 @@ class Record:
 class EcgWindows:
     """What a network reads of a record: `tensors` is (windows, samples, leads) float32, band-passed millivolts.
 
-    `stretches` are the places of the windows in the record. In at least one window each of `flat_leads` has no signal.
+    `stretches` are the places of the windows in the record, which is `short` where it fills not even one of them. In
+    at least one window each of `flat_leads` has no signal.
     """
 
     tensors: Float32Array
     record: Record
     flat_leads: tuple[Lead, ...]
     stretches: tuple[slice, ...]
+    short: bool = False
 
 
 def preprocess(header: bytes, signal: bytes, spec: SignalPreprocessing) -> EcgWindows:
@@ -109,7 +114,8 @@ def read_record(header: bytes, signal: bytes) -> Record:
     The leads are found by name, whatever their order; other signals are passed over. Of the limb leads, two of I, II
     and III are enough: the others follow from them. Raises a `RecordError`.
     """
-    parsed, places = _twelve_leads(read_headers(header), len(signal))
+    headers = read_headers(header)
+    parsed, places = _twelve_leads(headers, len(signal))
     rate = parsed.rate * parsed.samples_per_frame
     if not RATES[0] <= rate <= RATES[1]:
         raise UnusableRecordError(
@@ -127,20 +133,23 @@ def read_record(header: bytes, signal: bytes) -> Record:
         rate=rate,
         derived_leads=derived,
         calibrated=all(parsed.signals[place].calibrated for place in places.values()),
+        cut=parsed not in headers,
     )
 
 
 def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
     """Cut a record into the windows of `spec`, one after the other; of more than `MAX_WINDOWS` that many evenly chosen.
 
-    A record up to 1 % too short is continued with its last value. A window is passed over where a lead is missing for
+    A record up to 1 % too short is continued with its last value, a cut one up to a fifth too short is mirrored at its
+    end. A window is passed over where a lead is missing for
     more than a tenth of it, spans more than 100 mV (no ECG does: gain or units are wrong), or is flat, which means an
     electrode is off; up to two flat precordial leads are let through and named. Raises `UnusableRecordError` where no
     window remains.
     """
     length = round(spec.seconds * record.rate)
     shortfall = length - len(record.signal)
-    if shortfall > length * _SHORTFALL:
+    short = shortfall > length * _SHORTFALL
+    if shortfall > length * (_MOST_SHORTFALL if record.cut else _SHORTFALL):
         raise UnusableRecordError(
             f"The record is {record.seconds:.3g} seconds long; at least {spec.seconds} seconds are needed."
         )
@@ -148,7 +157,7 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
     if spec.leads != LEADS:
         signal = signal[:, [LEADS.index(lead) for lead in spec.leads]]
     if shortfall > 0:
-        signal = np.pad(signal, ((0, shortfall), (0, 0)), mode="edge")
+        signal = np.pad(signal, ((0, shortfall), (0, 0)), mode="symmetric" if short else "edge")
     starts = _spread(len(signal) // length) * length
     windows = [signal[start : start + length] for start in starts]
     faults, flat = zip(*(_judge(window, spec.leads) for window in windows), strict=True)
@@ -164,6 +173,7 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
         record=record,
         flat_leads=tuple(lead for lead in spec.leads if any(lead in flat[index] for index in sound)),
         stretches=tuple(slice(int(starts[index]), int(starts[index]) + length) for index in sound),
+        short=short,
     )
 
 
@@ -213,8 +223,11 @@ def _rise(frequencies: NDArray[np.floating], start: float, end: float) -> Float3
 
 
 def _twelve_leads(headers: Sequence[Header], sent: int) -> tuple[Header, dict[Lead, int]]:
-    """Of the signal files that a header names, the one that holds the twelve leads and that `sent` bytes may be, and
-    the place of each lead in it. Of a record in one file nothing is asked but the leads."""
+    """Of the signal files that a header names, the one that holds the twelve leads, and the place of each lead in it.
+
+    Of a record in one file nothing is asked but the leads. Of several the one that was sent may be cut, since its
+    bytes alone don't tell; it is refused where the `sent` bytes are those of another one.
+    """
     if len(headers) == 1:
         return headers[0], _find_leads(headers[0])
     faults = []
@@ -224,12 +237,12 @@ def _twelve_leads(headers: Sequence[Header], sent: int) -> tuple[Header, dict[Le
         except UnusableRecordError as error:
             faults.append(f"{header.file}: {error}")
             continue
-        if sent < header.least_bytes:
+        if sent < header.least_bytes and any(sent == other.least_bytes for other in headers):
             raise UnreadableRecordError(
                 f"The header names several signal files. Send {header.file}, which holds the twelve leads and has "
                 f"{header.least_bytes} bytes; {sent} were sent."
             )
-        return header, places
+        return (header if sent >= header.least_bytes else replace(header, frames=None)), places
     raise UnusableRecordError(
         "The header names several signal files, and none holds the twelve leads: save them in one. " + " ".join(faults)
     )

@@ -274,3 +274,12 @@ async def test_st_elevation_in_one_window_of_a_long_record_is_told(service: http
     counts = counts_of(np.concatenate([*calm, made_up("gaussian", st={"II": 0.3, "aVF": 0.3}).signal]))
     body = await analyze(service, (header_of(counts, rate=500), signal_of(counts)))
     assert [alert["name"] for alert in body["alerts"]] == ["ST elevation"]
+
+
+async def test_a_piece_of_a_record_in_two_files_is_read_and_not_relied_upon(service: httpx.AsyncClient) -> None:
+    counts = counts_of(np.hstack([ecg(), ecg()[:, :3]]))
+    lines = header_of(counts, names=[*LEADS, "vx", "vy", "vz"]).decode().splitlines()
+    header = "\n".join([*lines[:13], *(line.replace("00001.dat", "00001.xyz") for line in lines[13:])]).encode()
+    body = await analyze(service, (header, signal_of(counts[:900, :12])))
+    assert body["reliability"]["accepted"] is False
+    assert "only 9 seconds" in body["reliability"]["reason"]

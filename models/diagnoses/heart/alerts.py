@@ -70,7 +70,7 @@ def _alerts_of(figures: Figures, person: Person, tolerance: float) -> Iterator[A
     levels = figures.levels
     if levels is not None:
         limits = _RULES.st_elevation.limits.value
-        leads = elevated(levels.j, limit_of_v2_v3(limits, person) + tolerance, limits.others + tolerance)
+        leads = elevated(levels.least(levels.j), limit_of_v2_v3(limits, person) + tolerance, limits.others + tolerance)
         if leads:
             yield _alert(_RULES.st_elevation, _levels_told(levels.j, leads), *_imitators(figures, leads))
         leads = _posterior(figures, -_RULES.posterior.depression.value - tolerance)
@@ -108,7 +108,7 @@ def _posterior(figures: Figures, limit: float) -> list[str]:
     an upright T: the mirror of an elevation at the back."""
     if figures.levels is None:
         return []
-    j, later, t = figures.levels.j, figures.levels.later, figures.levels.t
+    j, later, t = (figures.levels.least(each) for each in (figures.levels.j, figures.levels.later, figures.levels.t))
     low = [
         lead
         for lead in ("V1", "V2", "V3")
@@ -122,7 +122,7 @@ def _widespread(figures: Figures, limit: float, tolerance: float) -> list[str]:
     elevated."""
     if figures.levels is None:
         return []
-    j, later = figures.levels.j, figures.levels.later
+    j, later = figures.levels.least(figures.levels.j), figures.levels.least(figures.levels.later)
     low = [lead for lead in LEADS if _level(j, lead) <= limit and _level(later, lead) <= limit]
     high = [lead for lead in ("aVR", "V1") if _level(j, lead) >= _MIRRORED + tolerance]
     return [*low, *high] if len(low) >= _WIDESPREAD and high else []

@@ -20,7 +20,7 @@ TOO_FEW_BEATS = "Fewer than three beats were found."
 NO_P = "No P wave stands out before QRS, as in atrial fibrillation, pacing or noise."
 NO_T = "No T wave stands out from noise and from the next beat."
 NO_AXIS = "QRS has no net direction in the frontal plane."
-NO_LEVEL = "Too noisy, or too little of the lead is shown."
+NO_LEVEL = "Null leads are too noisy, or too little of them is shown."
 
 UNSURE = 0.05
 """mV: of a lead whose level is less sure than that, by the spread of its beats, no level is told."""
@@ -31,14 +31,25 @@ _AT_J = 0.004
 
 
 class Levels(NamedTuple):
-    """Of each of the twelve leads, mV, NaN where it can't be told: at the J point, 60 ms later, the highest and the
-    deepest wave of QRS, and the peak of T."""
+    """Of each of the twelve leads, mV, NaN where no beat of it is shown: at the J point, 60 ms later, the highest and
+    the deepest wave of QRS, and the peak of T. `error` is the standard error of these, by the spread of the beats."""
 
     j: FloatArray
     later: FloatArray
     r: FloatArray
     s: FloatArray
     t: FloatArray
+    error: FloatArray
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Which leads' levels are sure enough to be told."""
+        return np.asarray(self.error < UNSURE)
+
+    def least(self, values: FloatArray) -> FloatArray:
+        """The smallest size that `values` of unsure leads may have; those of sure ones as they are."""
+        margin = np.where(self.sure, 0, 2 * self.error)
+        return np.asarray(np.sign(values) * np.maximum(np.abs(values) - margin, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,7 @@ def _everything(reason: str) -> dict[str, str]:
 
 def _levels(beat: MedianBeat, waves: Waves) -> Levels:
     signal = beat.signal
-    sure = beat.spread / np.sqrt(np.maximum(beat.of, 1)) < UNSURE
+    error = beat.spread / np.sqrt(np.maximum(beat.of, 1))
     near = round(_AT_J * FINE)
     onset, offset = round(waves.onset), min(round(waves.offset), len(signal) - 2 * near)
     later = min(offset + round(_AFTER_J * FINE), len(signal) - 2 * near)
@@ -153,14 +164,14 @@ def _levels(beat: MedianBeat, waves: Waves) -> Levels:
     end = round(waves.t_end) if waves.t_end is not None else min(len(signal) - 1, later + round(0.2 * FINE))
     repolarisation = signal[min(later, end - 1) : end]
     peak = np.abs(np.nan_to_num(repolarisation)).argmax(axis=0)
-    told = [
+    values = [
         signal[offset - near : offset + near + 1].mean(axis=0),
         signal[later - near : later + near + 1].mean(axis=0),
         np.maximum(qrs.max(axis=0), 0),
         np.minimum(qrs.min(axis=0), 0),
         repolarisation[peak, np.arange(12)],
     ]
-    return Levels(*(np.where(sure, values, np.nan).astype(np.float32) for values in told))
+    return Levels(*(each.astype(np.float32) for each in (*values, error)))
 
 
 def _axis(beat: MedianBeat, waves: Waves) -> float | None:

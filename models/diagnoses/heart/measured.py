@@ -60,7 +60,7 @@ def prepare_record(sent: SentHeartRecord, preprocessing: SignalPreprocessing, _:
     stretches = [measure(sample(record.signal[place], None, record.rate)) for place in windows.stretches]
     figures = together(stretches)
     tolerance = heart_knowledge().alerts.tolerance_of_records.value
-    return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, tolerance), _fault(figures))
+    return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, tolerance), _fault(windows, figures))
 
 
 def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Limits) -> MeasuredSheet:
@@ -78,8 +78,10 @@ def _is_traced(reading: DigitisedSheet, preprocessing: SheetPreprocessing) -> bo
     return reading.fit >= preprocessing.least_fit and reading.consistency >= preprocessing.least_consistency
 
 
-def _fault(figures: Figures) -> str | None:
-    """What no heart does: waves of QRS too large for one, or noise that drowns it."""
+def _fault(windows: EcgWindows, figures: Figures) -> str | None:
+    """A record too short, or what no heart does: waves of QRS too large for one, or noise that drowns it."""
+    if windows.short:
+        return f"The record has only {windows.record.seconds:.3g} seconds: send a longer one."
     if figures.levels is not None:
         sizes = np.nan_to_num(figures.levels.r - figures.levels.s)
         if sizes.max() > LARGEST_QRS:

@@ -14,8 +14,8 @@ MILLIMETRES = 10
 def tell(figures: Figures, rhythm: Rhythm) -> HeartMeasurements:
     """The figures of an ECG as an answer has them."""
     why, levels = figures.why, figures.levels
-    nothing = np.full(12, np.nan, np.float32)
-    j, later, r, s, _ = levels or (nothing,) * 5
+    nan = np.full(12, np.nan, np.float32)
+    j, later, r, s = (np.where(levels.sure, each, nan) for each in levels[:4]) if levels else (nan,) * 4
     return HeartMeasurements(
         rate=_figure(figures.rate, "/min", why.get("rate", TOO_FEW_BEATS), decimals=1),
         rr_variation=_figure(figures.variation, "%", TOO_FEW_BEATS, decimals=1),
@@ -50,4 +50,4 @@ def _by_lead(levels: FloatArray, unit: str, *, decimals: int = 3) -> LeadMeasure
         lead: round(level, decimals) if sure else None
         for lead, level, sure in zip(LEADS, levels.tolist(), told.tolist(), strict=True)
     }
-    return LeadMeasurement(value=value, unit=unit, reason=None if told.all() else f"Null leads: {NO_LEVEL}")
+    return LeadMeasurement(value=value, unit=unit, reason=None if told.all() else NO_LEVEL)

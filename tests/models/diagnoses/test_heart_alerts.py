@@ -26,7 +26,8 @@ def figures(st: dict[str, float] | None = None, *, t: float = 0.3, **values: Any
     """Figures of a healthy heart but for the levels, mV, and the values given."""
     level = np.array([(st or {}).get(lead, 0.0) for lead in LEADS], np.float32)
     r, s, waves = np.full(12, 1.0, np.float32), np.full(12, -0.5, np.float32), np.full(12, t, np.float32)
-    levels = Levels(level, level, values.pop("r", r), values.pop("s", s), waves)
+    error = values.pop("error", np.full(12, 0.01, np.float32))
+    levels = Levels(level, level, values.pop("r", r), values.pop("s", s), waves, error)
     intervals = values.pop("intervals", np.full(9, 850.0))
     given = {"pr": 150.0, "qrs": 90.0, "qt": 380.0, "axis": 40.0, "rate": 60_000 / float(intervals.mean())} | values
     return Figures(beats=10, intervals=intervals, levels=levels, noise=np.full(12, 0.02, np.float32), why={}, **given)
@@ -87,6 +88,12 @@ def test_a_lead_that_could_not_be_measured_is_not_elevated() -> None:
     assert elevated(levels, 0.15, 0.1) == []
     levels[[LEADS.index("V4"), LEADS.index("V5")]] = 0.2
     assert elevated(levels, 0.15, 0.1) == ["V4", "V5"]
+
+
+def test_of_an_unsure_lead_the_least_that_it_may_be_counts() -> None:
+    noisy = np.where([lead in ("V4", "V5") for lead in LEADS], 0.1, 0.01).astype(np.float32)
+    assert names(figures({"V4": 0.2, "V5": 0.2}, error=noisy)) == []
+    assert names(figures({"V4": 0.4, "V5": 0.4}, error=noisy)) == ["ST elevation"]
 
 
 def test_the_evidence_names_leads_and_levels_and_the_source_is_cited() -> None:

@@ -158,6 +158,22 @@ def test_of_two_signal_files_the_one_with_the_leads_is_read(frank_first: bool) -
         read_record(_of_two_files(*files), signal_of(counts_of(ecg()[:, :3])))
 
 
+def test_of_two_signal_files_a_piece_of_the_one_with_the_leads_is_read_too() -> None:
+    files = (LEADS, ("vx", "vy", "vz"))
+    read = read_record(_of_two_files(*files), signal_of(counts_of(ecg(8.5))))
+    np.testing.assert_allclose(read.signal, ecg(8.5), atol=0.0005)
+
+
+def test_a_cut_record_a_little_too_short_is_read_and_said_to_be() -> None:
+    header = _of_two_files(LEADS, ("vx", "vy", "vz"))
+    whole = preprocess(header, signal_of(counts_of(ecg())), SPEC)
+    cut = preprocess(header, signal_of(counts_of(ecg(8.5))), SPEC)
+    assert (whole.short, cut.short) == (False, True)
+    assert cut.tensors.shape == whole.tensors.shape
+    with pytest.raises(UnusableRecordError, match="at least 10 seconds"):
+        preprocess(header, signal_of(counts_of(ecg(7.9))), SPEC)
+
+
 def test_leads_spread_over_two_files_are_refused() -> None:
     with pytest.raises(UnusableRecordError, match="none holds the twelve leads: save them in one"):
         read_record(_of_two_files(LEADS[:6], [*LEADS[6:], "vx", "vy", "vz"]), signal_of(counts_of(ecg())))
