@@ -3,7 +3,7 @@
 All are `async def`: FastAPI hands a plain function to a thread, which takes longer than the function.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +17,8 @@ from models.diagnoses.diagnosis import AnyDiagnosis
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.preprocessing.inputs import SentPicture
 from models.serving.registry import ModelRegistry
-from schemas.common import FieldProblem
+from schemas.breast import Setting
+from schemas.common import FieldProblem, plain_word
 from schemas.heart import Person
 
 _BOOL = TypeAdapter(bool)
@@ -76,6 +77,14 @@ async def _biopsy_proven(form: Annotated[Form, Depends(BREAST_FORM)]) -> bool:
         raise InvalidRequestError(problem.message, fields=[problem]) from None
 
 
+async def _setting(form: Annotated[Form, Depends(BREAST_FORM)]) -> Setting:
+    setting = plain_word(form.fields.get("setting", "diagnostic"))
+    if setting not in get_args(Setting):
+        problem = FieldProblem(field="setting", message="`setting` must be diagnostic or screening.")
+        raise InvalidRequestError(problem.message, fields=[problem])
+    return cast(Setting, setting)
+
+
 async def _predictions(request: Request, response: Response) -> Predictions:
     """Takes its parts from the state itself, since every dependency of a dependency costs FastAPI as much as a small
     model costs us."""
@@ -112,4 +121,5 @@ UploadedBreastPicture = Annotated[SentPicture, _picture_of(BREAST_FORM)]
 UploadedSheet = Annotated[SentSheet, Depends(_uploaded_sheet)]
 UploadedRecord = Annotated[SentHeartRecord, Depends(_uploaded_record)]
 BiopsyProven = Annotated[bool, Depends(_biopsy_proven)]
+BreastSetting = Annotated[Setting, Depends(_setting)]
 PredictionsDep = Annotated[Predictions, Depends(_predictions)]

@@ -186,7 +186,16 @@ PICTURE_FORM = FormParts(NoImageError, _PICTURE)
 BREAST_FORM = FormParts(
     NoImageError,
     _PICTURE,
-    {"biopsy_proven": {"type": "boolean", "default": False, "description": "A biopsy has proven cancer."}},
+    {
+        "biopsy_proven": {"type": "boolean", "default": False, "description": "A biopsy has proven cancer."},
+        "setting": {
+            "type": "string",
+            "enum": ["diagnostic", "screening"],
+            "default": "diagnostic",
+            "description": "Whether the picture is of a person sent to a specialist or of one screened; it moves the "
+            "probability shown, never the category.",
+        },
+    },
 )
 _PERSON: Mapping[str, Mapping[str, Any]] = {
     "age": {

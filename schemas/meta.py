@@ -240,6 +240,15 @@ class DecisionThreshold(Part):
     rule: str = Field(description="How it was chosen.")
     sensitivity: float = Field(description="Measured on validation, 0-1.")
     specificity: float = Field(description="Measured on validation, 0-1.")
+    prevalence: float | None = Field(
+        default=None, description="The share with the class, 0-1, that the predictive values hold for."
+    )
+    positive_predictive_value: float | None = Field(
+        default=None, description="Of those over the threshold the share with the class, 0-1."
+    )
+    negative_predictive_value: float | None = Field(
+        default=None, description="Of those below the threshold the share without it, 0-1."
+    )
 
 
 class ModelSummary(Part):

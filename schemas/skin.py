@@ -24,7 +24,7 @@ LesionType = Literal["benign", "pre-cancerous", "malignant"]
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
     "alerts": [],
-    "not_assessed": [],
+    "not_assessed": ["How deep a lesion reaches, and its stage", "Change over time, and your other moles"],
     "prediction": {
         "code": "nv",
         "settled": True,
@@ -66,7 +66,7 @@ READING_EXAMPLE: dict[str, Any] = {
 
 
 class SkinPrediction(Prediction):
-    """The most probable class."""
+    """The most probable class; where nothing is settled, the suspicious one that isn't excluded."""
 
     class_id: int = Field(ge=0, le=6, description="Index of the class, 0 `akiec` to 6 `vasc`.")
     name: str = Field(description="Name of the class.")
@@ -87,9 +87,11 @@ class SkinEscalation(Part):
 class SkinReading(Reading):
     """What the picture of a lesion shows."""
 
-    prediction: SkinPrediction = Field(description="The most probable class.")
+    prediction: SkinPrediction = Field(description="The class that is named.")
     staging: StagingWithPrognosis = Field(description="What a picture can say; never a tumour stage.")
-    severity: Severity = Field(description="Severity of the prediction, raised where `escalation` is set.")
+    severity: Severity = Field(
+        description="Severity of the prediction, raised where `escalation` is set; `uncertain` where not settled."
+    )
     urgency: Urgency = Field(description="How soon to act, and what to do.")
     treatment_options: tuple[str, ...] = Field(description="Options to discuss with a clinician.")
     recommendations: Recommendations = Field(description="Advice.")

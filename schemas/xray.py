@@ -19,7 +19,7 @@ from schemas.common import (
 READING_EXAMPLE: dict[str, Any] = {
     "success": True,
     "alerts": [],
-    "not_assessed": [],
+    "not_assessed": ["Nodules, masses and other signs of a tumour", "How severe a pneumonia is"],
     "prediction": {
         "class_id": 0,
         "code": "normal",
@@ -31,7 +31,7 @@ READING_EXAMPLE: dict[str, Any] = {
     "severity": "healthy",
     "recommendations": ["No signs of pneumonia detected", "Continue regular health maintenance"],
     "urgency": {
-        "timeline": "Routine - No follow-up needed for this picture alone",
+        "timeline": "Routine - Discuss the picture at your next appointment",
         "action": "With fever, cough or breathlessness see a doctor: an early pneumonia may not show on an X-ray",
         "color": "green",
     },
@@ -43,13 +43,14 @@ READING_EXAMPLE: dict[str, Any] = {
 
 
 class XrayPrediction(Prediction):
-    """Pneumonia where its probability reaches the model's operating point, else Normal.
+    """Pneumonia where its probability reaches the model's operating point; Normal where pneumonia doesn't and Normal
+    reaches its own; else not settled, with the code of pneumonia, which isn't excluded.
 
-    The operating point was chosen on validation and need not be 0.5, so `confidence` can lie below 0.5.
+    Operating points were chosen on validation and need not be 0.5, so `confidence` can lie below 0.5.
     """
 
     class_id: int = Field(ge=0, le=1, description="Index of the class, 0 Normal, 1 Pneumonia.")
-    name: Literal["Normal", "Pneumonia"] = Field(description="Pneumonia from the model's operating point on.")
+    name: Literal["Normal", "Pneumonia", "Not settled: Pneumonia not excluded"] = Field(description="What is named.")
     confidence: Probability = Field(description="Calibrated probability of the named class, 0-1.")
     confidence_percent: Percent = Field(description="The same as text, one decimal.")
 
@@ -58,7 +59,7 @@ class XrayReading(Reading):
     """What the chest X-ray shows."""
 
     prediction: XrayPrediction = Field(description="Normal or Pneumonia.")
-    severity: Severity = Field(description="Severity of the prediction.")
+    severity: Severity = Field(description="Severity of the prediction; `uncertain` where nothing is settled.")
     recommendations: tuple[str, ...] = Field(min_length=1, description="Advice, the most important first.")
     urgency: Urgency = Field(description="How soon to act, and what to do.")
     probabilities: tuple[ClassProbability, ...] = Field(

@@ -6,7 +6,7 @@ from typing import Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from models.serving.bundle import Metadata
+from models.serving.bundle import Metadata, OperatingPoint
 from schemas.common import ClassProbability, Severity
 
 DECIMALS = 6
@@ -50,7 +50,13 @@ def most_probable(candidates: Sequence[ClassProbability]) -> ClassProbability:
 
 def threshold_of(code: str, metadata: Metadata, default: float) -> float:
     """The bundle's operating point for a class, 0-1: present where probability >= threshold."""
-    return next((point.threshold for point in metadata.operating_points if point.code == code), default)
+    point = point_of(code, metadata)
+    return default if point is None else point.threshold
+
+
+def point_of(code: str, metadata: Metadata) -> OperatingPoint | None:
+    """The bundle's operating point for a class, where it states one."""
+    return next((point for point in metadata.operating_points if point.code == code), None)
 
 
 def gravity(severity: Severity) -> int:

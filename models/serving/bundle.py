@@ -28,6 +28,7 @@ METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
 KNOWLEDGE_FILE = "knowledge.yaml"
 
+COMPOSITION_EDGE = 16
 LONGEST_TEXT = 1024**2
 """Bytes of metadata.json or card.md at most; those that ship have some 10,000."""
 
@@ -62,7 +63,8 @@ class DataSource(_Part):
 class OperatingPoint(_Part):
     """A decision threshold on one class probability, chosen on validation; present where probability >= threshold.
 
-    `sensitivity` and `specificity` are those measured on validation, 0-1.
+    `sensitivity` and `specificity` are those measured on validation, 0-1; the predictive values are what they come to
+    where that share of all, `prevalence`, has what is looked for.
     """
 
     code: str
@@ -70,16 +72,29 @@ class OperatingPoint(_Part):
     rule: str
     sensitivity: float
     specificity: float
+    prevalence: float | None = Field(default=None, gt=0, lt=1)
+    positive_predictive_value: float | None = Field(default=None, ge=0, le=1)
+    negative_predictive_value: float | None = Field(default=None, ge=0, le=1)
+
+
+class Composition(_Part):
+    """What pictures that all show the same thing in the same place look like: the mean grey of each of 16 x 16 parts of
+    the tensor, row by row, and the least correlation with it of a picture that shows that too."""
+
+    greys: tuple[float, ...] = Field(min_length=COMPOSITION_EDGE**2, max_length=COMPOSITION_EDGE**2)
+    least: float = Field(ge=0, le=1)
 
 
 class NoveltySpec(_Part):
     """How the `novelty` output is read: a picture scoring above `threshold` is unlike the training data.
 
-    `false_alarms` is the share of validation pictures above the threshold, 0-1.
+    `false_alarms` is the share of validation pictures above the threshold, 0-1. Pictures of a fixed `composition` are
+    held against that too.
     """
 
     threshold: float
     false_alarms: float
+    composition: Composition | None = None
 
 
 class Estimate(_Part):

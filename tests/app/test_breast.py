@@ -62,6 +62,18 @@ async def test_category_6_is_the_callers(service: httpx.AsyncClient) -> None:
     assert told["reliability"] == seen["reliability"]
 
 
+async def test_the_setting_moves_the_probability_and_not_the_category(service: httpx.AsyncClient) -> None:
+    seen, screened = await analyze(service, 110), await analyze(service, 110, setting="screening")
+    assert (seen["setting"], screened["setting"]) == ("diagnostic", "screening")
+    assert screened["malignancy_probability"] < seen["malignancy_probability"]
+    assert {**screened["prediction"], "urgency": screened["urgency"]} == {
+        **seen["prediction"],
+        "urgency": seen["urgency"],
+    }
+    refused = await service.post("/analyze/breast", files=upload(encode(plain((9, 9, 9)))), data={"setting": "maybe"})
+    assert (refused.status_code, "diagnostic or screening" in refused.json()["detail"]) == (422, True)
+
+
 async def test_health_and_models_name_it(service: httpx.AsyncClient) -> None:
     assert (await service.get("/health")).json()["models"]["breast_cancer"] is True
     assert [model["name"] for model in (await service.get("/models")).json()["models"]] == ["breast"]

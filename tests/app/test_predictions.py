@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from models.diagnoses.judging import judge_picture
+from models.diagnoses.judging import coarse, judge_film, judge_picture
 from models.preprocessing.picture import ReadPicture
 from models.serving.bundle import BundleError, Metadata
 from models.serving.registry import Prediction
@@ -15,6 +16,18 @@ from tests.contract import HEART_RISK, HEART_RISK_REQUEST, type_departures
 from tests.fake_bundle import CLASSES, check_metadata, make_bundle, make_metadata
 from tests.service import serving, upload
 
+
+def _film() -> NDArray[np.uint8]:
+    """Two dark lungs beside a bright middle, shoulders bright, corners dark."""
+    rows, columns = np.mgrid[0:224, 0:224] / 224 - 0.5
+    grey = 150.0 - 60 * (rows < -0.4) * (np.abs(columns) > 0.3)
+    for side in (-1, 1):
+        grey = np.where(((columns - side * 0.23) / 0.15) ** 2 + ((rows + 0.02) / 0.36) ** 2 < 1, 45, grey)
+    grey = np.where((rows > 0.1) & (np.abs(columns - 0.08) < 0.13), 200, grey)
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+
+
+FILM = _film()
 WHOLE = ReadPicture(np.zeros((1, 8, 8, 3), np.uint8), None)
 
 
@@ -33,6 +46,35 @@ def test_an_input_is_accepted_up_to_the_threshold(novelty: float, accepted: bool
     reliability = judge_picture(_prediction(metadata, novelty), WHOLE)
     assert reliability.accepted is accepted
     assert (reliability.reason is None) is accepted
+
+
+def test_a_reason_is_in_words_and_says_what_to_send() -> None:
+    reason = judge_picture(_prediction(_metadata("skin"), 9.0), WHOLE, "a dermoscopy").reason
+    assert reason == "The picture is unlike those this model learned from. Send a dermoscopy; don't rely on the answer."
+
+
+@pytest.mark.parametrize(
+    ("film", "said"),
+    [
+        (FILM, None),
+        (255 - FILM, "turned round"),
+        (np.concatenate([FILM[:, ::2], FILM[:, ::2]], axis=1), "several pictures in one"),
+        (np.rot90(FILM), "not composed like a frontal chest X-ray"),
+        (np.full_like(FILM, 90), "not composed like a frontal chest X-ray"),
+    ],
+)
+def test_a_film_is_held_against_the_composition_of_its_bundle(film: NDArray[np.uint8], said: str | None) -> None:
+    spec = {
+        "threshold": 0.5,
+        "false_alarms": 0.01,
+        "composition": {"greys": coarse(FILM).ravel().tolist(), "least": 0.3},
+    }
+    prediction = _prediction(_metadata("xray", novelty=spec), 0.1)
+    reliability = judge_film(prediction, ReadPicture(np.ascontiguousarray(film)[np.newaxis], None))
+    assert reliability.accepted == (said is None)
+    assert (said or "") in (reliability.reason or "")
+    without = _prediction(_metadata("xray", novelty={"threshold": 0.5, "false_alarms": 0.01}), 0.1)
+    assert judge_film(without, ReadPicture(film[np.newaxis], None)).accepted
 
 
 def test_without_a_threshold_every_input_is_accepted() -> None:

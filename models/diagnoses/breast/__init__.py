@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass
 
-from models.diagnoses.breast.interpretation import interpret, sample
+from models.diagnoses.breast.interpretation import conclude, interpret, sample
 from models.diagnoses.breast.knowledge import breast_knowledge
 from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.judging import judge_picture
 from models.preprocessing.inputs import PICTURE, SentPicture
 from models.preprocessing.picture import ReadPicture
-from schemas.breast import BreastReading
+from schemas.breast import BreastReading, Setting
 
 
 @dataclass(frozen=True, slots=True)
 class SentUltrasound(SentPicture):
-    """A breast ultrasound, and whether a biopsy has proven cancer."""
+    """A breast ultrasound, whether a biopsy has proven cancer, and whether it was taken for screening."""
 
     biopsy_proven: bool = False
+    setting: Setting = "diagnostic"
 
 
 BREAST: Diagnosis[SentUltrasound, ReadPicture, BreastReading] = Diagnosis(
@@ -24,9 +25,14 @@ BREAST: Diagnosis[SentUltrasound, ReadPicture, BreastReading] = Diagnosis(
     health_name="breast_cancer",
     title="Breast ultrasound",
     reads=PICTURE,
-    interpret=lambda outputs, metadata, sent: interpret(outputs, metadata, biopsy_proven=sent.biopsy_proven),
-    sample=lambda sent: sample(biopsy_proven=sent.biopsy_proven),
-    judge=judge_picture,
+    interpret=lambda outputs, metadata, sent: interpret(
+        outputs, metadata, biopsy_proven=sent.biopsy_proven, setting=sent.setting
+    ),
+    sample=lambda sent: sample(biopsy_proven=sent.biopsy_proven, setting=sent.setting),
+    judge=lambda prediction, picture: judge_picture(
+        prediction, picture, "one B-mode ultrasound picture of a breast, without colour, as the machine stores it"
+    ),
     knowledge=breast_knowledge(),
     example=lambda: SentUltrasound(b""),
+    settle=conclude,
 )

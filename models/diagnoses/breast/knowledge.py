@@ -39,13 +39,27 @@ class BreastConsistency(Part):
     """Where assessment and probability of malignancy disagree; texts with braces are templates."""
 
     clearly_above: Sourced[Probability]
+    checked: Sourced[str]
     raised: Sourced[str]
     lowered: Sourced[str]
 
 
-class BreastKnowledge(Document):
-    """breast.yaml, BI-RADS 1 to 6 in order."""
+class UnreadUltrasound(Part):
+    """The answer for a picture that is not one to rely on."""
 
+    urgency: Sourced[Urgency]
+    recommendations: Sourced[Recommendations]
+
+
+class BreastKnowledge(Document):
+    """knowledge.yaml, BI-RADS 1 to 6 in order."""
+
+    diagnostic_prevalence: Sourced[Probability]
+    screening_prevalence: Sourced[Probability]
+    no_lesion_threshold: Sourced[Probability]
+    not_assessed: Sourced[tuple[str, ...]]
+    unsettled: Sourced[Recommendations]
+    unread: UnreadUltrasound
     categories: tuple[BreastCategory, ...]
     consistency: BreastConsistency
 

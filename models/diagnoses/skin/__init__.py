@@ -2,19 +2,23 @@
 
 from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.judging import judge_picture
-from models.diagnoses.skin.interpretation import interpret, sample
+from models.diagnoses.skin.field import DERMOSCOPY
+from models.diagnoses.skin.interpretation import conclude, interpret, sample
 from models.diagnoses.skin.knowledge import skin_knowledge
-from models.preprocessing.inputs import PICTURE, SentPicture
+from models.preprocessing.inputs import SentPicture
 
 SKIN = Diagnosis(
     name="skin",
     path="/analyze/skin",
     health_name="skin_cancer",
     title="Skin lesion",
-    reads=PICTURE,
+    reads=DERMOSCOPY,
     interpret=lambda outputs, metadata, _: interpret(outputs, metadata),
     sample=lambda _: sample(),
-    judge=judge_picture,
+    judge=lambda prediction, picture: judge_picture(
+        prediction, picture, "a sharp dermoscopy picture with one lesion in its middle"
+    ),
     knowledge=skin_knowledge(),
     example=lambda: SentPicture(b""),
+    settle=conclude,
 )

@@ -1,8 +1,8 @@
 """Chest X-rays: normal or pneumonia."""
 
 from models.diagnoses.diagnosis import Diagnosis
-from models.diagnoses.judging import judge_picture
-from models.diagnoses.xray.interpretation import interpret, sample
+from models.diagnoses.judging import judge_film
+from models.diagnoses.xray.interpretation import conclude, interpret, sample
 from models.diagnoses.xray.knowledge import xray_knowledge
 from models.preprocessing.inputs import PICTURE, SentPicture
 
@@ -14,7 +14,8 @@ XRAY = Diagnosis(
     reads=PICTURE,
     interpret=lambda outputs, metadata, _: interpret(outputs, metadata),
     sample=lambda _: sample(),
-    judge=judge_picture,
+    judge=judge_film,
     knowledge=xray_knowledge(),
     example=lambda: SentPicture(b""),
+    settle=conclude,
 )

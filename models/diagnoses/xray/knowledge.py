@@ -23,9 +23,10 @@ class XrayClass(Part):
 
 
 class XrayKnowledge(Document):
-    """xray.yaml, classes in index order; `unsettled` is for a Normal that is the less probable class."""
+    """knowledge.yaml, classes in index order; `unsettled` is the answer where neither is."""
 
     default_threshold: Sourced[Probability]
+    not_assessed: Sourced[tuple[str, ...]]
     classes: tuple[XrayClass, ...]
     unsettled: XrayAdvice
 

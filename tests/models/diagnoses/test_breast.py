@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.diagnoses.breast import interpretation as breast
 from models.diagnoses.breast.interpretation import median, suspicious_from
 from models.diagnoses.breast.knowledge import breast_knowledge
-from schemas.breast import BreastReading
-from schemas.common import ClassProbability
+from schemas.breast import BreastReading, Setting
+from schemas.common import ClassProbability, Reliability
 from tests import contract
 from tests.models.serving.metadata import make_metadata
 
@@ -35,11 +35,16 @@ CHANCES = st.floats(0, 1, width=32)
 
 
 def read(
-    shares: Shares, malignancy: float, *, point: float | None = None, biopsy_proven: bool = False
+    shares: Shares,
+    malignancy: float,
+    *,
+    points: dict[str, float] | None = None,
+    biopsy_proven: bool = False,
+    setting: Setting = "diagnostic",
 ) -> BreastReading:
     outputs = {"probabilities": np.array(shares, np.float32), "malignancy": np.array(malignancy, np.float32)}
-    thresholds = {} if point is None else {"malignant": point}
-    return breast.interpret(outputs, make_metadata("breast", CODES, **thresholds), biopsy_proven=biopsy_proven)
+    metadata = make_metadata("breast", CODES, **(points or {}))
+    return breast.interpret(outputs, metadata, biopsy_proven=biopsy_proven, setting=setting)
 
 
 def grade(reading: BreastReading) -> str:
@@ -53,9 +58,14 @@ def candidates(*shares: float) -> list[ClassProbability]:
     ]
 
 
-def test_a_benign_finding_answers_the_contracts_advice() -> None:
+def test_a_benign_finding_answers_the_contracts_fields_without_advice_of_old() -> None:
     reading = read((0.05, 0.85, 0.07, 0.02, 0.01), 0.01)
-    assert contract.departures(contract.BREAST, json.loads(reading.model_dump_json())) == []
+    live = json.loads(reading.model_dump_json())
+    assert contract.type_departures(contract.BREAST, live) == []
+    assert live["prediction"].items() >= contract.BREAST["prediction"].items()
+    assert "self-exam" not in breast_knowledge().model_dump_json().casefold().replace("no self-examination", "")
+    assert "2 weeks" not in breast_knowledge().model_dump_json()
+    assert reading.not_assessed == breast_knowledge().not_assessed.value
     assert (reading.malignancy_probability, reading.adjustment) == (0.01, None)
 
 
@@ -98,11 +108,12 @@ def test_the_graver_of_assessment_and_probability_is_answered(assessed: str, mal
 
 def test_an_adjustment_says_why() -> None:
     assert read(CLEAR["2"], 0.125).adjustment == (
-        "The appearance alone would be BI-RADS 2, but a probability of malignancy of 12.5% stands for BI-RADS 4B."
+        "The appearance alone would be BI-RADS 2, but a probability of malignancy of 12.5%, as among people sent to a "
+        "specialist, stands for BI-RADS 4B."
     )
     assert read(CLEAR["5"], 0.625).adjustment == (
         "The appearance alone would be BI-RADS 5, which stands for a probability of malignancy of 95.0% or more; with "
-        "62.5% it is BI-RADS 4C."
+        "62.5%, as among people sent to a specialist, it is BI-RADS 4C."
     )
 
 
@@ -116,9 +127,10 @@ def test_the_message_of_category_4_says_how_suspicious() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "used"), [(None, 0.02), (0.001, 0.02), (0.02, 0.02), (0.035, 0.035), (0.05, 0.05), (0.4, 0.05)]
+    ("stated", "used"),
+    [(None, 0.020001), (0.001, 0.020001), (0.02, 0.020001), (0.035, 0.035), (0.05, 0.05), (0.4, 0.05)],
 )
-def test_the_operating_point_decides_what_is_clearly_above_2_percent_within_bounds(
+def test_the_older_operating_point_decides_what_is_clearly_above_2_percent_within_bounds(
     stated: float | None, used: float
 ) -> None:
     thresholds = {} if stated is None else {"malignant": stated}
@@ -126,9 +138,75 @@ def test_the_operating_point_decides_what_is_clearly_above_2_percent_within_boun
 
 
 def test_category_3_holds_up_to_the_operating_point() -> None:
-    assert grade(read(CLEAR["3"], 0.0349, point=0.035)) == "3"
-    assert grade(read(CLEAR["3"], 0.035, point=0.035)) == "4A"
-    assert grade(read(CLEAR["3"], 0.05, point=0.5)) == "4A"
+    assert grade(read(CLEAR["3"], 0.0349, points={"malignant": 0.035})) == "3"
+    assert grade(read(CLEAR["3"], 0.035, points={"malignant": 0.035})) == "4A"
+    assert grade(read(CLEAR["3"], 0.05, points={"malignant": 0.5})) == "4A"
+
+
+def test_the_cut_for_the_group_holds_wherever_it_lies_and_bands_begin_above_it() -> None:
+    assert grade(read(CLEAR["2"], 0.119, points={"suspicious": 0.12, "malignant": 0.03})) == "2"
+    assert grade(read(CLEAR["2"], 0.12, points={"suspicious": 0.12, "malignant": 0.03})) == "4B"
+    assert grade(read(CLEAR["3"], 0.008, points={"suspicious": 0.008})) == "4A"
+    assert grade(read(CLEAR["4"], 0.001, points={"suspicious": 0.12})) == "4A"
+
+
+def test_what_became_of_the_group_is_said_where_the_bundle_states_it() -> None:
+    metadata = make_metadata("breast", CODES, suspicious=0.1)
+    [point] = metadata.operating_points
+    stated = metadata.model_copy(
+        update={"operating_points": (point.model_copy(update={"negative_predictive_value": 0.985}),)}
+    )
+    outputs = {"probabilities": np.array(CLEAR["3"], np.float32), "malignancy": np.array(0.05, np.float32)}
+    assert "1.5% were cancer" in breast.interpret(outputs, stated).recommendations.message
+    assert "were cancer" not in breast.interpret(outputs, metadata).recommendations.message
+
+
+def test_no_lesion_needs_its_own_operating_point_and_a_lesion_its_own() -> None:
+    points = {"1": 0.7, "lesion": 0.6, "suspicious": 0.1}
+    assert grade(read((0.75, 0.25, 0.0, 0.0, 0.0), 0.01, points=points)) == "1"
+    unclear = read((0.6, 0.4, 0.0, 0.0, 0.0), 0.01, points=points)
+    assert (unclear.prediction.settled, unclear.prediction.birads) == (False, "BI-RADS 3")
+    assert unclear.prediction.name == "Not settled: Probably Benign not excluded"
+    assert (unclear.severity, unclear.urgency) == ("uncertain", CATEGORIES[2].urgency.value)
+    assert grade(read((0.3, 0.7, 0.0, 0.0, 0.0), 0.01, points=points)) == "2"
+    suspicious = read((0.6, 0.4, 0.0, 0.0, 0.0), 0.3, points=points)
+    assert (grade(suspicious), suspicious.prediction.settled) == ("4B", True)
+
+
+def test_a_lesions_category_is_the_median_of_what_is_left_of_it() -> None:
+    assert grade(read((0.4, 0.1, 0.2, 0.3, 0.0), 0.01)) == "4A"
+    assert grade(read((0.4, 0.1, 0.35, 0.15, 0.0), 0.01)) == "3"
+    assert grade(read((0.4, 0.5, 0.1, 0.0, 0.0), 0.01)) == "2"
+
+
+@given(CHANCES)
+def test_screening_moves_the_probability_shown_and_nothing_else(malignancy: float) -> None:
+    one, other = read(CLEAR["3"], malignancy), read(CLEAR["3"], malignancy, setting="screening")
+    assert (one.setting, one.prevalence, other.setting, other.prevalence) == ("diagnostic", 0.32, "screening", 0.005)
+    assert one.malignancy_probability == pytest.approx(malignancy, abs=2e-6)
+    assert other.malignancy_probability <= one.malignancy_probability + 1e-6
+    same = {"malignancy_probability", "setting", "prevalence"}
+    assert one.model_dump(exclude=same) == other.model_dump(exclude=same)
+
+
+def test_the_shift_is_that_of_bayes_rule() -> None:
+    assert breast.shifted(0.32, 0.32, 0.005) == pytest.approx(0.005)
+    assert breast.shifted(0.5, 0.2, 0.01) == pytest.approx((0.5 * 0.01 / 0.2) / (0.5 * 0.01 / 0.2 + 0.5 * 0.99 / 0.8))
+    assert (breast.shifted(0.0, 0.3, 0.01), breast.shifted(1.0, 0.3, 0.01)) == (0.0, 1.0)
+
+
+@given(DISTRIBUTIONS, CHANCES, st.booleans())
+def test_a_picture_that_is_not_accepted_settles_nothing_but_what_a_biopsy_has(
+    shares: Shares, malignancy: float, proven: bool
+) -> None:
+    reading = read(shares, malignancy, biopsy_proven=proven)
+    refused = breast.conclude(reading, make_metadata("breast", CODES), Reliability(accepted=False, reason="Blurred."))
+    if proven:
+        assert refused is reading
+        return
+    assert (refused.prediction.settled, refused.prediction.code, refused.severity) == (False, "4", "uncertain")
+    assert refused.prediction.name == "Not settled: Suspicious not excluded"
+    assert (refused.urgency.color, refused.adjustment, refused.prediction.subcategory) == ("orange", None, None)
 
 
 def test_the_assessment_is_the_median_and_at_a_tie_the_graver() -> None:
@@ -139,22 +217,39 @@ def test_the_assessment_is_the_median_and_at_a_tie_the_graver() -> None:
     assert median(candidates(1.0, 0.0, 0.0, 0.0, 0.0)) == 0
 
 
-@given(DISTRIBUTIONS, CHANCES, st.none() | st.floats(0, 1))
+POINTS = st.fixed_dictionaries(
+    {}, optional={name: st.floats(0, 1) for name in ("1", "lesion", "suspicious", "malignant")}
+)
+
+
+@given(DISTRIBUTIONS, CHANCES, POINTS)
 def test_every_answer_is_consistent_with_the_probability_it_shows(
-    shares: Shares, malignancy: float, point: float | None
+    shares: Shares, malignancy: float, points: dict[str, float]
 ) -> None:
-    reading = read(shares, malignancy, point=point)
-    chance, answered = reading.malignancy_probability, grade(reading)
-    assert chance == pytest.approx(malignancy, abs=1e-6)
+    reading = read(shares, malignancy, points=points)
+    known = CATEGORIES[reading.prediction.class_id]
+    assert reading.urgency == known.urgency.value
+    assert reading.prediction.name.endswith(known.name if reading.prediction.settled else "not excluded")
+    assert reading.severity == reading.recommendations.level
+    assert reading.severity == (known.severity if reading.prediction.settled else "uncertain")
+    chance, cut = reading.malignancy_probability, suspicious_from(make_metadata("breast", CODES, **points))
+    if not reading.prediction.settled:
+        assert chance < cut
+        assert reading.prediction.code == "3"
+        assert reading.urgency.color != "green"
+        return
+    answered = grade(reading)
+    assert chance == pytest.approx(malignancy, abs=2e-6)
     assert sum(each.probability for each in reading.probabilities) == pytest.approx(1, abs=1e-5)
     assert reading.prediction.confidence == reading.probabilities[reading.prediction.class_id].probability
-    if chance >= 0.05:
+    if chance >= cut:
         assert answered >= "4A"
-    if point is None and chance > 0.02:
+        assert all(answered >= floor for bound, floor in ((0.1, "4B"), (0.5, "4C")) if chance > bound)
+    if not points and chance > 0.0201:
         assert answered >= "4A"
     assert (answered == "5") == (chance >= 0.95)
-    floors = [(0.1, "4B"), (0.5, "4C")]
-    assert all(answered >= floor for bound, floor in floors if chance > bound)
+    if answered == "1":
+        assert reading.probabilities[0].probability >= points.get("1", 0.5)
     assert (reading.prediction.subcategory is None) == (reading.prediction.birads != "BI-RADS 4")
 
 
@@ -166,6 +261,7 @@ def test_more_malignancy_never_lowers_the_category(shares: Shares, one: float, o
 
 @given(st.lists(st.integers(0, 4), min_size=64, max_size=64), CHANCES, st.integers(0, 63))
 def test_a_graver_assessment_never_lowers_the_category(votes: list[int], malignancy: float, changed: int) -> None:
+    assume(votes[changed] > 0)  # from no lesion to a benign one is another question
     graver = [*votes]
     graver[changed] = min(votes[changed] + 1, 4)
     before, after = [tuple(each.count(index) / 64 for index in range(5)) for each in (votes, graver)]

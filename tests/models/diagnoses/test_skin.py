@@ -12,6 +12,7 @@ from models.diagnoses.probabilities import gravity
 from models.diagnoses.skin import interpretation as skin
 from models.diagnoses.skin.knowledge import skin_knowledge
 from models.serving.bundle import Metadata
+from schemas.common import Reliability
 from schemas.skin import SkinReading
 from tests import contract
 from tests.models.serving.metadata import make_metadata
@@ -53,12 +54,13 @@ def test_a_clear_lead_answers_the_texts_of_its_class(code: str) -> None:
 def test_a_benign_lead_with_melanoma_at_its_operating_point_does_not_reassure() -> None:
     reading = read(probabilities(mel=0.25))
     melanoma = CLASSES["mel"]
-    assert reading.prediction.name == "Melanocytic Nevi"
-    assert reading.prediction.type == "benign"
-    assert reading.severity == "critical"
+    assert (reading.prediction.settled, reading.prediction.code) == (False, "mel")
+    assert reading.prediction.name == "Not settled: Melanoma not excluded"
+    assert (reading.prediction.type, reading.prediction.confidence) == ("malignant", 0.25)
+    assert reading.severity == "uncertain"
     assert reading.urgency == melanoma.urgency.value
     assert reading.treatment_options == melanoma.treatment_options.value
-    assert reading.recommendations.level == "critical"
+    assert reading.recommendations.level == "uncertain"
     assert reading.recommendations.title == "Melanoma Not Ruled Out - Have It Examined"
     assert reading.recommendations.actions == melanoma.recommendations.value.actions
     assert reading.staging.stage == "Not settled by the picture"
@@ -66,14 +68,14 @@ def test_a_benign_lead_with_melanoma_at_its_operating_point_does_not_reassure() 
     assert (reading.escalation.code, reading.escalation.probability) == ("mel", 0.25)
     assert reading.escalation.reason == reading.recommendations.message
     assert reading.escalation.reason == (
-        "The picture looks most like Melanocytic Nevi (75.0%), but Melanoma has 25.0%, and from 20.0% on it should "
-        "not be passed over."
+        "The picture looks most like Melanocytic Nevi (75.0%), but Melanoma has 25.0%. From 20.0% on it is not passed "
+        "over: 90.0% of such lesions reached that when the model was checked."
     )
 
 
 def test_the_operating_point_itself_counts_and_just_below_does_not() -> None:
-    at = read(probabilities(mel=0.25), make_metadata("skin", CODES, mel=0.25))
-    below = read(probabilities(mel=0.25), make_metadata("skin", CODES, mel=0.251))
+    at = read(probabilities(mel=0.125), make_metadata("skin", CODES, mel=0.125))
+    below = read(probabilities(mel=0.125), make_metadata("skin", CODES, mel=0.126))
     assert at.escalation is not None
     assert below.escalation is None
     assert below.severity == "low"
@@ -81,7 +83,7 @@ def test_the_operating_point_itself_counts_and_just_below_does_not() -> None:
 
 def test_of_two_suspects_the_graver_decides() -> None:
     reading = read(probabilities(bcc=0.35, mel=0.21))
-    assert reading.prediction.name == "Melanocytic Nevi"
+    assert reading.prediction.name == "Not settled: Melanoma not excluded"
     assert reading.escalation is not None
     assert reading.escalation.code == "mel"
 
@@ -102,18 +104,46 @@ def test_a_milder_suspect_never_lowers_a_graver_lead() -> None:
 
 def test_suspicious_classes_that_outweigh_a_benign_lead_raise_it_without_any_operating_point() -> None:
     reading = read(probabilities(akiec=0.18, bcc=0.19, mel=0.2), make_metadata("skin", CODES))
-    assert reading.prediction.name == "Melanocytic Nevi"
-    assert reading.severity == "critical"
+    assert reading.prediction.name == "Not settled: Melanoma not excluded"
+    assert reading.urgency == CLASSES["mel"].urgency.value
     assert reading.escalation is not None
     assert reading.escalation.reason == (
         "The picture looks most like Melanocytic Nevi (43.0%), but the malignant and pre-cancerous kinds together "
-        "have 57.0%, Melanoma the most of it (20.0%)."
+        "have 57.0%, Melanoma the most of it (20.0%). From 25.0% on that is not passed over."
     )
 
 
-def test_an_operating_point_of_a_benign_class_changes_nothing() -> None:
-    reading = read(probabilities(bkl=0.3), make_metadata("skin", CODES, bkl=0.1, nv=0.1))
-    assert reading.escalation is None
+def test_a_third_that_is_suspicious_is_not_routine_and_the_bundle_may_ask_for_less() -> None:
+    values = probabilities(akiec=0.1, bcc=0.11, mel=0.1)
+    assert read(values, make_metadata("skin", CODES)).prediction.settled is False
+    assert read(values, make_metadata("skin", CODES, suspicious=0.4)).urgency.color == "green"
+    assert read(probabilities(mel=0.1), make_metadata("skin", CODES, suspicious=0.1)).prediction.settled is False
+
+
+def test_a_benign_lead_below_its_own_threshold_settles_nothing() -> None:
+    values = probabilities(bkl=0.3, df=0.2, vasc=0.1, mel=0.05)
+    reading = read(values, make_metadata("skin", CODES))
+    assert (reading.prediction.settled, reading.prediction.code) == (False, "mel")
+    assert "too little to tell" in reading.recommendations.message
+    assert read(values, make_metadata("skin", CODES, nv=0.3)).prediction.code == "nv"
+    assert read(values, make_metadata("skin", CODES, nv=0.3)).prediction.settled
+
+
+@given(distributions())
+def test_a_picture_that_is_not_accepted_rules_nothing_out(values: NDArray[np.float32]) -> None:
+    refused = skin.conclude(read(values), METADATA, Reliability(accepted=False, reason="Blurred."))
+    assert (refused.prediction.settled, refused.prediction.code, refused.severity) == (False, "mel", "uncertain")
+    assert refused.urgency.color != "green"
+    assert refused.recommendations.level == "uncertain"
+    assert refused.probabilities == read(values).probabilities
+
+
+def test_the_texts_follow_the_guidelines() -> None:
+    assert "28 days" in CLASSES["mel"].urgency.value.timeline
+    assert "2 weeks" not in skin_knowledge().model_dump_json()
+    assert "Routine referral" in CLASSES["bcc"].urgency.value.timeline
+    assert "screenings" not in " ".join(CLASSES["nv"].recommendations.value.actions)
+    assert skin_knowledge().not_assessed.value == read(probabilities(nv=1.0)).not_assessed
 
 
 @given(distributions())
@@ -123,18 +153,22 @@ def test_every_distribution_gives_a_consistent_reading(values: NDArray[np.float3
     assert [(each.class_id, each.code) for each in reading.probabilities] == list(enumerate(CODES))
     assert sum(listed) == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(listed, values, atol=1e-6)
-    assert reading.prediction.confidence == max(listed)
-    assert reading.prediction.class_id == listed.index(max(listed))
+    assert reading.prediction.confidence == listed[reading.prediction.class_id]
+    if reading.prediction.settled:
+        assert reading.prediction.confidence == max(listed)
+    else:
+        assert reading.prediction.name.startswith("Not settled: ")
+        assert (reading.severity, reading.prediction.type != "benign") == ("uncertain", True)
     assert reading.prediction.confidence_percent == f"{reading.prediction.confidence:.1%}"
     assert reading.recommendations.level == reading.severity
     lead = CLASSES[CODES[reading.prediction.class_id]]
     assert gravity(reading.severity) >= gravity(lead.severity)
     if listed[CODES.index("mel")] >= 0.2:
-        assert reading.severity == "critical"
+        assert reading.severity in ("critical", "uncertain")
         assert reading.urgency.color == "red"
     if reading.urgency.color == "green":
-        assert reading.escalation is None
-        assert sum(listed[CODES.index(code)] for code in ("akiec", "bcc", "mel")) < 0.5
+        assert (reading.escalation, reading.prediction.settled, reading.prediction.type) == (None, True, "benign")
+        assert sum(listed[CODES.index(code)] for code in ("akiec", "bcc", "mel")) < 0.25
 
 
 @given(distributions())
