@@ -71,6 +71,23 @@ DERMOSCOPY = Augmentation(
     erase_share=0.25,
 )
 
+DERMOSCOPY_TRAVELLING = replace(
+    DERMOSCOPY,
+    zoom=1.4,
+    stretch=1.2,
+    shift=0.12,
+    brightness=35.0,
+    contrast=0.3,
+    saturation=0.4,
+    white_balance=0.2,
+    gamma=0.3,
+    tone=0.2,
+    noise=6.0,
+    border=0.12,
+    border_share=0.1,
+)
+"""Light, cameras and frames of other places."""
+
 CHEST_XRAY_PLAIN = Augmentation(
     grey=True,
     flip_horizontal=True,
@@ -129,6 +146,7 @@ PHOTOGRAPH = Augmentation(
 
 AUGMENTATIONS: dict[AugmentationName, Augmentation] = {
     "dermoscopy": DERMOSCOPY,
+    "dermoscopy_travelling": DERMOSCOPY_TRAVELLING,
     "chest_xray": CHEST_XRAY,
     "chest_xray_plain": CHEST_XRAY_PLAIN,
     "ultrasound": ULTRASOUND,

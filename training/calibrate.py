@@ -15,10 +15,17 @@ from training.metrics import FloatArray, IntArray
 @dataclass(frozen=True)
 class OperatingRule:
     """How the threshold of one class is chosen: the highest with at least `minimum_sensitivity`, or, without one, the
-    middle of the range (in log odds) where the sum of sensitivity and specificity stays within 0.01 of its best."""
+    middle of the range (in log odds) where the sum of sensitivity and specificity stays within 0.01 of its best.
+
+    The probabilities of several classes, `codes`, may be added up under another code; the sensitivity is then that for
+    the classes `of`. Predictive values are stated for a `prevalence`.
+    """
 
     code: str
     minimum_sensitivity: float | None = None
+    codes: tuple[str, ...] = ()
+    of: tuple[str, ...] = ()
+    prevalence: float | None = None
 
 
 def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.float64] | None = None) -> float:
@@ -66,13 +73,48 @@ def choose_operating_point(
         odds = logit(np.clip(thresholds[gain >= gain.max() - 0.01], 1e-6, 1 - 1e-6))
         threshold = float(expit((odds.min() + odds.max()) / 2))
         text = "middle of the range where sensitivity + specificity on validation is within 0.01 of its best"
+    found = (
+        float(np.average(scores[positive] >= threshold, weights=weights[positive])),
+        float(np.average(scores[~positive] < threshold, weights=weights[~positive])),
+    )
+    values = predictive_values(*found, rule.prevalence) if rule.prevalence else (None, None)
     return OperatingPoint(
         code=rule.code,
         threshold=threshold,
         rule=text,
-        sensitivity=float(np.average(scores[positive] >= threshold, weights=weights[positive])),
-        specificity=float(np.average(scores[~positive] < threshold, weights=weights[~positive])),
+        sensitivity=found[0],
+        specificity=found[1],
+        prevalence=rule.prevalence,
+        positive_predictive_value=values[0],
+        negative_predictive_value=values[1],
     )
+
+
+def choose_points(
+    rules: Sequence[OperatingRule],
+    classes: Sequence[str],
+    labels: IntArray,
+    chances: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> tuple[OperatingPoint, ...]:
+    """The threshold of each rule, from labels (n,) and chances (n, classes) of classes that exclude one another."""
+    points = []
+    for rule in rules:
+        added = [classes.index(code) for code in rule.codes or (rule.code,)]
+        sought = [classes.index(code) for code in rule.of] or added
+        positive = np.isin(labels, sought)
+        counted = positive | ~np.isin(labels, added)
+        scores = chances[:, added].sum(axis=1)
+        points.append(choose_operating_point(rule, positive[counted], scores[counted], weights[counted]))
+    return tuple(points)
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float | None, float | None]:
+    """The positive and the negative predictive value at a prevalence, all 0-1; None where nobody is called so."""
+    called = sensitivity * prevalence + (1.0 - specificity) * (1.0 - prevalence)
+    spared = (1.0 - sensitivity) * prevalence + specificity * (1.0 - prevalence)
+    positive = sensitivity * prevalence / called if called else None
+    return positive, specificity * (1.0 - prevalence) / spared if spared else None
 
 
 def choose_multilabel_points(

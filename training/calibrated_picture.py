@@ -11,14 +11,13 @@ from scipy.special import softmax
 
 from models.serving.bundle import NoveltySpec, OperatingPoint, TensorSpec
 from training import export, novelty
-from training.calibrate import choose_operating_point, fit_temperature
+from training.calibrate import choose_points, fit_temperature
 from training.datasets.pictures import labels_of, load_tensors
 from training.evaluate import predict, tensor_specs
-from training.splits import Splits
 from training.trainer import predict_in_batches
 
 if TYPE_CHECKING:
-    from training.diagnoses.picture_task import PictureTask
+    from training.diagnoses.picture_task import Run
 
 log = logging.getLogger(__name__)
 
@@ -37,36 +36,37 @@ class Exported:
     outputs: tuple[TensorSpec, ...]
 
 
-def calibrate_and_export(
-    task: "PictureTask", splits: Splits, network_file: Path, target: Path, cache: Path
-) -> Exported:
-    """Fit temperature and operating points on validation and novelty on the training pictures, and write `target`.
+def calibrate_and_export(run: "Run", target: Path) -> Exported:
+    """Fit temperature and operating points on validation, or on what the folds said of pictures they had not seen, and
+    novelty on training pictures, and write the run's network to `target`.
 
-    Raises `ExportError` where the graph differs from the network.
+    Raises `ExportError` where the graph differs from the network, `TrainingError` where a fold isn't finished.
     """
-    from training.diagnoses.picture_task import set_weights
+    from training.diagnoses.picture_task import NETWORK, out_of_fold, set_weights
 
-    recipe = task.recipe
-    network = keras.models.load_model(network_file)
-    pictures = load_tensors(splits.validation, recipe.preprocessing, cache)
-    labels, weights = labels_of(splits.validation), set_weights(splits.validation, task.test_by)
-    logits = predict_in_batches(network, pictures, recipe.batch_size)
+    task, recipe, splits = run.task, run.task.recipe, run.splits
+    network = keras.models.load_model(run.folder / NETWORK)
+    training_pictures = load_tensors(splits.train, recipe.preprocessing, run.cache)
+    if recipe.folds:
+        samples, logits = out_of_fold(run)
+        pictures = training_pictures
+    else:
+        samples = splits.validation
+        pictures = load_tensors(samples, recipe.preprocessing, run.cache)
+        logits = predict_in_batches(network, pictures, recipe.batch_size)
+    labels, weights = labels_of(samples), set_weights(samples, task.test_by)
     temperature = fit_temperature(labels, logits, weights)
     chances = softmax(logits.astype(np.float64) / temperature, axis=1)
-    points = tuple(
-        choose_operating_point(rule, labels == index, chances[:, index], weights)
-        for rule in task.operating_rules
-        for index in [recipe.classes.index(rule.code)]
-    )
+    points = choose_points(task.operating_rules, recipe.classes, labels, chances, weights)
     taps = export.TAPS[recipe.backbone]
     tapped = keras.Model(network.input, export.tapped_features(network, taps))
-    training_pictures = load_tensors(splits.train, recipe.preprocessing, cache)
-    typical = training_pictures[:: max(1, len(training_pictures) // NOVELTY_PICTURES)]
-    gaussian = novelty.fit_gaussian(predict_in_batches(tapped, typical, recipe.batch_size))
+    step = max(1, len(training_pictures) // NOVELTY_PICTURES)
+    gaussian = novelty.fit_gaussian(predict_in_batches(tapped, training_pictures[::step], recipe.batch_size))
     served = export.served_model(network, temperature, gaussian, taps)
     export.export_onnx(served, target)
     difference = export.check_parity(served, target, np.asarray(pictures[: recipe.batch_size]))
     log.info("Keras and ONNX differ by at most %.1e in an output", difference)
     entry, outputs = tensor_specs(target)
-    unlike = novelty.choose_threshold(predict(target, pictures)["novelty"])
+    others = pictures[step // 2 :: step] if recipe.folds else pictures
+    unlike = novelty.choose_threshold(predict(target, others)["novelty"])
     return Exported(target, temperature, points, unlike, entry, outputs)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from models.preprocessing.ecg_record import SignalPreprocessing
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
 from models.preprocessing.form import TabularPreprocessing
-from models.serving.bundle import Estimate, Metadata
+from models.serving.bundle import Estimate, Metadata, OperatingPoint
 
 INTERVALS = (
     "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "
@@ -64,7 +64,14 @@ def format_estimate(estimate: Estimate) -> str:
 
 def _operating_points(metadata: Metadata) -> Iterable[str]:
     points = [
-        (point.code, f"{point.threshold:.4f}", point.rule, f"{point.sensitivity:.3f}", f"{point.specificity:.3f}")
+        (
+            point.code,
+            f"{point.threshold:.4f}",
+            point.rule,
+            f"{point.sensitivity:.3f}",
+            f"{point.specificity:.3f}",
+            _predictive(point),
+        )
         for point in metadata.operating_points
     ]
     return [
@@ -72,13 +79,21 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
         "",
         "Chosen on validation; the figures of this table are those of validation.",
         "",
-        "| class | threshold | rule | sensitivity | specificity |",
-        "|---|---|---|---|---|",
+        "| class | threshold | rule | sensitivity | specificity | predictive values |",
+        "|---|---|---|---|---|---|",
         *(f"| {' | '.join(point)} |" for point in points),
         "",
         f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
         "",
     ]
+
+
+def _predictive(point: OperatingPoint) -> str:
+    values = (point.positive_predictive_value, point.negative_predictive_value)
+    if point.prevalence is None or None in values:
+        return ""
+    told = " and ".join(f"{value:.3f}" for value in values)
+    return f"{told} at a prevalence of {point.prevalence:g}"
 
 
 def _input(metadata: Metadata) -> str:

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,12 @@ def build_parser() -> argparse.ArgumentParser:
     for training in TRAININGS:
         _add_training(commands.add_parser(training.command, help=f"make the model: {training.title}"), training)
     measured = [training for training in TRAININGS if training.task_of]
+    series = commands.add_parser("series", help="train the networks of several models, one after the other")
+    series.add_argument("names", nargs="+", choices=[each.command for each in TRAININGS if each.train], help="which")
+    _add_folders(series)
+    series.add_argument("--resume", action="store_true", help="go on from what an earlier run left")
+    series.add_argument("--smoke", action="store_true", default=None, help="a run of a minute on made-up pictures")
+    series.set_defaults(run=_series)
     evaluate = commands.add_parser("evaluate", help="measure a picture bundle on a split")
     _add_choice(evaluate, measured)
     evaluate.add_argument("--split", choices=("validation", "test"), default="validation", help="what to measure on")
@@ -77,6 +84,31 @@ def build_parser() -> argparse.ArgumentParser:
     average.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders with a model.keras")
     average.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
     average.set_defaults(run=_average)
+    measure = commands.add_parser(
+        "measure", help="measure a shipped picture bundle as it is served, into measured.json"
+    )
+    measure.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
+    measure.add_argument("bundle", type=Path, help="bundle folder")
+    measure.add_argument("--note", default="", help="what has to be known of these figures")
+    measure.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where the bundle has it")
+    _add_folders(measure)
+    measure.set_defaults(run=_measure)
+    points = commands.add_parser("points", help="choose a bundle's operating points again, as a new version")
+    points.add_argument("name", choices=("skin", "xray"), help="which model")
+    points.add_argument("bundle", type=Path, help="bundle folder")
+    points.add_argument("version", help="the bundle's new version")
+    _add_folders(points)
+    points.set_defaults(run=_points)
+    taught = commands.add_parser("strangers", help="teach a bundle to tell strangers, as a new version")
+    taught.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
+    taught.add_argument("bundle", type=Path, help="bundle folder")
+    taught.add_argument("version", help="the bundle's new version")
+    _add_folders(taught)
+    taught.set_defaults(run=_strangers)
+    tables = commands.add_parser("tables", help="write cards and README from the bundles' measured.json")
+    tables.add_argument("--bundles", type=Path, default=Path("models/bundles"), help="folder of the bundles")
+    tables.add_argument("--readme", type=Path, default=Path("README.md"), help="the README with the table's marks")
+    tables.set_defaults(run=_tables)
     compare = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
     _add_choice(compare, measured)
     compare.set_defaults(run=_compare)
@@ -169,6 +201,23 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _series(options: argparse.Namespace) -> int:
+    """Networks alone: bundles are made from them by `--bundle-only`. One that fails leaves the others their turn."""
+    from training import picture_trainer  # noqa: F401 so that a long run doesn't read code that changed meanwhile
+    from training.diagnoses import training_called
+    from training.networks import breast_heads, chest_objective  # noqa: F401
+
+    log, failed = logging.getLogger(__name__), []
+    for name in options.names:
+        try:
+            training_called(name).train(_job(options))  # type: ignore[misc]
+        except Exception:
+            log.exception("%s failed", name)
+            failed.append(name)
+    log.info("done: %s", ", ".join(name for name in options.names if name not in failed) or "none")
+    return 1 if failed else 0
+
+
 def _print_figures(bundle: "Bundle", console: Any) -> None:
     from training.card import format_estimate
 
@@ -190,6 +239,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     run = open_run(training.task_of(job), job)  # type: ignore[misc]
     bundle = read_bundle(options.bundle or run.folder / "bundle")
     samples = {"validation": run.splits.validation, "test": run.splits.test}[options.split]
+    if not samples:
+        raise TrainingError("With folds there is no validation: what they say is in the run's report. Say --folds 0.")
     for evaluation in measure(run.task, bundle, options.split, samples, run.cache):
         print_classes(evaluation, Console())
     if options.predictions:
@@ -225,6 +276,53 @@ def _quantize(options: argparse.Namespace) -> int:
     return 0
 
 
+def _measure(options: argparse.Namespace) -> int:
+    from models.diagnoses.catalogue import DIAGNOSES
+    from models.serving.bundle import read_bundle
+    from training import served
+    from training.served_sets import SETS
+    from training.strangers_told import told
+
+    bundle = read_bundle(options.bundle, options.precision)
+    diagnosis = next(each for each in DIAGNOSES if each.name == options.name)
+    found = served.measure(diagnosis, bundle, SETS[options.name](options.data))
+    found["pictures of another kind"] = told(diagnosis, bundle, options.data)
+    file = served.write_measured(bundle, found, options.note)
+    sys.stdout.write(served.card_section(served.read_measured(file)))
+    return 0
+
+
+def _points(options: argparse.Namespace) -> int:
+    from models.serving.bundle import read_bundle
+    from training.diagnoses import skin, xray
+    from training.operating import choose_again
+
+    bundle, task = read_bundle(options.bundle, "int8"), {"skin": skin.TASK, "xray": xray.TASK}[options.name]
+    chosen = choose_again(bundle, task, options.data, options.runs / "cache", options.version)
+    for point in chosen.metadata.operating_points:
+        sys.stdout.write(f"{point.model_dump_json()}\n")
+    return 0
+
+
+def _strangers(options: argparse.Namespace) -> int:
+    from models.serving.bundle import read_bundle
+    from training.diagnoses import breast, skin, xray
+    from training.strangers_told import teach
+
+    task = {"skin": skin.TASK, "xray": xray.TASK, "breast": breast.TASK}[options.name]
+    taught = teach(read_bundle(options.bundle), task, options.data, options.runs / "cache", options.version)
+    sys.stdout.write(f"{taught.folder}: {taught.metadata.version}\n")
+    return 0
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from training.served import write_tables
+
+    for file in write_tables(options.bundles, options.readme):
+        sys.stdout.write(f"{file}\n")
+    return 0
+
+
 def _average(options: argparse.Namespace) -> int:
     from training.diagnoses import training_called
     from training.diagnoses.picture_task import average
@@ -241,6 +339,7 @@ def _compare(options: argparse.Namespace) -> int:
     from training.diagnoses.picture_task import open_run
 
     job = _job(options)
+    job = replace(job, options={"folds": 0, **job.options})
     Console().print(compare(open_run(training_called(options.name).task_of(job), job)))  # type: ignore[misc]
     return 0
 

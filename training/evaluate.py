@@ -192,6 +192,8 @@ def _statistics(classes: Sequence[str], points: Sequence[OperatingPoint]) -> dic
     if len(classes) > 2:
         found |= {f"auroc_{code}": class_auroc(index) for index, code in enumerate(classes)}
     for point in points:
+        if point.code not in classes:
+            continue
         found[f"sensitivity_{point.code}"] = at_point(point, metrics.sensitivity)
         found[f"specificity_{point.code}"] = at_point(point, metrics.specificity)
         found[f"accuracy_{point.code}"] = at_point(point, lambda truth, called: float(np.mean(truth == called)))

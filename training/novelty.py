@@ -7,11 +7,16 @@ and texture, which is where a picture of another kind differs most.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.serving.bundle import NoveltySpec
+from models.serving.engine import NOVELTY
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 QUANTILE = 0.99
 MARGIN = 1.75
@@ -47,3 +52,24 @@ def choose_threshold(validation_scores: FloatArray, quantile: float = QUANTILE, 
     """`margin` times the given quantile of the validation scores, and the share of validation still above it."""
     threshold = float(np.quantile(validation_scores, quantile) * margin)
     return NoveltySpec(threshold=threshold, false_alarms=float(np.mean(validation_scores > threshold)))
+
+
+def whitening(model: "ModelProto") -> "NodeProto":
+    """The dense layer whose squared outputs make the novelty score. Raises `ValueError` where there is none."""
+    return _node_behind_novelty(model, ("Gemm",))
+
+
+def features_behind(model: "ModelProto") -> str:
+    """The name of the features (n, d) that the novelty score is made of, by a dense layer of any kind. Raises
+    `ValueError` where there are none."""
+    return str(_node_behind_novelty(model, ("Gemm", "MatMul")).input[0])
+
+
+def _node_behind_novelty(model: "ModelProto", kinds: tuple[str, ...]) -> "NodeProto":
+    makers = {output: node for node in model.graph.node for output in node.output}
+    name = NOVELTY
+    while (node := makers.get(name)) is not None:
+        if node.op_type in kinds:
+            return node
+        name = node.input[0]
+    raise ValueError(f"{NOVELTY} is not made by a dense layer with a bias.")

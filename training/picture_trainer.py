@@ -18,10 +18,10 @@ from keras import layers
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 
-from models.preprocessing.picture import UInt8Array
 from training.augmentation import AUGMENTATIONS, PictureChanges
-from training.datasets.pictures import Sample, labels_of, load_tensors
+from training.datasets.pictures import Pictures, Sample, labels_of, load_tensors, rows_of
 from training.errors import TrainingError
+from training.file_changes import FILE_CHANGES
 from training.metrics import balanced_accuracy, macro_auroc
 from training.networks.backbones import build_backbone, fold_norms, trainable_layers
 from training.recipe import Recipe
@@ -72,20 +72,27 @@ class Objective:
         """The mean loss of a batch of targets (n, k) and logits, weighted by (n,)."""
         return self._loss(targets, logits, sample_weight=weights)
 
-    def score(self, targets: FloatArray, logits: FloatArray) -> dict[str, float]:
-        """Figures of a validation by name; their sum decides whether it was the best."""
+    def score(self, targets: FloatArray, logits: FloatArray, samples: Sequence[Sample]) -> dict[str, float]:
+        """Figures of a validation of `samples` by name; their sum decides whether it was the best."""
         labels = targets.argmax(axis=1)
         return {"balanced_accuracy": balanced_accuracy(labels, logits), "macro_auroc": macro_auroc(labels, logits)}
 
 
 @dataclass(frozen=True)
 class PictureRun:
-    """What a training needs beside its recipe: the run's `folder`, the `cache` of decoded pictures, and options."""
+    """What a training needs beside its recipe: the run's `folder`, the `cache` of decoded pictures, and options. Where
+    several runs draw from one `pool` of pictures, it is decoded once."""
 
     folder: Path
     cache: Path | None = None
     resume: bool = False
     tensorboard: bool = False
+    pool: Sequence[Sample] = ()
+
+    def pictures(self, samples: Sequence[Sample], recipe: Recipe, size: int) -> Pictures:
+        """The tensors of `samples` at a size."""
+        spec = resized(recipe, size)
+        return rows_of(samples, self.pool, spec, self.cache) if self.pool else load_tensors(samples, spec, self.cache)
 
 
 def train(
@@ -109,19 +116,23 @@ def train(
     chances = sampling_weights(samples, recipe)
     learned = {"targets": objective.targets(samples), "weights": objective.weights(samples)}
     if not (run.resume and kept_epochs(run.folder)):
-        pictures = load_tensors(samples, resized(recipe, parts[0].size), run.cache)
+        pictures = run.pictures(samples, recipe, parts[0].size)
         train_head(recipe, network, objective, pictures, learned, chances)
     freeze(network, recipe.first_stage)
     truth = objective.targets(validation)
 
-    def stage(part: "Part") -> Stage:
-        shown = load_tensors(validation, resized(recipe, part.size), run.cache)
+    file_changes = FILE_CHANGES.get(recipe.augmentation)
+
+    def stage(number: int, part: "Part") -> Stage:
+        shown = run.pictures(validation, recipe, part.size)
         return Stage(
             part.first,
             part.last,
-            {"pictures": load_tensors(samples, resized(recipe, part.size), run.cache), **learned},
-            lambda found: objective.score(truth, predict_in_batches(found, shown, recipe.batch_size)),
+            {"pictures": run.pictures(samples, recipe, part.size), **learned},
+            lambda found: objective.score(truth, predict_in_batches(found, shown, recipe.batch_size), validation),
             chances,
+            {"pictures": file_changes} if file_changes else {},
+            recipe.restarts[number] if recipe.restarts else None,
         )
 
     changes = PictureChanges(
@@ -131,7 +142,7 @@ def train(
     fit(
         learner,
         recipe,
-        [stage(part) for part in parts],
+        [stage(number, part) for number, part in enumerate(parts)],
         run.folder,
         resume=run.resume,
         tensorboard=run.tensorboard,
@@ -154,6 +165,8 @@ def divide(recipe: Recipe) -> list[Part]:
     shares = np.array(recipe.size_shares or [1.0] * len(sizes), dtype=np.float64)
     if len(shares) != len(sizes) or not (shares > 0).all():
         raise TrainingError("Give a share above 0 for each of --sizes.")
+    if recipe.restarts and len(recipe.restarts) != len(sizes):
+        raise TrainingError("Give a share of the learning rate for each of --sizes.")
     if sizes[-1] != recipe.preprocessing.size:
         raise TrainingError(f"The last of --sizes must be the model's own, {recipe.preprocessing.size}.")
     if recipe.epochs < len(sizes):
@@ -200,7 +213,7 @@ def train_head(
     recipe: Recipe,
     network: keras.Model,
     objective: Objective,
-    pictures: UInt8Array,
+    pictures: Pictures,
     learned: dict[str, FloatArray],
     chances: NDArray[np.float64],
 ) -> None:
@@ -229,17 +242,18 @@ class FeaturesAsTheyAre(layers.Layer):
 
 def sampling_weights(samples: Sequence[Sample], recipe: Recipe) -> NDArray[np.float64]:
     """The chance of each sample to be drawn, shape (n,), summing to 1; see `Recipe`."""
-    stratum, shares = recipe.stratum, recipe.stratum_shares
+    stratum, by, shares = recipe.stratum, recipe.balance_by, recipe.stratum_shares
     values = [sample.strata[stratum] if stratum else "" for sample in samples]
+    names = [sample.strata[by] if by else str(sample.label) for sample in samples]
     if not stratum:
         shares = {"": 1.0}
-    classes = Counter(sample.label for sample in samples)
-    cells = Counter((sample.label, value) for sample, value in zip(samples, values, strict=True))
+    classes = Counter(names)
+    cells = Counter(zip(names, values, strict=True))
 
-    def weight(label: int, value: str) -> float:
-        present = sum(share for each, share in shares.items() if cells[label, each])
-        class_share = float(classes[label]) ** (1.0 - recipe.balance)
-        return float(class_share * shares[value] / present / cells[label, value])
+    def weight(name: str, value: str) -> float:
+        present = sum(share for each, share in shares.items() if cells[name, each])
+        class_share = float(classes[name]) ** (1.0 - recipe.balance)
+        return float(class_share * shares[value] / present / cells[name, value])
 
-    weights = np.array([weight(sample.label, value) for sample, value in zip(samples, values, strict=True)])
+    weights = np.array([weight(name, value) for name, value in zip(names, values, strict=True)])
     return np.asarray(weights / weights.sum())

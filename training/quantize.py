@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -35,7 +35,7 @@ from training.card import format_estimate
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.diagnoses.picture_task import PictureTask, measure
 from training.evaluate import Evaluation, predict
-from training.novelty import QUANTILE, fit_gaussian
+from training.novelty import QUANTILE, fit_gaussian, whitening
 from training.splits import Splits
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,15 @@ Figures = Mapping[str, Callable[[NDArray[np.int64], Mapping[str, FloatArray]], f
 
 def add_int8(bundle: Bundle, task: PictureTask, splits: Splits, cache: Path | None = None) -> Bundle:
     """Quantise a picture bundle, write what that loses of `task.int8_figures` into its card, and keep model.int8.onnx
-    where that is allowed.
+    where that is allowed. With folds there is no validation, and both are asked of what they learned from.
 
     What is allowed on validation is then measured on the test split, where the bundle has figures of it. Where it loses
     more there, it is taken out again: a veto, which chooses nothing by the test split.
     """
     reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
     write_int8(bundle, splits.train)
-    labels, pictures = labels_of(splits.validation), load_tensors(splits.validation, _spec(bundle), cache)
+    checks = splits.validation or splits.train
+    labels, pictures = labels_of(checks), load_tensors(checks, _spec(bundle), cache)
     exact, rough = (predict(model, pictures) for model in (reference, quantised))
     losses = {"validation": precision_loss(task.int8_figures, labels, exact, rough)}
     known = bundle.metadata.novelty
@@ -195,7 +196,7 @@ def refit_novelty(model: Path, pictures: UInt8Array) -> None:
     graph = onnx.load(str(model))
     if NOVELTY not in {output.name for output in graph.graph.output}:
         return
-    whiten = _whitening(graph)
+    whiten = whitening(graph)
     tapped = ModelProto()
     tapped.CopyFrom(graph)
     features, weights, bias = whiten.input
@@ -238,17 +239,6 @@ def _dense_weights(model: ModelProto) -> Iterator[tuple[str, FloatArray]]:
             weights = numpy_helper.to_array(constants[node.input[1]])
             if weights.shape[1] > 1:
                 yield node.input[1], weights
-
-
-def _whitening(model: ModelProto) -> NodeProto:
-    """The dense layer whose squared outputs make the novelty score. Raises `ValueError` where there is none."""
-    makers = {output: node for node in model.graph.node for output in node.output}
-    name = NOVELTY
-    while (node := makers.get(name)) is not None:
-        if node.op_type == "Gemm":
-            return node
-        name = node.input[0]
-    raise ValueError(f"{NOVELTY} is not made by a dense layer with a bias.")
 
 
 def _loss_of(task: PictureTask, test: Evaluation, reference: Mapping[str, Estimate]) -> dict[str, float]:

@@ -12,7 +12,9 @@ HISTORY = "history.csv"
 """What a run leaves of its validations, a row each."""
 
 LossName = Literal["cross_entropy", "focal"]
-AugmentationName = Literal["dermoscopy", "chest_xray", "chest_xray_plain", "ultrasound", "photograph", "none"]
+AugmentationName = Literal[
+    "dermoscopy", "dermoscopy_travelling", "chest_xray", "chest_xray_plain", "ultrasound", "photograph", "none"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +57,13 @@ class Recipe(LoopRecipe):
     is one, stand in the ratio of `stratum_shares`, which breaks any tie between class and, say, sharpness. `mixup` and
     `cutmix` are the parameters of Keras' layers, 0 for none.
 
+    `balance_by` names the stratum whose values stand for the classes in this; without it they are the labels.
+
     Where `sizes` are given, pictures grow during the run (Tan and Le 2021, arXiv:2104.00298): the run is divided among
-    them by `size_shares`, or evenly. The last size must be that of `preprocessing`. With `folds`, one network is
-    trained without each of as many parts of the training groups, and the mean of their weights is the model.
+    them by `size_shares`, or evenly. The last size must be that of `preprocessing`. With `restarts`, the rate starts
+    anew at each size (Loshchilov and Hutter 2017, arXiv:1608.03983), from these shares of `learning_rate`. With
+    `folds`, one network is trained without each of as many parts of the training groups, and the mean of their weights
+    is the model.
     """
 
     name: str
@@ -66,6 +72,7 @@ class Recipe(LoopRecipe):
     augmentation: AugmentationName
     stratum: str | None = None
     stratum_shares: dict[str, float] = field(default_factory=dict)
+    balance_by: str | None = None
     backbone: "BackboneName" = "efficientnet_lite0"
     pretrained: bool = True
     first_stage: int = 4
@@ -87,6 +94,7 @@ class Recipe(LoopRecipe):
     patience: int = 6
     sizes: tuple[int, ...] = ()
     size_shares: tuple[float, ...] = ()
+    restarts: tuple[float, ...] = ()
     folds: int = 0
 
 

@@ -26,6 +26,9 @@ def smoke_task(task: PictureTask) -> PictureTask:
         batch_size=8,
         validate_every=2,
         sizes=(),
+        size_shares=(),
+        restarts=(),
+        folds=0,
         head_epochs=3,
     )
     return replace(task, recipe=recipe, version=f"{task.version}.dev0")
@@ -45,6 +48,8 @@ def smoke_splits(task: PictureTask, folder: Path) -> Splits:
             names = dict.fromkeys(task.report_by, "made-up")
             if stratum:
                 names[stratum] = strata[number % len(strata)]
+            if task.test_by:
+                names.setdefault(task.test_by, "made-up")
             samples.append(
                 Sample(
                     path=path,

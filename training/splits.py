@@ -44,11 +44,15 @@ def split_groups(samples: Sequence[Sample], share: float, seed: int) -> tuple[li
     return kept, [sample for sample in samples if sample.group in held_out]
 
 
-def group_folds(samples: Sequence[Sample], count: int, seed: int) -> Iterator[tuple[list[Sample], list[Sample]]]:
-    """For each of `count` parts that keep groups together and class shares alike: the others, and itself."""
+def group_folds(
+    samples: Sequence[Sample], count: int, seed: int, stratum: str | None = None
+) -> Iterator[tuple[list[Sample], list[Sample]]]:
+    """For each of `count` parts that keep groups together and the shares of classes, and of the values of `stratum`
+    within them, alike: the others, and itself."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    labels, groups = [sample.label for sample in samples], [sample.group for sample in samples]
+    labels = [f"{sample.label} {sample.strata[stratum] if stratum else ''}" for sample in samples]
+    groups = [sample.group for sample in samples]
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     for kept, held_out in folds.split(labels, labels, groups):
         yield [samples[index] for index in kept], [samples[index] for index in held_out]

@@ -10,12 +10,13 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from keras import callbacks, layers, ops
 from numpy.typing import NDArray
 
@@ -27,20 +28,26 @@ log = logging.getLogger(__name__)
 BACKUP = "backup"
 
 FloatArray = NDArray[np.float32]
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Any]
+"""Arrays (n, ...), or what gives rows of one by their numbers."""
 Score = Callable[[keras.Model], dict[str, float]]
+Change = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Stage:
     """A part of a run: from epoch `first` up to `last`, both counted from 0, `arrays` are drawn from by `chances`, (n,)
-    or each as likely as the next, and `score` is what a network is validated with."""
+    or each as likely as the next, and `score` is what a network is validated with. `changes` are made to the drawn rows
+    of the arrays so named, outside the graph. With `restart`, the learning rate starts anew here, from this share of
+    the recipe's."""
 
     first: int
     last: int
     arrays: Arrays
     score: Score
     chances: NDArray[np.float64] | None = None
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    restart: float | None = None
 
 
 class Draws(keras.utils.PyDataset):
@@ -60,10 +67,11 @@ class Draws(keras.utils.PyDataset):
         batch_size: int,
         steps: int,
         seed: int,
+        changes: Mapping[str, Change] | None = None,
     ) -> None:
         super().__init__(workers=1)
         self.epoch = 0
-        self._arrays, self._chances = arrays, chances
+        self._arrays, self._chances, self._changes = arrays, chances, changes or {}
         self._size, self._steps, self._seed = batch_size, steps, seed
         self._choices = len(next(iter(arrays.values())))
 
@@ -74,7 +82,8 @@ class Draws(keras.utils.PyDataset):
         rng = np.random.default_rng([self._seed, self.epoch * self._steps + index])
         repeat = self._chances is not None
         drawn = rng.choice(self._choices, self._size, replace=repeat, p=self._chances)
-        return ({name: values[drawn] for name, values in self._arrays.items()},)
+        batch = {name: values[drawn] for name, values in self._arrays.items()}
+        return (batch | {name: change(batch[name], rng) for name, change in self._changes.items()},)
 
 
 class Learner(keras.Model):
@@ -180,10 +189,11 @@ def fit(
     if not resume:
         shutil.rmtree(folder / BACKUP, ignore_errors=True)
         (folder / HISTORY).unlink(missing_ok=True)
-    optimizer = make_optimizer(recipe)
+    optimizer = make_optimizer(recipe, stages)
     optimizer.build(learner.trainable_variables)
     done = kept_epochs(folder) if resume else 0
     if done:
+        _forget_after(folder / HISTORY, done * recipe.epoch_steps)
         log.info("resumed at step %d", done * recipe.epoch_steps)
     for stage in stages:
         first = max(stage.first, done)
@@ -196,6 +206,7 @@ def fit(
             batch_size=recipe.batch_size,
             steps=recipe.epoch_steps,
             seed=recipe.seed,
+            changes=stage.changes,
         )
         learner.fit(
             draws,
@@ -212,14 +223,38 @@ def jit_compiles() -> bool:
     return bool(keras.backend.backend() == "jax")
 
 
-def make_optimizer(recipe: LoopRecipe) -> keras.optimizers.Optimizer:
-    """AdamW after the recipe's schedule, without decay of biases."""
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate * 0.02,
-        decay_steps=max(1, recipe.epochs * recipe.epoch_steps - recipe.warmup),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=recipe.warmup,
-        alpha=0.01,
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """From each of the steps in `starts` on, the rate rises over `warmup` steps to the rate in `peaks` and falls along
+    a cosine until the next of them, or until `end`."""
+
+    def __init__(self, starts: Sequence[int], peaks: Sequence[float], end: int, warmup: int) -> None:
+        super().__init__()
+        self.starts, self.peaks, self.end, self.warmup = list(starts), list(peaks), end, warmup
+
+    def __call__(self, step: Any) -> Any:
+        rate = 0.0
+        step = ops.cast(step, "float32")
+        for start, peak, end in zip(self.starts, self.peaks, [*self.starts[1:], self.end], strict=True):
+            rise = min(self.warmup, max(1, (end - start) // 4)) if start else self.warmup
+            fall = keras.optimizers.schedules.CosineDecay(
+                peak * 0.02, max(1, end - start - rise), warmup_target=peak, warmup_steps=rise, alpha=0.01
+            )
+            rate = ops.where(step >= start, fall(ops.maximum(step - start, 0.0)), rate)
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return {"starts": self.starts, "peaks": self.peaks, "end": self.end, "warmup": self.warmup}
+
+
+def make_optimizer(recipe: LoopRecipe, stages: Sequence[Stage] = ()) -> keras.optimizers.Optimizer:
+    """AdamW after the recipe's schedule, with the restarts of the stages, without decay of biases."""
+    anew = {stage.first * recipe.epoch_steps: stage.restart for stage in stages if stage.restart is not None}
+    shares = {0: 1.0} | anew
+    rate = Schedule(
+        list(shares),
+        [recipe.learning_rate * share for share in shares.values()],
+        recipe.epochs * recipe.epoch_steps,
+        recipe.warmup,
     )
     optimizer = AveragedAdamW(
         rate,
@@ -236,6 +271,13 @@ def kept_epochs(folder: Path) -> int:
     """How many epochs the backup in a run's `folder` has behind it."""
     file = folder / BACKUP / "training_metadata.json"
     return int(json.loads(file.read_text(encoding="utf-8"))["epoch"]) if file.is_file() else 0
+
+
+def _forget_after(history: Path, step: int) -> None:
+    """Drop the rows of epochs that no backup was kept of."""
+    if history.is_file():
+        table = pd.read_csv(history)
+        table[table["step"] <= step].to_csv(history, index=False)
 
 
 def _callbacks(recipe: LoopRecipe, stage: Stage, folder: Path, *, tensorboard: bool) -> list[callbacks.Callback]:

@@ -6,8 +6,10 @@ from training.calibrate import (
     OperatingRule,
     choose_multilabel_points,
     choose_operating_point,
+    choose_points,
     fit_multilabel_temperature,
     fit_temperature,
+    predictive_values,
 )
 
 
@@ -34,6 +36,25 @@ def test_the_highest_threshold_with_the_wanted_sensitivity() -> None:
     assert point.threshold == 0.6
     assert point.sensitivity == pytest.approx(5 / 6)
     assert point.specificity == 1.0
+
+
+def test_classes_added_up_are_held_to_the_sensitivity_of_one_of_them() -> None:
+    chances = np.array(
+        [[0.5, 0.1, 0.4], [0.1, 0.3, 0.6], [0.05, 0.15, 0.8], [0.9, 0.0, 0.1], [0.0, 0.1, 0.9], [0, 0, 1.0]]
+    )
+    labels = np.array([0, 0, 0, 1, 2, 2])
+    rule = OperatingRule("suspicious", 1.0, codes=("a", "b"), of=("a",), prevalence=0.1)
+    [point] = choose_points([rule], ("a", "b", "c"), labels, chances, np.ones(6))
+    assert (point.code, point.sensitivity, point.specificity) == ("suspicious", 1.0, 1.0)
+    assert point.threshold == pytest.approx(0.2)
+    assert (point.positive_predictive_value, point.negative_predictive_value) == (1.0, 1.0)
+
+
+def test_predictive_values_follow_bayes_rule() -> None:
+    positive, negative = predictive_values(0.9, 0.8, 0.1)
+    assert positive == pytest.approx(0.09 / (0.09 + 0.18))
+    assert negative == pytest.approx(0.72 / (0.72 + 0.01))
+    assert predictive_values(0.0, 1.0, 0.1)[0] is None
 
 
 def test_without_a_wanted_sensitivity_the_middle_of_the_best_range() -> None:

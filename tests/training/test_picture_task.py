@@ -1,7 +1,6 @@
 """The whole way from pictures to a bundle that the service would load, on made-up pictures."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -34,7 +33,12 @@ def test_smoke_run_writes_a_bundle_that_answers(runs: Path) -> None:
     assert probabilities.shape == (3, 7)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert novelty.shape == (3,)
-    assert {point.code for point in bundle.metadata.operating_points} == {"mel", "bcc", "akiec"}
+    assert {point.code for point in bundle.metadata.operating_points} == {
+        "mel",
+        "bcc",
+        "akiec",
+        "suspicious",
+    }
     assert set(bundle.metadata.metrics) == {"validation"}
     assert "Not a medical device" in bundle.card
     assert bundle.card.startswith("# Skin lesions from dermoscopy, seven classes")
@@ -66,9 +70,7 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     assert cli.main(command) == 0
     folder = tmp_path / "xray-smoke"
     tables = [pd.read_csv(folder / f"fold{number}" / "out_of_fold.csv") for number in (1, 2)]
-    run = open_run(
-        replace(xray.TASK, recipe=replace(xray.TASK.recipe, folds=2)), Job(tmp_path, tmp_path, False, {"smoke": True})
-    )
+    run = open_run(xray.TASK, Job(tmp_path, tmp_path, False, {"smoke": True, "folds": 2}))
     held_out = sorted(path for table in tables for path in table["path"])
     assert held_out == sorted(str(sample.path) for sample in run.splits.train)
     networks = [keras.models.load_model(folder / name / "model.keras") for name in ("fold1", "fold2", ".")]
@@ -76,16 +78,37 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
     metadata = read_bundle(folder / "bundle").metadata
     assert metadata.training["folds"] == 2
-    assert sum(part["accuracy"].n for part in metadata.metrics.values()) == len(run.splits.validation)
+    assert {name: part["accuracy"].n for name, part in metadata.metrics.items()} == {
+        "out of fold made-up": len(run.splits.train)
+    }
 
 
-def test_folds_hold_a_tenth_of_the_groups_outside_everything(tmp_path: Path) -> None:
+def test_folds_hold_a_part_of_the_test_split_outside_everything(tmp_path: Path) -> None:
     splits = smoke_splits(smoke_task(skin.TASK), tmp_path)
-    outside = hold_some_outside(splits)
-    assert_no_leak(outside.train, outside.validation, outside.test)
-    assert len(outside.train) + len(outside.validation) == len(splits.train) + len(splits.validation)
-    assert outside.test == splits.test
-    assert 0.05 < len(outside.validation) / len(outside.train) < 0.2
+    outside = hold_some_outside(splits, lambda _: False)
+    assert_no_leak(outside.train, outside.test)
+    assert not outside.validation
+    assert {sample.path for sample in outside.test} < {sample.path for sample in splits.test}
+    everything = [*splits.train, *splits.validation, *splits.test]
+    assert sorted(sample.path for sample in [*outside.train, *outside.test]) == sorted(s.path for s in everything)
+    assert hold_some_outside(splits, lambda _: True).test == splits.test
+
+
+def test_a_series_trains_one_after_the_other_and_goes_on_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    def train(run: Run) -> None:
+        asked.append(run.task.name)
+        if run.task.name == "xray":
+            raise RuntimeError
+
+    monkeypatch.setattr("training.diagnoses.picture_task.train", train)
+    with caplog.at_level("INFO"):
+        assert cli.main(["series", "xray", "skin", "--smoke", "--runs", str(tmp_path), "--resume"]) == 1
+    assert asked == ["xray", "skin"]
+    assert "done: skin" in caplog.text
 
 
 def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:
@@ -100,13 +123,13 @@ def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_set_weights_give_each_set_the_same_total(tmp_path: Path) -> None:
-    samples = smoke_splits(xray.TASK, tmp_path).train[:5]
-    weights = set_weights(samples, "set")
+    samples = smoke_splits(xray.TASK, tmp_path).train[:9]
+    weights = set_weights(samples, "cell")
     totals = {
-        value: sum(w for w, s in zip(weights, samples, strict=True) if s.strata["set"] == value)
-        for value in ("kermany", "nih")
+        value: sum(w for w, s in zip(weights, samples, strict=True) if s.strata["cell"] == value)
+        for value in ("kermany", "nih_pa")
     }
-    assert totals["kermany"] == pytest.approx(totals["nih"])
+    assert totals["kermany"] == pytest.approx(totals["nih_pa"])
     assert weights.mean() == pytest.approx(1)
 
 

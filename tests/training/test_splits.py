@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def test_folds_hold_each_group_out_once_and_keep_the_shares_of_classes() -> None
     for kept, part in parts:
         assert_no_leak(kept, part)
         assert {sum(sample.label == label for sample in part) for label in range(3)} <= {18, 21}
+
+
+def test_folds_share_the_values_of_a_stratum_too() -> None:
+    pytest.importorskip("sklearn")
+    rare = [
+        replace(sample, strata={"set": "small" if int(sample.group[1:]) < 9 else "large"}) for sample in samples(60)
+    ]
+    for _, part in group_folds(rare, 3, seed=1, stratum="set"):
+        assert sum(sample.strata["set"] == "small" for sample in part) == 9
 
 
 DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data"))

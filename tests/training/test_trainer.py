@@ -126,6 +126,41 @@ def test_the_rate_rises_and_falls() -> None:
     assert float(rate(0)) < 0.01 > float(rate(8))
 
 
+def test_the_rate_starts_anew_where_a_stage_says_so() -> None:
+    recipe = LoopRecipe(**{**vars(RECIPE), "steps": 40, "validate_every": 10})
+    parts = [Stage(0, 2, ARRAYS, lambda _: {}, restart=1.0), Stage(2, 4, ARRAYS, lambda _: {}, restart=0.5)]
+    rate = make_optimizer(recipe, parts)._learning_rate
+    assert float(rate(2)) == pytest.approx(0.1, rel=0.05)
+    assert float(rate(19)) < 0.005
+    assert float(rate(22)) == pytest.approx(0.05, rel=0.05)
+    assert float(rate(40)) < 0.001
+
+
+def test_rows_are_changed_outside_the_graph_by_the_steps_own_draw() -> None:
+    def change(values: Any, rng: np.random.Generator) -> Any:
+        return values + rng.normal()
+
+    one, other = (Draws(ARRAYS, None, batch_size=8, steps=4, seed=7, changes={"x": change}) for _ in range(2))
+    plain = Draws(ARRAYS, None, batch_size=8, steps=4, seed=7)
+    np.testing.assert_array_equal(one[2][0]["x"], other[2][0]["x"])
+    np.testing.assert_array_equal(one[2][0]["targets"], plain[2][0]["targets"])
+    assert len(np.unique((one[2][0]["x"] - plain[2][0]["x"]).round(4))) == 1
+    assert np.abs(one[2][0]["x"] - plain[2][0]["x"]).min() > 0
+
+
+def test_a_resumed_run_forgets_rows_that_no_backup_was_kept_of(tmp_path: Path) -> None:
+    fit(
+        make_learner(),
+        LoopRecipe(**{**vars(RECIPE), "steps": 4}),
+        [Stage(0, 2, ARRAYS, lambda _: {"score": 0.0})],
+        tmp_path,
+    )
+    history = tmp_path / "history.csv"
+    history.write_text(history.read_text() + history.read_text().splitlines()[-1].replace(",4,", ",6,") + "\n")
+    fit(make_learner(), RECIPE, stages(), tmp_path, resume=True)
+    assert pd.read_csv(history)["step"].tolist() == [2, 4, 6, 8]
+
+
 def test_training_stops_where_validation_gets_no_better(tmp_path: Path) -> None:
     recipe = LoopRecipe(**{**vars(RECIPE), "patience": 1})
     fit(make_learner(), recipe, [Stage(0, 4, ARRAYS, lambda _: {"score": 0.0})], tmp_path)

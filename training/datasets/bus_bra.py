@@ -41,7 +41,7 @@ _BIRADS = ("2", "3", "4", "5")
 def load(folder: Path) -> list[Sample]:
     """Every picture of the set, by bus_data.csv or, where that is absent, by a labels.csv that tells the same.
 
-    Strata: set, pathology, birads, device, histology. Raises `DatasetError`.
+    Strata: set, origin, pathology, birads, device, histology. Raises `DatasetError`.
     """
     listed = (folder / "labels.csv").is_file() and not (folder / "bus_data.csv").is_file()
     table, read = ("labels.csv", _listed) if listed else ("bus_data.csv", _published)
@@ -86,6 +86,7 @@ def _sample(row: dict[str, str], path: Path) -> Sample:
         source=NAME,
         strata={
             "set": "bus_bra",
+            "origin": "bus_bra",
             "pathology": row["pathology"],
             "birads": row["birads"],
             "device": row["device"],

@@ -43,7 +43,7 @@ _PICTURE = re.compile(r"(?:normal|benign|malignant) \(\d+\)\.(?:png|jpe?g)")
 
 
 def load(folder: Path) -> list[Sample]:
-    """Every picture but those of groups with two labels. Strata: set, pathology, birads, device. Raises
+    """Every picture but those of groups with two labels. Strata: set, origin, pathology, birads, device. Raises
     `DatasetError`."""
     everything = load_all(folder)
     pathologies: dict[str, set[str]] = {}
@@ -117,6 +117,7 @@ def _sample(path: Path, group: str) -> Sample:
         source=NAME,
         strata={
             "set": "busi",
+            "origin": "busi",
             "pathology": pathology,
             "birads": "1" if pathology == "normal" else UNKNOWN,
             "device": DEVICE,

@@ -73,7 +73,13 @@ def _sample(path: Path, row: dict[str, str]) -> Sample:
         label=FOLDERS.index(path.parent.name),
         group=f"kermany:{row.get('group_id') or patient_group(path.name)}",
         source=NAME,
-        strata={"set": "kermany", "subtype": row.get("subtype") or infection},
+        strata={
+            "set": "kermany",
+            "cell": "kermany",
+            "subtype": row.get("subtype") or infection,
+            "view": "unknown",
+            "age": "child",
+        },
     )
 
 

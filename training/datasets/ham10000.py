@@ -1,6 +1,7 @@
 """HAM10000 (Tschandl et al. 2018, Sci Data 5:180161): dermoscopy of pigmented lesions, seven classes.
 
-Several pictures show one lesion, so a lesion is the group. Licence CC BY-NC 4.0.
+Several pictures show one lesion, so a lesion is the group. Where only a small frame of a picture is at hand, a sharp
+middle square from elsewhere may stand in for it. Licence CC BY-NC 4.0.
 """
 
 from pathlib import Path
@@ -29,14 +30,18 @@ SOURCE = DataSource(
 )
 
 
-def load(folder: Path) -> list[Sample]:
-    """Read the set in its published layout. Strata: sex, age, resolution (`sharp` or `soft`), confirmation.
+def load(folder: Path, sharp: Path | None = None) -> list[Sample]:
+    """Read the set in its published layout. Strata: sex, age, resolution (`sharp` or `soft`), confirmation, site.
 
-    A picture whose middle square has an edge under 200 pixels is `soft`. Raises `DatasetError`.
+    A picture whose middle square has an edge under 200 pixels is `soft`. Pictures in `sharp`/Images, where there are
+    any, replace those of the same name; they add none. Raises `DatasetError`.
     """
     parts = ("HAM10000_images_part_1", "HAM10000_images_part_2")
     check_layout(folder, (*parts, "HAM10000_metadata.csv"), layout=LAYOUT, where=WHERE)
     pictures = {path.stem: path for part in parts for path in (folder / part).glob("*.jpg")}
+    known = set(pictures)
+    if sharp:
+        pictures |= {path.stem: path for path in (sharp / "Images").glob("*.jpg") if path.stem in known}
     rows = sorted(read_rows(folder / "HAM10000_metadata.csv"), key=lambda row: row["image_id"])
     missing = [row["image_id"] for row in rows if row["image_id"] not in pictures]
     if missing:
@@ -60,5 +65,6 @@ def _sample(row: dict[str, str], path: Path) -> Sample:
             "age": age_band(row["age"]),
             "resolution": "soft" if edge < SOFT_BELOW else "sharp",
             "confirmation": row["dx_type"],
+            "site": row["localization"],
         },
     )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from training.errors import DatasetError
 T = TypeVar("T")
 
 MAX_PIXELS = 200_000_000
+
+_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,27 @@ def verify_counts(samples: Sequence[Sample], classes: Sequence[str], published: 
         if found[code] != count
     ]
     spec = ImagePreprocessing(size=32, framing="squash")
-    return problems + [problem for problem in _each(lambda sample: _decode_fault(sample, spec), samples) if problem]
+    return problems + [problem for problem in for_each(lambda sample: _decode_fault(sample, spec), samples) if problem]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of the tensors of a pool of pictures, without a copy of them: `tensors`[`rows`]."""
+
+    tensors: UInt8Array
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: slice | NDArray[np.int64]) -> UInt8Array:
+        return np.asarray(self.tensors[self.rows[key]])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> UInt8Array:
+        return self[:]
+
+
+Pictures = UInt8Array | Rows
 
 
 def load_tensors(samples: Sequence[Sample], spec: ImagePreprocessing, cache: Path | None = None) -> UInt8Array:
@@ -61,26 +83,46 @@ def load_tensors(samples: Sequence[Sample], spec: ImagePreprocessing, cache: Pat
     With `cache`, a folder, they are kept there and memory-mapped the next time. Raises `DatasetError` for a picture
     that doesn't decode.
     """
+    if not cache:
+        return np.stack(for_each(lambda sample: _read(sample, spec), samples))
+    return _kept(samples, spec, cache)
+
+
+def rows_of(
+    samples: Sequence[Sample], pool: Sequence[Sample], spec: ImagePreprocessing, cache: Path | None = None
+) -> Pictures:
+    """As `load_tensors`, of samples that are all among a `pool`, which is kept once for all parts of it."""
+    if not cache:
+        return load_tensors(samples, spec)
+    number = {sample.path: index for index, sample in enumerate(pool)}
+    rows = np.array([number[sample.path] for sample in samples], dtype=np.int64)
+    return Rows(_kept(pool, spec, cache), rows)
+
+
+def _kept(samples: Sequence[Sample], spec: ImagePreprocessing, cache: Path) -> UInt8Array:
     names = "\n".join(str(sample.path) for sample in samples)
     key = sha256(f"{spec.model_dump_json()}\n{names}".encode()).hexdigest()[:16]
-    file = cache / f"{key}.npy" if cache else None
-    if file and file.is_file():
-        cached: UInt8Array = np.load(file, mmap_mode="r")
-        return cached
-
-    def read(sample: Sample) -> UInt8Array:
-        try:
-            return preprocess(sample.path.read_bytes(), spec, max_pixels=MAX_PIXELS)
-        except PictureError as error:
-            raise DatasetError(f"{sample.path}: {error}") from error
-
-    tensors = np.stack(_each(read, samples))
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    file = cache / f"{key}.npy"
+    if not file.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial.npy")
-        np.save(partial, tensors)
+        shape = (len(samples), spec.size, spec.size, 3)
+        tensors = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        for start in range(0, len(samples), _AT_ONCE):
+            part = samples[start : start + _AT_ONCE]
+            tensors[start : start + len(part)] = np.stack(for_each(lambda sample: _read(sample, spec), part))
+        tensors.flush()
+        del tensors
         partial.rename(file)
-    return tensors
+    cached: UInt8Array = np.load(file, mmap_mode="r")
+    return cached
+
+
+def _read(sample: Sample, spec: ImagePreprocessing) -> UInt8Array:
+    try:
+        return preprocess(sample.path.read_bytes(), spec, max_pixels=MAX_PIXELS)
+    except PictureError as error:
+        raise DatasetError(f"{sample.path}: {error}") from error
 
 
 def labels_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
@@ -105,6 +147,7 @@ def _decode_fault(sample: Sample, spec: ImagePreprocessing) -> str | None:
     return None
 
 
-def _each(work: Callable[[Sample], T], samples: Sequence[Sample]) -> list[T]:
+def for_each(work: Callable[[Sample], T], samples: Sequence[Sample]) -> list[T]:
+    """What `work` makes of each sample, several at a time."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(work, samples))

@@ -6,9 +6,10 @@ known, since a lesion is there.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +17,36 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
+from models.diagnoses.breast.interpretation import NO_LESION, SUSPICIOUS
 from models.preprocessing.picture import ImagePreprocessing
 from models.serving.bundle import Bundle, Estimate, OperatingPoint
 from training import novelty
-from training.calibrate import OperatingRule, choose_operating_point
 from training.datasets import bus_bra, busi
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.datasets.ultrasound import assessment_of
-from training.diagnoses.picture_task import NETWORK, RECIPE_OPTIONS, RUN_OPTIONS, PictureTask, average
+from training.diagnoses.picture_task import (
+    NETWORK,
+    OUT_OF_FOLD,
+    RECIPE_OPTIONS,
+    RUN_OPTIONS,
+    PictureTask,
+    Run,
+    fit,
+    folds_of,
+    open_run,
+    out_of_fold,
+    train_folds,
+)
 from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of
-from training.errors import TrainingError
 from training.evaluate import bootstrap, tensor_specs
 from training.evaluate import predict as run_onnx
 from training.metrics import IntArray, auroc, calibration_error, multilabel_brier
 from training.recipe import Recipe
-from training.splits import Splits, split_groups
+from training.splits import TEST_SEED, Splits, split_groups
+
+if TYPE_CHECKING:
+    from training.picture_trainer import Objective
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +54,13 @@ FloatArray = NDArray[np.float32]
 
 NAME = "breast"
 TITLE = "Breast ultrasound, BI-RADS 1 to 5 and malignancy"
-VERSION = "1.0.0"
-LOGITS = "logits.npy"
-SCREENING_SENSITIVITY = 0.98
-FOLDS = 5
-FOLD_SEED = 3
+VERSION = "1.1.0"
+MISSED, MISSED_AT_MOST, OVERLOOKED = 0.02, 0.05, 0.01
+"""Of lesions answered 2 or 3, the share that may be malignant and the upper bound of its interval (ACR: category 3 is
+up to 2 %); of malignant lesions, the share that may be overlooked altogether."""
+PROBABLY_BENIGN = 3
+_NOTHING = 1e-9
+OUTSIDE_SHARE = 0.1
 CATEGORIES = ("1", "2", "3", "4", "5")
 
 RECIPE = Recipe(
@@ -51,19 +68,25 @@ RECIPE = Recipe(
     classes=CATEGORIES,
     preprocessing=ImagePreprocessing(size=224, framing="letterbox"),
     augmentation="ultrasound",
-    stratum="set",
-    stratum_shares={"busi": 0.45, "bus_bra": 0.55},
+    stratum="origin",
+    stratum_shares={"busi": 0.3, "bus_bra": 0.5, "changed": 0.2},
+    balance_by="pathology",
     first_stage=4,
-    steps=240,
-    warmup=40,
-    learning_rate=4e-4,
+    steps=1600,
+    warmup=100,
+    learning_rate=3e-4,
     weight_decay=0.05,
     dropout=0.4,
     balance=0.6,
     smoothing=0.1,
-    averaging=0.985,
-    validate_every=240,
+    mixup=0.3,
+    averaging=0.995,
+    validate_every=100,
     patience=99,
+    sizes=(128, 160, 224),
+    size_shares=(0.4, 0.3, 0.3),
+    restarts=(1.0, 0.7, 0.5),
+    folds=3,
 )
 
 
@@ -85,103 +108,102 @@ def quadratic_kappa(truth: IntArray, found: IntArray) -> float:
     return float(cohen_kappa_score(truth, found, weights="quadratic"))
 
 
-def load(data: Path) -> list[Sample]:
-    """Both sets. Raises `DatasetError`."""
-    return [*busi.load(data / "breast_ultrasound"), *bus_bra.load(data / "bus_bra")]
+def load(data: Path) -> Splits:
+    """Both sets: a tenth of the groups to test on, the rest to train on by folds. Raises `DatasetError`."""
+    samples = [*busi.load(data / "breast_ultrasound"), *bus_bra.load(data / "bus_bra")]
+    train, test = split_groups(samples, OUTSIDE_SHARE, TEST_SEED)
+    return Splits(train, [], test)
 
 
-def folds_of(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Five parts that keep patients and duplicates together, with the malignant spread evenly."""
-    parts, rest = [], list(samples)
-    for remaining in range(FOLDS, 1, -1):
-        rest, part = split_groups(rest, 1 / remaining, FOLD_SEED)
-        parts.append(part)
-    return [*parts, rest]
+def made_of(samples: Sequence[Sample], folder: Path) -> list[Sample]:
+    """Pictures whose lesion is taken out, and their counterparts."""
+    from training.datasets.lesion_removal import changed_pictures
+
+    return changed_pictures(samples, folder)
 
 
-def fit(
-    recipe: Recipe, train: Sequence[Sample], held_out: Sequence[Sample], folder: Path, job: Job
-) -> NDArray[np.float32]:
-    """Train on `train`, save model.keras and logits.npy in `folder`; the logits (n, 5) of `held_out`."""
-    import keras
-
-    from training import picture_trainer
+def objective(recipe: Recipe) -> "Objective":
+    """Lesion, malignancy and assessment."""
     from training.networks.breast_heads import BreastObjective
-    from training.trainer import predict_in_batches
 
-    present = {sample.strata["set"] for sample in train}
-    shares = {name: share for name, share in recipe.stratum_shares.items() if name in present}
-    run = picture_trainer.PictureRun(folder, job.cache, job.resume, bool(job.options.get("tensorboard")))
-    balanced = replace(recipe, stratum_shares=shares)
-    picture_trainer.train(balanced, train, held_out, run, BreastObjective(balanced))
-    network = keras.models.load_model(folder / NETWORK)
-    pictures = load_tensors(held_out, recipe.preprocessing, job.cache)
-    logits = predict_in_batches(network, pictures, recipe.batch_size)
-    np.save(folder / LOGITS, logits)
-    return logits
+    return BreastObjective(recipe)
 
 
-def recipe_of(job: Job) -> Recipe:
-    """The recipe with what the job's options say."""
-    known = {option.name for option in RECIPE_OPTIONS}
-    return replace(RECIPE, **{name: value for name, value in job.options.items() if name in known})
+TASK = PictureTask(
+    title=TITLE,
+    version=VERSION,
+    licence="CC BY 4.0 (as BUS-BRA); BUSI as published by its authors",
+    sources=(busi.SOURCE, bus_bra.SOURCE),
+    recipe=RECIPE,
+    load=load,
+    report_by=("pathology",),
+    test_by="set",
+    only_tested=lambda _: True,
+    objective=objective,
+    more=made_of,
+)
+
+
+def run_of(job: Job) -> Run:
+    """The run of a job."""
+    return open_run(TASK.chosen(dict(job.options)), job)
 
 
 def train(job: Job) -> None:
-    """Train one network without each fold, in fold<n>; with `resume`, only those not finished. Or, with the option
-    `across`, one on a set alone, in <set>_alone, whose history and logits are of the other."""
-    samples, folder, recipe = load(job.data), job.runs / NAME, recipe_of(job)
-    if across := job.options.get("across"):
-        others = [sample for sample in samples if sample.strata["set"] != across]
-        own = [sample for sample in samples if sample.strata["set"] == across]
-        fit(recipe, own, others, folder / f"{across}_alone", job)
+    """Train one network without each fold, then one on BUS-BRA alone, in bus_bra_alone, which says what becomes of it
+    on BUSI; with `resume`, only those not finished. The option `across` trains the other alone, or nothing else."""
+    run = run_of(job)
+    if not job.options.get("across"):
+        train_folds(run)
+    name = job.options.get("across", "bus_bra")
+    folder = run.folder / f"{name}_alone"
+    if job.resume and (folder / OUT_OF_FOLD).is_file():
         return
-    folds = folds_of(samples)
-    for number, held_out in enumerate(folds, 1):
-        if job.resume and (folder / f"fold{number}" / LOGITS).is_file():
-            continue
-        others = [sample for part in folds if part is not held_out for sample in part]
-        fit(recipe, others, held_out, folder / f"fold{number}", job)
+    own = [sample for sample in run.splits.train if sample.strata["set"] == name]
+    others = [sample for sample in run.splits.train if sample.strata["set"] != name]
+    fit(alone(run, name), folder, own, others)
+
+
+def alone(run: Run, name: str) -> Run:
+    """The run with the recipe of one set's pictures."""
+    kept = {name, "changed"} if name == "busi" else {name}
+    shares = {origin: share for origin, share in RECIPE.stratum_shares.items() if origin in kept}
+    return replace(run, task=replace(run.task, recipe=replace(run.task.recipe, stratum_shares=shares)))
 
 
 def make_bundle(job: Job) -> Bundle:
     """The mean of the folds' weights as one network, calibrated on what each fold's network said of those held out.
 
-    The figures are those of the folds' networks: the shipped mean has seen every picture, so it can't be measured here.
+    The figures out of fold are those of the folds' networks; what ships is measured on the groups outside.
     """
-    recipe, folder = recipe_of(job), job.runs / NAME
-    folds = folds_of(load(job.data))
-    samples = [sample for fold in folds for sample in fold]
-    paths = [folder / f"fold{number}" for number in range(1, FOLDS + 1)]
-    if missing := [path for path in paths if not (path / LOGITS).is_file()]:
-        raise TrainingError(f"{missing[0]} has no {LOGITS}: train the folds first.")
-    logits = [np.load(path / LOGITS) for path in paths]
-    scale, point = calibrated(samples, np.concatenate(logits))
-    average(folder, paths)
-    exported = export_mean(recipe, samples, folder, scale, job.cache)
+    run = run_of(job)
+    recipe, folder = run.task.recipe, run.folder
+    samples, logits = out_of_fold(run)
+    malignancy, points = calibrated(samples, logits)
+    exported = export_mean(run, malignancy)
     entry, outputs = tensor_specs(exported)
-    scores = run_onnx(exported, load_tensors(samples, recipe.preprocessing, job.cache))["novelty"]
+    scores = run_onnx(exported, load_tensors(run.splits.train, recipe.preprocessing, run.cache))["novelty"]
     draft = BundleDraft(
         name=NAME,
         title=TITLE,
-        version=VERSION,
+        version=run.task.version,
         task="multiclass",
         classes=CATEGORIES,
         input=entry,
         outputs=outputs,
         preprocessing=recipe.preprocessing,
-        temperature=1.0 / scale[0],
-        operating_points=(point,),
+        temperature=1.0,
+        operating_points=points,
         novelty=novelty.choose_threshold(scores),
-        licence="CC BY 4.0 (as BUS-BRA); BUSI as published by its authors",
-        data=(busi.SOURCE, bus_bra.SOURCE),
-        metrics=measure(folds, logits) | measure_across(job.data, folder),
+        licence=run.task.licence,
+        data=run.task.sources,
+        metrics=measure(run) | measure_across(run),
         training={
             "backbone": recipe.backbone,
             "steps": recipe.steps,
             "batch_size": recipe.batch_size,
             "seed": recipe.seed,
-            "networks": FOLDS,
+            "folds": recipe.folds,
             "pictures": len(samples),
         },
         notes=notes_of(NAME),
@@ -189,86 +211,153 @@ def make_bundle(job: Job) -> Bundle:
     return draft.write(folder / "bundle", exported)
 
 
-def calibrated(samples: Sequence[Sample], logits: FloatArray) -> tuple[tuple[float, float], OperatingPoint]:
-    """Scale and bias of malignancy's logit, and the threshold that screens, from logits (n, 5) of networks that had not
-    seen the samples."""
+@dataclass(frozen=True)
+class Platt:
+    """Malignancy as sigmoid(logits @ weights + bias) of all logits (n, 5): that of malignancy, and the steps of the
+    assessment, which know something of it too."""
+
+    weights: NDArray[np.float64]
+    bias: float
+
+    def __call__(self, logits: FloatArray) -> NDArray[np.float64]:
+        """Calibrated probabilities (n,)."""
+        return np.asarray(expit(np.asarray(logits, np.float64) @ self.weights + self.bias))
+
+
+def calibrated(samples: Sequence[Sample], logits: FloatArray) -> tuple[Platt, tuple[OperatingPoint, ...]]:
+    """Malignancy and the operating points, from logits (n, 5) of networks that had not seen the samples."""
+    lesions = np.array([sample.strata["pathology"] != "normal" for sample in samples])
     labels = labels_of(samples)
-    scale = fit_platt(labels, logits[:, 0])
-    rule = OperatingRule("malignant", minimum_sensitivity=SCREENING_SENSITIVITY)
-    return scale, choose_operating_point(rule, labels > 0, platt(logits[:, 0], *scale), np.ones(len(labels)))
+    malignancy = fit_platt(labels[lesions], logits[lesions])
+    chances, no_lesion = malignancy(logits), assessment_chances(logits)[:, 0]
+    absent = choose_no_lesion(no_lesion, labels > 0, lesions)
+    below = assessed_of(logits) <= PROBABLY_BENIGN
+    watched = lesions & below & (no_lesion < absent.threshold)
+    groups = [sample.group for sample, taken in zip(samples, watched, strict=True) if taken]
+    cut = choose_cut(chances[watched], labels[watched] > 0, groups)
+    called = chances >= cut
+    sensitivity = float(np.mean((called | ~below)[lesions & (labels > 0)]))
+    specificity = float(np.mean(~(called | ~below)[lesions & (labels == 0)]))
+    missed = labels[watched & ~called]
+    point = OperatingPoint(
+        code=SUSPICIOUS,
+        threshold=cut,
+        rule=f"highest with at most {MISSED:.0%} malignant among lesions answered 2 or 3 out of fold, the upper bound "
+        f"of the interval at most {MISSED_AT_MOST:.0%}",
+        sensitivity=sensitivity,
+        specificity=specificity,
+        prevalence=float(np.mean(labels[lesions])),
+        negative_predictive_value=float(1.0 - np.mean(missed)) if len(missed) else None,
+    )
+    return malignancy, (point, absent)
 
 
-def export_mean(
-    recipe: Recipe, samples: Sequence[Sample], folder: Path, scale: tuple[float, float], cache: Path
-) -> Path:
-    """Write the network in `folder` as what is served. Raises `ExportError` where the graph differs from it."""
+def assessed_of(logits: FloatArray) -> IntArray:
+    """The category, 2 to 5, that a lesion is assessed as: the median of what is left for them (n,)."""
+    chances = assessment_chances(logits)
+    chances[:, 0] = 0.0
+    total = chances.sum(axis=1)
+    found = median_category(chances / np.maximum(total, _NOTHING)[:, None])
+    return np.where(total > _NOTHING, np.clip(found, 2, 5), 2)
+
+
+def choose_no_lesion(
+    no_lesion: NDArray[np.float64], malignant: NDArray[np.bool_], lesions: NDArray[np.bool_]
+) -> OperatingPoint:
+    """From which probability on, at least a half, there is no lesion: the lowest at which at most `OVERLOOKED` of the
+    malignant lesions are called none. All are (n,)."""
+    thresholds = np.unique(np.r_[0.5, no_lesion[no_lesion > 0.5]])
+    overlooked = np.array([np.mean(no_lesion[malignant] >= threshold) for threshold in thresholds])
+    allowed = np.flatnonzero(overlooked <= OVERLOOKED)
+    threshold = float(thresholds[allowed[0]]) if len(allowed) else 1.0
+    return OperatingPoint(
+        code=NO_LESION,
+        threshold=threshold,
+        rule=f"lowest, from a half on, at which at most {OVERLOOKED:.1%} of malignant lesions out of fold have none",
+        sensitivity=float(np.mean(no_lesion[~lesions] >= threshold)) if (~lesions).any() else 0.0,
+        specificity=float(np.mean(no_lesion[lesions] < threshold)),
+    )
+
+
+def choose_cut(chances: NDArray[np.float64], malignant: NDArray[np.bool_], groups: Sequence[str]) -> float:
+    """The highest cut of malignancy's chances (n,) below which at most `MISSED` are malignant, with an upper bound of
+    the 95 % interval over groups of at most `MISSED_AT_MOST`; 0 where there is none."""
+    order = np.argsort(chances, kind="stable")
+    shares = np.cumsum(malignant[order]) / np.arange(1, len(order) + 1)
+    for last in np.flatnonzero(shares <= MISSED)[::-1]:
+        kept = order[: last + 1]
+        found = bootstrap(
+            lambda truth, _: float(np.mean(truth)), malignant[kept], malignant[kept], [groups[i] for i in kept], 300
+        )
+        if found.high <= MISSED_AT_MOST:
+            following = chances[order[last + 1]] if last + 1 < len(order) else 1.0
+            return float(following)
+    return 0.0
+
+
+def export_mean(run: Run, malignancy: Platt) -> Path:
+    """Write the run's network as what is served. Raises `ExportError` where the graph differs from it."""
     import keras
 
     from training import export
     from training.networks.breast_heads import served_model
     from training.trainer import predict_in_batches
 
-    network, taps = keras.models.load_model(folder / NETWORK), export.TAPS[recipe.backbone]
-    pictures = load_tensors(samples, recipe.preprocessing, cache)
+    recipe = run.task.recipe
+    network, taps = keras.models.load_model(run.folder / NETWORK), export.TAPS[recipe.backbone]
+    pictures = load_tensors(run.splits.train, recipe.preprocessing, run.cache)
     tapped = keras.Model(network.input, export.tapped_features(network, taps))
     gaussian = novelty.fit_gaussian(predict_in_batches(tapped, pictures, recipe.batch_size))
-    served, exported = served_model(network, *scale, gaussian, taps), folder / "fp32.onnx"
+    served, exported = served_model(network, malignancy, gaussian, taps), run.folder / "fp32.onnx"
     export.export_onnx(served, exported)
     difference = export.check_parity(served, exported, np.asarray(pictures[: recipe.batch_size]))
     log.info("Keras and ONNX differ by at most %.1e", difference)
     return exported
 
 
-def measure(folds: Sequence[Sequence[Sample]], logits: Sequence[FloatArray]) -> dict[str, dict[str, Estimate]]:
+def measure(run: Run) -> dict[str, dict[str, Estimate]]:
     """Figures of each set from the networks that had not seen it, with intervals from a bootstrap over groups.
 
     The malignancy of each fold is calibrated on the other folds alone.
     """
-    labels = [np.array([sample.label for sample in fold]) for fold in folds]
-    chances = []
-    for number, found in enumerate(logits):
-        others = [index for index in range(len(folds)) if index != number]
-        fitted = fit_platt(
-            np.concatenate([labels[i] for i in others]), np.concatenate([logits[i][:, 0] for i in others])
-        )
-        chances.append(platt(found[:, 0], *fitted))
-    samples = [sample for fold in folds for sample in fold]
-    everything = np.concatenate(logits)
-    malignancy = np.concatenate(chances)
+    samples, logits = out_of_fold(run)
+    labels = labels_of(samples)
+    numbers = np.repeat(np.arange(run.task.recipe.folds), [len(held_out) for _, held_out in folds_of(run)])
+    malignancy = np.empty(len(samples))
+    lesions = np.array([sample.strata["pathology"] != "normal" for sample in samples])
+    for number in range(run.task.recipe.folds):
+        own = numbers == number
+        others = ~own & lesions
+        malignancy[own] = fit_platt(labels[others], logits[others])(logits[own])
     figures = {}
-    for name, title in (("bus_bra", "held out, BUS-BRA"), ("busi", "held out, BUSI lesions")):
+    for name, title in (("bus_bra", "out of fold, BUS-BRA"), ("busi", "out of fold, BUSI lesions")):
         chosen = np.array([s.strata["set"] == name and s.strata["pathology"] != "normal" for s in samples])
         part = [sample for sample, taken in zip(samples, chosen, strict=True) if taken]
-        figures[title] = _figures(part, malignancy[chosen], everything[chosen])
+        if part:
+            figures[title] = _figures(part, malignancy[chosen], logits[chosen])
     return figures
 
 
-def measure_across(data: Path, run: Path) -> dict[str, dict[str, Estimate]]:
+def measure_across(run: Run) -> dict[str, dict[str, Estimate]]:
     """Malignancy on the lesions of one set from a network trained on the other alone, where it was trained."""
-    samples, figures = load(data), {}
+    import pandas as pd
+
+    figures = {}
     for name, other, title in (("bus_bra", "busi", "BUS-BRA to BUSI lesions"), ("busi", "bus_bra", "BUSI to BUS-BRA")):
-        file = run / f"{name}_alone" / "logits.npy"
+        file = run.folder / f"{name}_alone" / OUT_OF_FOLD
         if file.is_file():
-            part = [sample for sample in samples if sample.strata["set"] == other]
+            part = [sample for sample in run.splits.train if sample.strata["set"] == other]
             lesion = np.array([sample.strata["pathology"] != "normal" for sample in part])
             part = [sample for sample, taken in zip(part, lesion, strict=True) if taken]
-            groups = [sample.group for sample in part]
-            labels = np.array([sample.label for sample in part])
-            figures[title] = {"auroc": bootstrap(_auroc, labels, np.load(file)[lesion], groups)}
+            logits = pd.read_csv(file)[["logit_0"]].to_numpy(np.float32)[lesion]
+            figures[title] = {"auroc": bootstrap(_auroc, labels_of(part), logits, [sample.group for sample in part])}
     return figures
 
 
-def fit_platt(labels: IntArray, logits: FloatArray) -> tuple[float, float]:
-    """Scale and bias that minimise the log-loss of sigmoid(scale x logit + bias); Platt 1999."""
-    found = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
-        np.asarray(logits, np.float64)[:, None], labels > 0
-    )
-    return float(found.coef_[0, 0]), float(found.intercept_[0])
-
-
-def platt(logits: FloatArray, scale: float, bias: float) -> NDArray[np.float64]:
-    """Calibrated probabilities (n,)."""
-    return np.asarray(expit(scale * np.asarray(logits, np.float64) + bias))
+def fit_platt(labels: IntArray, logits: FloatArray) -> Platt:
+    """Weights and bias that minimise the log-loss of logits (n, k), nearly without a penalty; Platt 1999."""
+    found = LogisticRegression(C=10.0, tol=1e-8, max_iter=2000).fit(np.asarray(logits, np.float64), labels > 0)
+    return Platt(np.asarray(found.coef_[0]), float(found.intercept_[0]))
 
 
 def _figures(samples: Sequence[Sample], malignancy: NDArray[np.float64], logits: FloatArray) -> dict[str, Estimate]:
@@ -276,7 +365,7 @@ def _figures(samples: Sequence[Sample], malignancy: NDArray[np.float64], logits:
     labels = np.array([sample.label for sample in samples])
     two = np.stack([1.0 - malignancy, malignancy], axis=1).astype(np.float32)
     figures = {
-        "auroc": bootstrap(_auroc, labels, logits, groups),
+        "auroc": bootstrap(lambda y, p: auroc(y > 0, p[:, 1]), labels, two, groups),
         "ece": bootstrap(_malignancy_ece, labels, two, groups),
         "brier": bootstrap(lambda y, p: multilabel_brier(y, p[:, 1]), labels, two, groups),
     }
@@ -308,17 +397,12 @@ def _three_way_accuracy(truth: IntArray, chances: FloatArray) -> float:
 
 
 def int8_task(job: Job) -> PictureTask:
-    """What int8 is measured by: the network has seen all pictures, and both precisions are asked of the same."""
-    samples = load(job.data)
-    return PictureTask(
-        title=TITLE,
-        version=VERSION,
-        licence="",
-        sources=(),
-        recipe=RECIPE,
-        load=lambda _: Splits(samples, samples, []),
-        int8_figures={"malignancy_auroc": lambda labels, outputs: auroc(labels > 0, outputs["malignancy"])},
-    )
+    """What int8 is measured by: both precisions are asked of the same pictures, which the network has seen."""
+    return replace(TASK, int8_figures={"malignancy_auroc": _int8_auroc})
+
+
+def _int8_auroc(labels: IntArray, outputs: Mapping[str, FloatArray]) -> float:
+    return auroc(labels > 0, outputs["malignancy"])
 
 
 TRAINING = Training(

@@ -4,25 +4,32 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-from models.serving.bundle import Bundle, DataSource, read_bundle
+from models.serving.bundle import Bundle, DataSource, Metadata, read_bundle
 from training import metrics
 from training.calibrate import OperatingRule
 from training.datasets.pictures import Sample, load_tensors
 from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of, record_figures
+from training.errors import TrainingError
 from training.evaluate import Evaluation, evaluate, predict
-from training.recipe import Recipe
+from training.recipe import AugmentationName, Recipe
 from training.splits import Splits, assert_no_leak, group_folds, split_groups
+
+if TYPE_CHECKING:
+    from training.picture_trainer import Objective
 
 log = logging.getLogger(__name__)
 
 NOVELTY_PICTURES = 2000
-OUTSIDE_SHARE, OUTSIDE_SEED = 0.1, 5
+OUTSIDE_SHARE, OUTSIDE_SEED, FOLD_SEED = 0.5, 5, 6
+"""With folds, which half of the test split's groups stays outside everything, and how the rest is divided: drawn once,
+and never changed to make a figure better."""
 NETWORK = "model.keras"
 OUT_OF_FOLD = "out_of_fold.csv"
 
@@ -60,11 +67,12 @@ RECIPE_OPTIONS = (
     Option("seed", "fixes every draw of the training; who is held out stays the same", int),
     Option("sizes", "edges of growing pictures, such as 128,160,224; the last is the model's own", whole_numbers),
     Option("size_shares", "shares of the steps for each of --sizes; default: even", numbers),
-    Option("folds", "train one network without each of so many parts, and average their weights", int),
+    Option("restarts", "the learning rate that each of --sizes starts anew from, as shares of the highest", numbers),
+    Option("folds", "train one network without each of so many parts, and average their weights; 0 for one run", int),
     Option(
         "augmentation",
         "which random changes pictures get",
-        choices=("dermoscopy", "chest_xray", "chest_xray_plain", "ultrasound", "photograph", "none"),
+        choices=get_args(AugmentationName),
     ),
     Option("backbone", "the pretrained network", choices=("efficientnet_lite0", "efficientnet_b0", "mobilenet_v2")),
     Option("loss", "what is minimised", choices=("cross_entropy", "focal")),
@@ -79,7 +87,8 @@ RUN_OPTIONS = (
 @dataclass(frozen=True)
 class PictureTask:
     """A picture model: `load` takes the folder that holds the data sets in their published layouts. Values of the
-    stratum `test_by` are measured apart, those of `report_by` as subgroups."""
+    stratum `test_by` are measured apart, those of `report_by` as subgroups. With folds, half of the groups of the test
+    split are trained on too, but for the samples that are `only_tested` on."""
 
     title: str
     version: str
@@ -90,6 +99,11 @@ class PictureTask:
     operating_rules: tuple[OperatingRule, ...] = ()
     report_by: tuple[str, ...] = ()
     test_by: str | None = None
+    only_tested: Callable[[Sample], bool] = lambda _: False
+    objective: Callable[[Recipe], "Objective"] | None = None
+    """What is learned, where it is something else than one class of several."""
+    more: Callable[[Sequence[Sample], Path], list[Sample]] = lambda _samples, _folder: []
+    """Pictures made of those trained on, into a folder; each belongs to the group of its source."""
     finish: Callable[[Bundle], Bundle] = lambda bundle: bundle
     """What else belongs into the bundle's folder."""
     int8_figures: Mapping[str, Callable[[IntArray, Mapping[str, FloatArray]], float]] = field(
@@ -164,17 +178,19 @@ def open_run(task: PictureTask, job: Job, *, disjoint: bool = True) -> Run:
     else:
         folder, splits = job.runs / task.name, task.load(job.data)
     if task.recipe.folds:
-        splits = hold_some_outside(splits)
+        splits = hold_some_outside(splits, task.only_tested)
     if disjoint:
         assert_no_leak(splits.train, splits.validation, splits.test)
     return Run(task, folder, job.cache, splits, job.resume, bool(job.options.get("tensorboard")))
 
 
-def hold_some_outside(splits: Splits) -> Splits:
-    """For folds: a tenth of the groups of training and validation as the new validation, which no fold sees, the rest
-    to train on."""
-    train, outside = split_groups([*splits.train, *splits.validation], OUTSIDE_SHARE, OUTSIDE_SEED)
-    return Splits(train, outside, splits.test)
+def hold_some_outside(splits: Splits, only_tested: Callable[[Sample], bool]) -> Splits:
+    """For folds: all but a half of the test split's groups, and those that are only tested on, to train on. There is no
+    validation, since each fold is that of the others."""
+    kept = [sample for sample in splits.test if not only_tested(sample)]
+    train, outside = split_groups(kept, OUTSIDE_SHARE, OUTSIDE_SEED)
+    always = [sample for sample in splits.test if only_tested(sample)]
+    return Splits([*splits.train, *splits.validation, *train], [], [*always, *outside])
 
 
 def train(run: Run) -> None:
@@ -186,35 +202,74 @@ def train(run: Run) -> None:
         train_folds(run)
         return
     into = picture_trainer.PictureRun(run.folder, run.cache, resume=run.resume, tensorboard=run.tensorboard)
-    picture_trainer.train(recipe, splits.train, splits.validation, into)
+    objective = run.task.objective(recipe) if run.task.objective else None
+    picture_trainer.train(recipe, splits.train, splits.validation, into, objective)
 
 
 def train_folds(run: Run) -> None:
     """Train one network without each fold, in fold<n>, where it leaves what it says of that fold as out_of_fold.csv;
     their mean becomes model.keras. With `resume`, finished folds stay."""
+    recipe, parts = run.task.recipe, folds_of(run)
+    for number, (train_part, held_out) in enumerate(parts, 1):
+        folder = run.folder / f"fold{number}"
+        if not (run.resume and (folder / OUT_OF_FOLD).is_file()):
+            log.info("%s: fold %d of %d", recipe.name, number, len(parts))
+            fit(run, folder, train_part, held_out)
+    average(run.folder, [run.folder / f"fold{number}" for number in range(1, len(parts) + 1)])
+
+
+def folds_of(run: Run) -> list[tuple[list[Sample], list[Sample]]]:
+    """What each fold's network is trained on, and what it is not."""
+    recipe = run.task.recipe
+    return list(group_folds(run.splits.train, recipe.folds, FOLD_SEED, recipe.stratum))
+
+
+def fit(run: Run, folder: Path, train_part: Sequence[Sample], held_out: Sequence[Sample]) -> None:
+    """Train a network on one part, with what is made of it, and write down what it says of those held out."""
     import keras
     import pandas as pd
 
     from training import picture_trainer
     from training.trainer import predict_in_batches
 
-    recipe = run.task.recipe
-    folders = []
-    for number, (train_part, held_out) in enumerate(group_folds(run.splits.train, recipe.folds, recipe.seed), 1):
-        folder = run.folder / f"fold{number}"
-        folders.append(folder)
-        if run.resume and (folder / OUT_OF_FOLD).is_file():
-            continue
-        into = picture_trainer.PictureRun(folder, run.cache, resume=run.resume, tensorboard=run.tensorboard)
-        picture_trainer.train(recipe, train_part, held_out, into)
-        network = keras.models.load_model(folder / NETWORK)
-        pictures = load_tensors(held_out, recipe.preprocessing, run.cache)
-        logits = predict_in_batches(network, pictures, recipe.batch_size)
-        table = pd.DataFrame(logits, columns=[f"logit_{code}" for code in recipe.classes])
-        table.insert(0, "path", [str(sample.path) for sample in held_out])
-        table.insert(1, "label", [recipe.classes[sample.label] for sample in held_out])
-        table.to_csv(folder / OUT_OF_FOLD, index=False)
-    average(run.folder, folders)
+    recipe, task = run.task.recipe, run.task
+    keras.backend.clear_session()
+    made = task.more(run.splits.train, run.cache / f"{recipe.name}_made")
+    groups = {sample.group for sample in train_part}
+    shown = [*train_part, *(sample for sample in made if sample.group in groups)]
+    assert_no_leak(shown, held_out)
+    into = picture_trainer.PictureRun(folder, run.cache, run.resume, run.tensorboard, [*run.splits.train, *made])
+    picture_trainer.train(recipe, shown, held_out, into, task.objective(recipe) if task.objective else None)
+    network = keras.models.load_model(folder / NETWORK)
+    pictures = into.pictures(held_out, recipe, recipe.preprocessing.size)
+    logits = predict_in_batches(network, pictures, recipe.batch_size)
+    table = pd.DataFrame(logits, columns=[f"logit_{number}" for number in range(logits.shape[1])])
+    table.insert(0, "path", [str(sample.path) for sample in held_out])
+    table.insert(1, "label", [recipe.classes[sample.label] for sample in held_out])
+    partial = folder / f"{OUT_OF_FOLD}.partial"
+    table.to_csv(partial, index=False)
+    partial.replace(folder / OUT_OF_FOLD)
+
+
+def out_of_fold(run: Run) -> tuple[list[Sample], FloatArray]:
+    """All samples of the folds, and what the network that had not seen them said, logits (n, k).
+
+    Raises `TrainingError` where a fold isn't finished.
+    """
+    import pandas as pd
+
+    samples: list[Sample] = []
+    logits = []
+    for number, (_, held_out) in enumerate(folds_of(run), 1):
+        file = run.folder / f"fold{number}" / OUT_OF_FOLD
+        if not file.is_file():
+            raise TrainingError(f"{file} is missing: train the folds first, or go on with --resume.")
+        table = pd.read_csv(file)
+        if table["path"].tolist() != [str(sample.path) for sample in held_out]:
+            raise TrainingError(f"{file} is of other pictures than this fold now holds out; train the folds again.")
+        samples += held_out
+        logits.append(table[[name for name in table if name.startswith("logit_")]].to_numpy(np.float32))
+    return samples, np.concatenate(logits)
 
 
 def average(folder: Path, folders: Sequence[Path]) -> None:
@@ -233,10 +288,10 @@ def average(folder: Path, folders: Sequence[Path]) -> None:
 
 
 def make_bundle(run: Run) -> Bundle:
-    """Calibrate on validation, export model.keras and write a bundle with the validation figures."""
+    """Calibrate on validation, or on what the folds say, export model.keras and write a bundle with those figures."""
     from training.calibrated_picture import calibrate_and_export
 
-    found = calibrate_and_export(run.task, run.splits, run.folder / NETWORK, run.folder / "fp32.onnx", run.cache)
+    found = calibrate_and_export(run, run.folder / "fp32.onnx")
     recipe, task = run.task.recipe, run.task
     draft = BundleDraft(
         name=recipe.name,
@@ -267,13 +322,19 @@ def make_bundle(run: Run) -> Bundle:
 
 
 def record(run: Run, *, test: bool = False, bundle: Bundle | None = None) -> Bundle:
-    """Measure on validation and, with `test`, on the test split, and write the figures into the bundle's metadata.json
-    and card.md, and the run's report."""
+    """Measure on validation, or take what the folds say, and, with `test`, measure on the test split; write the figures
+    into the bundle's metadata.json and card.md, and the run's report."""
     from training.report import write_report
 
     bundle = bundle or read_bundle(run.folder / "bundle")
-    parts = {"validation": run.splits.validation, **({"test": run.splits.test} if test else {})}
-    found = [each for part, samples in parts.items() for each in measure(run.task, bundle, part, samples, run.cache)]
+    if run.task.recipe.folds:
+        samples, logits = out_of_fold(run)
+        chances = softmax(logits.astype(np.float64) / bundle.metadata.temperature, axis=1).astype(np.float32)
+        found = evaluate_sets(run.task, bundle.metadata, "out of fold", samples, chances)
+    else:
+        found = measure(run.task, bundle, "validation", run.splits.validation, run.cache)
+    if test:
+        found += measure(run.task, bundle, "test", run.splits.test, run.cache)
     recorded = record_figures(
         bundle,
         run.task.title,
@@ -291,7 +352,13 @@ def measure(
 ) -> list[Evaluation]:
     """Evaluate the bundle on one part, each value of `task.test_by` apart; `part` is validation or test."""
     pictures = load_tensors(samples, bundle.metadata.image_preprocessing, cache)
-    probabilities = predict(bundle.model_path, pictures)["probabilities"]
+    return evaluate_sets(task, bundle.metadata, part, samples, predict(bundle.model_path, pictures)["probabilities"])
+
+
+def evaluate_sets(
+    task: PictureTask, metadata: Metadata, part: str, samples: Sequence[Sample], probabilities: FloatArray
+) -> list[Evaluation]:
+    """Evaluate probabilities (n, classes), each value of `task.test_by` apart."""
     values = sorted({sample.strata[task.test_by] for sample in samples}) if task.test_by else [""]
     evaluations = []
     for value in values:
@@ -301,8 +368,8 @@ def measure(
                 f"{part} {value}".strip(),
                 [samples[i] for i in chosen],
                 probabilities[chosen],
-                bundle.metadata.classes,
-                bundle.metadata.operating_points,
+                metadata.classes,
+                metadata.operating_points,
                 task.report_by,
             )
         )

@@ -79,10 +79,12 @@ def like_shipped(task: PictureTask, job: Job) -> PictureTask:
         version=version,
         licence=LICENCE,
         sources=(_source(),),
-        recipe=replace(task.recipe, stratum=None, stratum_shares={}),
+        recipe=replace(task.recipe, stratum=None, stratum_shares={}, folds=0),
         load=lambda _: found.splits,
         report_by=found.attributes,
         test_by=None,
+        only_tested=lambda _: False,
+        objective=None,
     )
 
 

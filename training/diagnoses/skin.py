@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from models.diagnoses.skin.interpretation import SUSPICIOUS
 from models.preprocessing.picture import ImagePreprocessing
 from training.calibrate import OperatingRule
 from training.datasets import ham10000
@@ -11,37 +12,50 @@ from training.splits import TEST_SEED, VALIDATION_SEED, Splits, split_groups
 
 
 def load(data: Path) -> Splits:
-    """HAM10000 by lesion: 20 % test, 10 % validation, 70 % training."""
-    development, test = split_groups(ham10000.load(data / "HAM10000"), 0.2, TEST_SEED)
+    """HAM10000 by lesion, sharp where it can be: 20 % test, 10 % validation, 70 % training."""
+    samples = ham10000.load(data / "HAM10000", data / "ham10000_sharp")
+    development, test = split_groups(samples, 0.2, TEST_SEED)
     train, validation = split_groups(development, 0.125, VALIDATION_SEED)
     return Splits(train, validation, test)
 
 
+PREVALENCE = 0.03
+"""Of melanoma, among lesions that are looked at, for which predictive values are stated: an order of magnitude."""
+OPERATING_RULES = (
+    OperatingRule("mel", minimum_sensitivity=0.95, prevalence=PREVALENCE),
+    OperatingRule("bcc", minimum_sensitivity=0.9),
+    OperatingRule("akiec", minimum_sensitivity=0.9),
+    OperatingRule(
+        SUSPICIOUS, minimum_sensitivity=0.98, codes=("akiec", "bcc", "mel"), of=("mel",), prevalence=PREVALENCE
+    ),
+)
+
 TASK = PictureTask(
     title="Skin lesions from dermoscopy, seven classes",
-    version="1.1.0",
+    version="1.2.0",
     licence="CC BY-NC 4.0 (inherited from HAM10000): not for commercial use",
     sources=(ham10000.SOURCE,),
     recipe=Recipe(
         name="skin",
         classes=ham10000.CLASSES,
         preprocessing=ImagePreprocessing(size=224, framing="middle_square"),
-        augmentation="dermoscopy",
+        augmentation="dermoscopy_travelling",
         stratum="resolution",
         stratum_shares={"sharp": 0.6, "soft": 0.4},
         first_stage=3,
-        steps=3500,
-        balance=0.9,
+        steps=5600,
+        learning_rate=5e-4,
+        balance=0.8,
         mixup=0.4,
-        validate_every=250,
-        patience=40,
+        validate_every=200,
+        patience=99,
+        sizes=(128, 160, 224),
+        size_shares=(0.4, 0.3, 0.3),
+        restarts=(1.0, 0.7, 0.5),
+        folds=3,
     ),
     load=load,
-    operating_rules=(
-        OperatingRule("mel", minimum_sensitivity=0.9),
-        OperatingRule("bcc", minimum_sensitivity=0.9),
-        OperatingRule("akiec", minimum_sensitivity=0.9),
-    ),
-    report_by=("resolution", "sex", "age", "confirmation"),
+    operating_rules=OPERATING_RULES,
+    report_by=("resolution", "sex", "age", "site", "confirmation"),
 )
 TRAINING = picture_training(TASK)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from training.datasets.pictures import Sample, labels_of
 from training.datasets.ultrasound import assessment_of
-from training.diagnoses.breast import CATEGORIES, assessment_chances, median_category, quadratic_kappa
+from training.diagnoses.breast import CATEGORIES, Platt, assessment_chances, median_category, quadratic_kappa
 from training.export import score_layer, tapped_features
 from training.metrics import auroc
 from training.novelty import Gaussian
 from training.picture_trainer import Objective
 
-ASSESSMENT_SHARE = 0.5
-"""Weight of the assessment's loss beside that of malignancy."""
+LESION_SHARE, ASSESSMENT_SHARE = 0.5, 0.5
+"""Weights of the losses of "a lesion is there" and of a lesion's assessment beside that of malignancy."""
 
 FloatArray = NDArray[np.float32]
 
@@ -40,18 +40,18 @@ class BreastObjective(Objective):
     def loss(self, targets: Any, logits: Any, weights: Any) -> Any:
         soft = self.recipe.smoothing
         truth = targets[:, :5] * (1.0 - soft) + soft / 2.0
-        known = targets[:, 5:] * weights[:, None]
+        known = targets[:, 6:] * weights[:, None]
         losses = ops.softplus(logits) - truth * logits
-        assessed = ops.sum(losses[:, 1:] * known) / ops.sum(known)
-        return ops.mean(losses[:, 0] * weights) + ASSESSMENT_SHARE * assessed
+        assessed = ops.sum(losses[:, 2:] * known) / ops.maximum(ops.sum(known), 1.0)
+        found = losses[:, 0] + LESION_SHARE * losses[:, 1]
+        return ops.mean(found * weights) + ASSESSMENT_SHARE * assessed
 
-    def score(self, targets: FloatArray, logits: FloatArray) -> dict[str, float]:
+    def score(self, targets: FloatArray, logits: FloatArray, samples: Sequence[Sample]) -> dict[str, float]:
         malignant, graver, known = targets[:, 0] > 0, targets[:, 1:5] > 0, targets[:, 5:] > 0
         lesion = graver[:, 0]
-        found = {
-            "auroc": auroc(malignant, logits[:, 0]),
-            "auroc_of_lesions": auroc(malignant[lesion], logits[lesion, 0]),
-        }
+        found = {"auroc_of_lesions": auroc(malignant[lesion], logits[lesion, 0])}
+        if not lesion.all():
+            found["auroc_of_a_lesion"] = auroc(lesion, logits[:, 1])
         rated = known.all(axis=1) & lesion
         if rated.any():
             truth = 1 + graver[rated].sum(axis=1)
@@ -59,13 +59,12 @@ class BreastObjective(Objective):
         return found
 
 
-def served_model(
-    network: keras.Model, scale: float, bias: float, gaussian: Gaussian, taps: tuple[str, ...]
-) -> keras.Model:
+def served_model(network: keras.Model, malignancy: Platt, gaussian: Gaussian, taps: tuple[str, ...]) -> keras.Model:
     """uint8 `image` (n, size, size, 3) to `probabilities` (n, 5), `malignancy` (n,) and `novelty` (n,)."""
     trunk = keras.Model(network.input, [network.output, tapped_features(network, taps)])
     image = keras.Input(network.input.shape[1:], dtype="uint8", name="image")
     logits, features = trunk(ops.cast(image, "float32"))
+    suspicion = ops.sum(logits * malignancy.weights.astype(np.float32), axis=1) + malignancy.bias
     steps = [ops.sigmoid(logits[:, 1])]
     for index in range(2, len(CATEGORIES)):
         steps.append(ops.minimum(steps[-1], ops.sigmoid(logits[:, index])))
@@ -75,7 +74,7 @@ def served_model(
         image,
         {
             "probabilities": layers.Identity(name="probabilities")(chances),
-            "malignancy": layers.Identity(name="malignancy")(ops.sigmoid(scale * logits[:, 0] + bias)),
+            "malignancy": layers.Identity(name="malignancy")(ops.sigmoid(suspicion)),
             "novelty": layers.Identity(name="novelty")(score_layer(gaussian, features)),
         },
     )

@@ -98,7 +98,7 @@ def _data_table(samples: Sequence[Sample], pictures: UInt8Array) -> Table:
 
 
 def _model_table(bundle: Bundle, samples: Sequence[Sample], split: str) -> Table:
-    sets = sorted({sample.strata["set"] for sample in samples})
+    sets = sorted({sample.strata["set"] for sample in samples if sample.label == 1})
     table = Table("pictures", *(f"{name} {split} AUROC" for name in sets), title=f"bundle {bundle.metadata.version}")
     labels = labels_of(samples) == 1
     pictures = load_tensors(samples, bundle.metadata.image_preprocessing)

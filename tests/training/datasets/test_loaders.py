@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from models.preprocessing.picture import ImagePreprocessing
-from training.datasets import chest_nih, chest_xray, ham10000
-from training.datasets.pictures import load_tensors, verify_counts
+from training.datasets import chest_nih, chest_normal_adults, chest_xray, ham10000, isic2017
+from training.datasets.pictures import load_tensors, rows_of, verify_counts
 from training.errors import DatasetError
 
 
@@ -70,6 +70,48 @@ def test_nih_groups_by_patient(tmp_path: Path, write_picture) -> None:  # type: 
         chest_nih.load(tmp_path)
 
 
+def test_nih_tells_the_view_where_it_is_listed(tmp_path: Path, write_picture) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "NORMAL" / "a.jpeg", (64, 64))
+    write_picture(tmp_path / "NORMAL" / "b.jpeg", (64, 64))
+    (tmp_path / "labels.csv").write_text("file,label,patient_id\nNORMAL/a.jpeg,NORMAL,7\nNORMAL/b.jpeg,NORMAL,8\n")
+    (tmp_path / "views.csv").write_text("file,view,age\nNORMAL/a.jpeg,PA,61\n")
+    listed, unlisted = (sample.strata for sample in chest_nih.load(tmp_path))
+    assert (listed["view"], listed["cell"], listed["age"]) == ("PA", "nih_pa", "60+")
+    assert (unlisted["view"], unlisted["cell"], unlisted["age"]) == ("unknown", "nih_ap", "unknown")
+
+
+def test_sharp_pictures_replace_soft_ones_and_add_none(ham10000: Path, write_picture) -> None:  # type: ignore[no-untyped-def]
+    sharp = ham10000.parent / "ham10000_sharp"
+    write_picture(sharp / "Images" / "ISIC_4.jpg", (224, 224))
+    write_picture(sharp / "Images" / "ISIC_9.jpg", (224, 224))
+    before, after = _ham(ham10000), ham_module.load(ham10000, sharp)
+    assert [(sample.group, sample.label) for sample in before] == [(sample.group, sample.label) for sample in after]
+    assert [sample.strata["resolution"] for sample in after] == ["sharp", "sharp", "soft", "sharp"]
+    assert after[3].path == sharp / "Images" / "ISIC_4.jpg"
+
+
+def test_normal_adults_have_a_fixed_half_that_is_held_back(tmp_path: Path, write_picture) -> None:  # type: ignore[no-untyped-def]
+    names = [f"Normal-{number}" for number in range(60)]
+    for name in names:
+        write_picture(tmp_path / "Images" / f"{name}.jpg", (8, 8))
+    rows = "".join(f"Images/{name}.jpg,NORMAL,{name}\n" for name in names)
+    (tmp_path / "labels.csv").write_text(f"file,label,group\n{rows}")
+    samples = chest_normal_adults.load(tmp_path)
+    assert {sample.label for sample in samples} == {0}
+    held_back = [sample.path.stem for sample in samples if chest_normal_adults.held_back(sample)]
+    assert 20 <= len(held_back) <= 40
+    assert held_back[:3] == ["Normal-1", "Normal-11", "Normal-15"]
+
+
+def test_isic_2017_has_the_indices_of_the_seven_classes(tmp_path: Path, write_picture) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "Images" / "a.jpg", (8, 8))
+    (tmp_path / "labels.csv").write_text("file,label,group\nImages/a.jpg,mel,a\n")
+    assert [ham_module.CLASSES[sample.label] for sample in isic2017.load(tmp_path)] == ["mel"]
+    (tmp_path / "Images" / "a.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"a\.jpg"):
+        isic2017.load(tmp_path)
+
+
 def test_verify_names_wrong_counts_and_damaged_pictures(ham10000: Path) -> None:
     damaged = ham10000 / "HAM10000_images_part_1" / "ISIC_1.jpg"
     samples = _ham(ham10000)
@@ -88,6 +130,19 @@ def test_tensors_come_from_the_services_preprocessing_and_from_the_cache_alike(h
     assert fresh.dtype == np.uint8
     np.testing.assert_array_equal(fresh, cached)
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_parts_of_a_pool_are_kept_once(ham10000: Path, tmp_path: Path) -> None:
+    spec, pool = ImagePreprocessing(size=32, framing="middle_square"), _ham(ham10000)
+    part = [pool[3], pool[0]]
+    rows = rows_of(part, pool, spec, tmp_path / "cache")
+    rows_of(pool[1:], pool, spec, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    expected = load_tensors(part, spec)
+    assert len(rows) == 2
+    np.testing.assert_array_equal(np.asarray(rows), expected)
+    np.testing.assert_array_equal(rows[1:], expected[1:])
+    np.testing.assert_array_equal(rows[np.array([1, 1, 0])], expected[[1, 1, 0]])
 
 
 ham_module, chest_xray_module = ham10000, chest_xray

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from training.datasets.pictures import Sample
 from training.diagnoses import breast
@@ -32,32 +31,63 @@ def test_quadratic_kappa_of_a_worked_table() -> None:
     assert breast.quadratic_kappa(truth, np.array([2, 3, 4, 5, 2, 3])) < 0.5
 
 
-def test_folds_keep_patients_together_and_hold_everyone_once() -> None:
-    samples = [_sample(f"p{n // 2}", n // 2 % 3 == 0, "3") for n in range(120)]
-    folds = breast.folds_of(samples)
-    assert sorted(sample.group for fold in folds for sample in fold) == sorted(sample.group for sample in samples)
-    groups = [{sample.group for sample in fold} for fold in folds]
-    assert sum(len(group) for group in groups) == 60
-    assert all(len(group) == 12 for group in groups)
-
-
-def test_platt_scaling_finds_scale_and_bias() -> None:
+def test_platt_scaling_finds_weights_and_bias() -> None:
     rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, 20000).astype(np.float32)
-    labels = (rng.random(20000) < breast.platt(logits, 0.5, -1.0)).astype(np.int64)
-    scale, bias = breast.fit_platt(labels, logits)
-    assert scale == pytest.approx(0.5, abs=0.03)
-    assert bias == pytest.approx(-1.0, abs=0.06)
+    logits = rng.normal(0, 2, (20000, 2)).astype(np.float32)
+    labels = (rng.random(20000) < breast.Platt(np.array([0.5, -0.2]), -1.0)(logits)).astype(np.int64)
+    found = breast.fit_platt(labels, logits)
+    np.testing.assert_allclose(found.weights, [0.5, -0.2], atol=0.03)
+    assert found.bias == pytest.approx(-1.0, abs=0.06)
 
 
-def test_platt_scaling_is_the_one_searched_for_before() -> None:
-    rng = np.random.default_rng(1)
-    logits = rng.normal(0, 2, 500)
-    labels = (rng.random(500) < breast.platt(logits.astype(np.float32), 0.7, 0.4)).astype(np.int64)
+def test_the_cut_is_the_highest_below_which_few_are_malignant() -> None:
+    chances = np.linspace(0, 1, 1001)[:-1]
+    malignant = np.zeros(1000, bool)
+    malignant[[300, 310, 320, 330, 340, 350, 360, 370]] = True
+    malignant[400:] = True
+    cut = breast.choose_cut(chances, malignant, [f"g{n}" for n in range(1000)])
+    assert cut == pytest.approx(0.4, abs=0.002)
+    assert breast.choose_cut(chances, ~malignant, [f"g{n}" for n in range(1000)]) == 0.0
 
-    def loss(parameters: np.ndarray) -> float:
-        shifted = np.exp(parameters[0]) * logits + parameters[1]
-        return float(np.mean(np.logaddexp(0.0, shifted) - labels * shifted))
 
-    log_scale, bias = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12}).x
-    assert breast.fit_platt(labels, logits.astype(np.float32)) == pytest.approx((np.exp(log_scale), bias), abs=1e-3)
+def test_an_interval_too_wide_for_few_cases_lowers_the_cut() -> None:
+    chances, malignant = np.linspace(0, 1, 60), np.zeros(60, bool)
+    malignant[[10, 59]] = True
+    assert breast.choose_cut(chances[:50], malignant[:50], [f"g{n}" for n in range(50)]) < chances[12]
+
+
+def test_no_lesion_begins_where_hardly_a_malignant_one_is_called_so() -> None:
+    no_lesion = np.r_[np.linspace(0, 0.6, 200), np.linspace(0.3, 1, 100)]
+    malignant, lesions = np.r_[np.ones(200, bool), np.zeros(100, bool)], np.r_[np.ones(200, bool), np.zeros(100, bool)]
+    point = breast.choose_no_lesion(no_lesion, malignant, lesions)
+    assert point.threshold > 0.59
+    assert np.mean(no_lesion[malignant] >= point.threshold) <= 0.01
+    assert point.sensitivity == pytest.approx(np.mean(no_lesion[~lesions] >= point.threshold))
+    sure = breast.choose_no_lesion(no_lesion / 2, malignant, lesions)
+    assert sure.threshold == 0.5
+
+
+def test_a_lesion_is_assessed_by_what_is_left_for_it() -> None:
+    logits = np.array([[0, -1.0, -3, -9, -9], [0, 3, 3, 3, 3], [0, -LARGE, -LARGE, -LARGE, -LARGE]], np.float32)
+    assert breast.assessed_of(logits).tolist() == [2, 5, 2]
+
+
+def test_calibration_states_both_points_and_what_the_group_comes_to() -> None:
+    rng = np.random.default_rng(2)
+    samples, rows = [], []
+    for number in range(600):
+        label, normal = int(number % 3 == 0), number % 10 == 9
+        label = 0 if normal else label
+        pathology = "normal" if normal else ("malignant" if label else "benign")
+        strata = {"set": "busi", "pathology": pathology, "birads": "unknown"}
+        samples.append(Sample(Path(f"{number}.png"), label, f"g{number}", "busi", strata))
+        lesion = -4.0 if normal else 4.0
+        rows.append([4 * label - 2 + rng.normal(), lesion + rng.normal(), 2 * label - 1, 2 * label - 2, -4])
+    malignancy, points = breast.calibrated(samples, np.array(rows, np.float32))
+    suspicious, absent = points
+    assert (suspicious.code, absent.code) == ("suspicious", "1")
+    assert suspicious.prevalence == pytest.approx(1 / 3, abs=0.06)
+    assert suspicious.negative_predictive_value is not None
+    assert suspicious.negative_predictive_value >= 0.98
+    assert absent.sensitivity > 0.95
+    assert malignancy(np.array([rows[0]], np.float32))[0] > 0.5

@@ -18,7 +18,7 @@ import training
 from models.serving.bundle import read_bundle
 from tests.service import serving, upload
 from training import cli
-from training.diagnoses import Job, pictures
+from training.diagnoses import Job, pictures, xray
 
 SMALL = {"steps": 2, "batch_size": 8, "validate_every": 2, "size": 32}
 
@@ -84,7 +84,8 @@ def test_a_shipped_diagnosis_learns_from_ones_own_pictures(my_pictures: Path, tm
     task = pictures.task_of(Job(renamed, tmp_path, options={"like": "xray", "steps": 7}))
     assert task.recipe.classes == ("normal", "pneumonia")
     assert (task.recipe.steps, task.recipe.augmentation, task.recipe.stratum) == (7, "chest_xray", None)
-    assert task.version == "1.0.0+own"
+    assert task.version == f"{xray.TASK.version}+own"
+    assert (task.recipe.folds, task.objective, task.test_by) == (0, None, None)
     assert [rule.code for rule in task.operating_rules] == ["pneumonia"]
     assert task.load(renamed).test
 

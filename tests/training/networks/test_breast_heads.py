@@ -49,8 +49,8 @@ def test_a_lesion_without_assessment_says_only_that_it_is_one() -> None:
 def test_a_validation_is_scored_on_both_heads() -> None:
     samples = [_sample(1, "5"), _sample(1, "4"), _sample(0, "2"), _sample(0, "1"), _sample(0, "unknown")]
     logits = np.array([[3, 9, 9, 9, 9], [2, 9, 9, 9, -9], [-2, 9, -9, -9, -9], [-3, -9, -9, -9, -9], [-1, 9, 0, 0, 0]])
-    scores = OBJECTIVE.score(OBJECTIVE.targets(samples), logits.astype(np.float32))
-    assert scores == pytest.approx({"auroc": 1.0, "auroc_of_lesions": 1.0, "kappa": 1.0})
+    scores = OBJECTIVE.score(OBJECTIVE.targets(samples), logits.astype(np.float32), samples)
+    assert scores == pytest.approx({"auroc_of_lesions": 1.0, "auroc_of_a_lesion": 1.0, "kappa": 1.0})
 
 
 def test_the_served_graph_answers_both_heads(tmp_path: Path) -> None:
@@ -59,7 +59,8 @@ def test_the_served_graph_answers_both_heads(tmp_path: Path) -> None:
     taps = ("stage1", "stage2")
     features = sum(network.get_layer(tap).output.shape[-1] for tap in taps)
     gaussian = novelty.Gaussian(np.zeros(features, np.float32), np.eye(features, dtype=np.float32))
-    served = served_model(network, 0.7, 0.3, gaussian, taps)
+    malignancy_of = breast.Platt(np.array([0.7, 0.1, 0.0, -0.2, 0.3]), 0.3)
+    served = served_model(network, malignancy_of, gaussian, taps)
     exported = tmp_path / "model.onnx"
     export.export_onnx(served, exported)
     pictures = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
@@ -69,5 +70,5 @@ def test_the_served_graph_answers_both_heads(tmp_path: Path) -> None:
     chances, malignancy, score = session.run(names, {"image": pictures})
     logits = np.asarray(network(pictures.astype(np.float32)))
     np.testing.assert_allclose(chances, breast.assessment_chances(logits), atol=1e-5)
-    np.testing.assert_allclose(malignancy, breast.platt(logits[:, 0], 0.7, 0.3), atol=1e-5)
+    np.testing.assert_allclose(malignancy, malignancy_of(logits), atol=1e-5)
     assert malignancy.shape == score.shape == (4,)

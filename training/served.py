@@ -1,0 +1,193 @@
+"""What ships, measured as it is served: each picture goes through the service's own preparing, judging and reading.
+
+`measured.json` in a bundle's folder holds the figures; the card's section and the README's table are written from it.
+A picture that is refused, or whose answer is not settled, counts as missed in a sensitivity and as a false alarm in a
+specificity.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.diagnoses.diagnosis import AnyDiagnosis
+from models.preprocessing.inputs import Limits
+from models.serving.bundle import CARD_FILE, Bundle, Estimate
+from models.serving.engine import Engine
+from models.serving.registry import Prediction
+from training.card import format_estimate
+from training.datasets.pictures import MAX_PIXELS, Sample, for_each
+from training.evaluate import bootstrap
+
+MEASURED_FILE = "measured.json"
+HEADING = "## As served"
+TABLE_BEGIN, TABLE_END = "<!-- measured: begin -->", "<!-- measured: end -->"
+REPEATS = 400
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered for a sample: the reading, the probability of each class by its code, and whether the picture
+    was accepted."""
+
+    sample: Sample
+    reading: Any
+    chances: Mapping[str, float]
+    accepted: bool
+
+    @property
+    def code(self) -> str | None:
+        """The code that is named, where that is settled."""
+        prediction = self.reading.prediction
+        return str(prediction.code) if self.accepted and prediction.settled else None
+
+    @property
+    def routine(self) -> bool:
+        """Whether it reassures: nothing to do soon."""
+        return bool(self.reading.urgency.color == "green")
+
+
+Figures = Mapping[str, Estimate]
+Figure = Callable[[Sequence[Answer]], float]
+"""A figure of some answers; no number where they don't define it."""
+
+
+@dataclass(frozen=True)
+class MeasuredSet:
+    """A set by the name it has in the tables, its pictures, and the figures asked of it."""
+
+    name: str
+    samples: Sequence[Sample]
+    figures: Mapping[str, Figure]
+
+
+def answers(diagnosis: AnyDiagnosis, bundle: Bundle, samples: Sequence[Sample]) -> list[Answer]:
+    """What the service would answer for each sample. Raises a `PictureError` for one that doesn't decode."""
+    engine, metadata = Engine(bundle, threads=2), bundle.metadata
+    limits = Limits(max_pixels=MAX_PIXELS)
+
+    def prepare(sample: Sample) -> tuple[Any, Any]:
+        sent = replace(diagnosis.example(), image=sample.path.read_bytes())
+        return sent, diagnosis.reads.prepare(sent, metadata.preprocessing, limits)
+
+    def read() -> Iterator[Answer]:
+        for start in range(0, len(samples), _AT_ONCE):
+            part = samples[start : start + _AT_ONCE]
+            prepared = for_each(prepare, part)
+            outputs = engine.run(np.concatenate([each.tensors for _, each in prepared]), cores=2)
+            for index, (sample, (sent, each)) in enumerate(zip(part, prepared, strict=True)):
+                own = {name: values[index] for name, values in outputs.items()}
+                yield _answer(diagnosis, Prediction(metadata, own, {}), sample, sent, each)
+
+    return list(read())
+
+
+def _answer(diagnosis: AnyDiagnosis, prediction: Prediction, sample: Sample, sent: Any, prepared: Any) -> Answer:
+    reliability = diagnosis.judge(prediction, prepared)
+    reading: Any = diagnosis.interpret(prediction.outputs, prediction.metadata, sent)
+    reading = diagnosis.settle(diagnosis.describe(reading, prepared, prediction), prediction.metadata, reliability)
+    chances = {each.code: each.probability for each in reading.probabilities}
+    return Answer(sample, reading, chances, reliability.accepted)
+
+
+def estimate(figure: Figure, given: Sequence[Answer]) -> Estimate:
+    """A figure with its interval, whole groups drawn with replacement."""
+    listed = np.empty(len(given), dtype=object)
+    listed[:] = given
+    groups = [answer.sample.group for answer in given]
+    return bootstrap(lambda drawn, _: figure(drawn), listed, listed, groups, REPEATS)
+
+
+def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sequence[MeasuredSet]) -> dict[str, dict[str, Estimate]]:
+    """The figures of each set that its answers define, by the set's name."""
+    found: dict[str, dict[str, Estimate]] = {}
+    for each in sets:
+        given = answers(diagnosis, bundle, each.samples)
+        measured = {name: estimate(figure, given) for name, figure in each.figures.items()}
+        found[each.name] = {name: value for name, value in measured.items() if np.isfinite(value.value)}
+    return found
+
+
+def write_measured(bundle: Bundle, found: Mapping[str, Figures], note: str) -> Path:
+    """Write measured.json into the bundle's folder: which network was measured, when, and what was found."""
+    document = {
+        "version": bundle.metadata.version,
+        "precision": bundle.metadata.precision,
+        "sha256": bundle.metadata.sha256,
+        "measured": date.today().isoformat(),
+        "note": note,
+        "sets": {name: {key: value.model_dump() for key, value in figures.items()} for name, figures in found.items()},
+    }
+    file = bundle.folder / MEASURED_FILE
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def read_measured(file: Path) -> dict[str, Any]:
+    """What measured.json holds."""
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return document
+
+
+def card_section(document: Mapping[str, Any]) -> str:
+    """The card's section of a measured.json."""
+    lines = [
+        HEADING,
+        "",
+        (
+            f"The {document['precision']} network through the service's own preparing, judging and reading, once, on "
+            f"{document['measured']}. Refused or not settled counts as missed and as a false alarm."
+        ),
+    ]
+    if document["note"]:
+        lines += ["", document["note"]]
+    for name, figures in document["sets"].items():
+        lines += ["", f"### {name}", "", "| figure | value | pictures |", "|---|---|---|"]
+        lines += [f"| {key} | {format_estimate(Estimate(**value))} | {value['n']} |" for key, value in figures.items()]
+    return "\n".join([*lines, ""])
+
+
+def with_section(card: str, section: str) -> str:
+    """A card with its section of what was served, in the place of an older one, before its notes or at its end."""
+    before, found, after = card.partition(f"{HEADING}\n")
+    if found:
+        rest = after.find("\n## ")
+        after = after[rest + 1 :] if rest >= 0 else ""
+        return f"{before.rstrip()}\n\n{section}\n{after}".rstrip() + "\n"
+    return f"{card.rstrip()}\n\n{section}"
+
+
+def readme_rows(name: str, document: Mapping[str, Any]) -> list[str]:
+    """Rows of the README's table: model, set, and each figure in words."""
+    rows = []
+    for title, figures in document["sets"].items():
+        told = "; ".join(f"{key} {format_estimate(Estimate(**value))}" for key, value in figures.items())
+        rows.append(f"| `{name}` {document['version']} ({document['precision']}), {title} | {told} |")
+    return rows
+
+
+def with_table(readme: str, rows: Sequence[str]) -> str:
+    """The README with its table of what was served, between its two marks. Raises `ValueError` without them."""
+    before, opened, rest = readme.partition(TABLE_BEGIN)
+    _, closed, after = rest.partition(TABLE_END)
+    if not (opened and closed):
+        raise ValueError(f"README.md has no {TABLE_BEGIN} and {TABLE_END}.")
+    table = "\n".join(["| Model, test set | As served |", "|---|---|", *rows])
+    return f"{before}{TABLE_BEGIN}\n\n{table}\n\n{TABLE_END}{after}"
+
+
+def write_tables(bundles: Path, readme: Path) -> list[Path]:
+    """Write the section of each card, and the README's table, from what was measured; the files that were written."""
+    rows, written = [], []
+    for file in sorted(bundles.glob(f"*/*/{MEASURED_FILE}")):
+        document, card = read_measured(file), file.with_name(CARD_FILE)
+        card.write_text(with_section(card.read_text(encoding="utf-8"), card_section(document)), encoding="utf-8")
+        rows += readme_rows(file.parent.parent.name, document)
+        written.append(card)
+    readme.write_text(with_table(readme.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    return [*written, readme]

@@ -1,0 +1,106 @@
+"""A bundle that tells strangers from its own pictures, and how surely it does, as it is served."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.diagnoses.diagnosis import AnyDiagnosis
+from models.diagnoses.judging import coarse, correlation
+from models.preprocessing.picture import ReadPicture, UInt8Array
+from models.serving.bundle import INT8_FILE, MODEL_FILE, Bundle, Estimate, file_sha256, read_bundle, write_bundle
+from models.serving.engine import NOVELTY, Engine
+from models.serving.registry import Prediction
+from training.datasets.pictures import Sample, load_tensors
+from training.diagnoses.picture_task import PictureTask
+from training.errors import TrainingError
+from training.evaluate import bootstrap, predict
+from training.strangers import add_classifier, strangers
+
+OWN = 1500
+"""The most pictures of one's own that teach, and as many that set where a stranger begins."""
+COMPOSED = ("xray",)
+"""Models whose pictures all show the same thing in the same place."""
+UNLIKE = 0.01
+_AT_ONCE = 16
+
+FloatArray = NDArray[np.float32]
+
+
+def teach(bundle: Bundle, task: PictureTask, data: Path, cache: Path, version: str) -> Bundle:
+    """The bundle, as another version, with a classifier of strangers in each of its networks. Raises `TrainingError`
+    for one without novelty."""
+    metadata, spec = bundle.metadata, bundle.metadata.image_preprocessing
+    if metadata.novelty is None:
+        raise TrainingError(f"Bundle {bundle.folder} has no novelty that strangers could be told by.")
+    splits = task.load(data)
+    own = load_tensors(_spread(splits.train), spec, cache)[:]
+    checked = load_tensors(_spread(splits.validation or splits.train, offset=1), spec, cache)[:]
+    others = np.concatenate(list(strangers(metadata.name, data, "learn", spec).values()))
+    reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
+    add_classifier(reference, metadata.novelty.threshold, own, others, checked)
+    composition = _composition(own, checked) if metadata.name in COMPOSED else None
+    novelty = {**_judged(reference, metadata.novelty.threshold, checked), "composition": composition}
+    changes = {"version": version, "novelty": novelty}
+    if metadata.int8 and metadata.int8.novelty:
+        threshold = metadata.int8.novelty.threshold
+        add_classifier(quantised, threshold, own, others, checked)
+        known = {
+            "sha256": file_sha256(quantised),
+            "novelty": {**_judged(quantised, threshold, checked), "composition": composition},
+        }
+        changes["int8"] = {**metadata.int8.model_dump(), **known}
+    kept = {**metadata.model_dump(exclude={"sha256"}), **changes}
+    write_bundle(bundle.folder, model=reference, card=bundle.card, metadata=kept)
+    return read_bundle(bundle.folder)
+
+
+def _composition(own: UInt8Array, checked: UInt8Array) -> dict[str, object]:
+    """The mean of one's own pictures, each with the same contrast and as often mirrored, and what all but `UNLIKE` of
+    others have in common with it at least."""
+
+    def even(tensor: UInt8Array) -> FloatArray:
+        greys = coarse(tensor)
+        return np.asarray((greys - greys.mean()) / max(float(greys.std()), 1e-6))
+
+    mean = np.mean([even(tensor) for tensor in own], axis=0)
+    mean = (mean + mean[:, ::-1]) / 2
+    alike = [correlation(coarse(tensor), mean) for tensor in checked]
+    least = float(np.clip(np.quantile(alike, UNLIKE), 0.0, 1.0))
+    return {"greys": np.round(mean, 3).ravel().tolist(), "least": round(least, 3)}
+
+
+def told(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path) -> dict[str, Estimate]:
+    """The share of each kind of stranger, of sources that taught nothing, that is refused."""
+    found = strangers(diagnosis.name, data, "check", bundle.metadata.image_preprocessing)
+    engine = Engine(bundle, threads=2)
+    shares = {}
+    for kind, tensors in found.items():
+        refused = np.array([not each for each in accepted(diagnosis, bundle, engine, tensors)])
+        name = f"refused: {kind}"
+        shares[name] = bootstrap(lambda truth, _: float(np.mean(truth)), refused, refused, range(len(refused)), 200)
+    return shares
+
+
+def accepted(diagnosis: AnyDiagnosis, bundle: Bundle, engine: Engine, tensors: UInt8Array) -> list[bool]:
+    """Whether the service would accept each of the pictures (n, size, size, 3)."""
+    found = []
+    for start in range(0, len(tensors), _AT_ONCE):
+        part = tensors[start : start + _AT_ONCE]
+        outputs = engine.run(np.ascontiguousarray(part), cores=2)
+        for index, tensor in enumerate(part):
+            own = {name: values[index] for name, values in outputs.items()}
+            picture = ReadPicture(tensor[np.newaxis], None)
+            found.append(diagnosis.judge(Prediction(bundle.metadata, own, {}), picture).accepted)
+    return found
+
+
+def _judged(file: Path, threshold: float, checked: UInt8Array) -> dict[str, float]:
+    scores = predict(file, checked)[NOVELTY]
+    return {"threshold": threshold, "false_alarms": float(np.mean(scores > threshold))}
+
+
+def _spread(samples: Sequence[Sample], offset: int = 0) -> list[Sample]:
+    step = max(1, len(samples) // OWN)
+    return list(samples[offset % step :: step][:OWN])
