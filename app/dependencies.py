@@ -3,10 +3,10 @@
 All are `async def`: FastAPI hands a plain function to a thread, which takes longer than the function.
 """
 
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.errors import InvalidRequestError, ModelUnavailableError
 from app.metrics import Metrics
@@ -19,9 +19,13 @@ from models.preprocessing.inputs import SentPicture
 from models.serving.registry import ModelRegistry
 from schemas.breast import Setting
 from schemas.common import FieldProblem, plain_word
-from schemas.heart import Person
+from schemas.heart import Person, PrintedScales
 
 _BOOL = TypeAdapter(bool)
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Explain = Annotated[
+    bool, Query(description="Ask for an explanation: of an ECG sheet the traces that were read, drawn over it.")
+]
 
 
 async def _registry(request: Request) -> ModelRegistry:
@@ -51,19 +55,20 @@ def _picture_of(parts: FormParts) -> Any:
     return Depends(picture)
 
 
-async def _uploaded_sheet(form: Annotated[Form, Depends(HEART_FORM)]) -> SentSheet:
-    return SentSheet(form.files["image"], _person(form))
+async def _uploaded_sheet(form: Annotated[Form, Depends(HEART_FORM)], explain: Explain = False) -> SentSheet:
+    return SentSheet(form.files["image"], _said(form, Person), _said(form, PrintedScales), explain)
 
 
 async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> SentHeartRecord:
-    return SentHeartRecord(form.files["header"], form.files["signal"], _person(form))
+    return SentHeartRecord(form.files["header"], form.files["signal"], _said(form, Person))
 
 
-def _person(form: Form) -> Person:
-    """Raises `InvalidRequestError`. A field without text, as browsers send one that was not filled in, says nothing."""
-    sent = {name: text for name in Person.model_fields if (text := form.fields.get(name, "")).strip()}
+def _said(form: Form, model: type[ModelT]) -> ModelT:
+    """What the texts of a form say. Raises `InvalidRequestError`. A field without text, as browsers send one that was
+    not filled in, says nothing."""
+    sent = {name: text for name in model.model_fields if (text := form.fields.get(name, "")).strip()}
     try:
-        return Person.model_validate(sent)
+        return model.model_validate(sent)
     except ValidationError as error:
         problems = [FieldProblem(field=str(each["loc"][0]), message=each["msg"]) for each in error.errors()]
         raise InvalidRequestError(" ".join(problem.message for problem in problems), fields=problems) from None
@@ -96,13 +101,10 @@ def admit(diagnosis: AnyDiagnosis) -> Any:
     """The dependency of a route that sends a large body to a model: asks, before the body is read, whether there is a
     model and room for the request.
 
-    It also declares `?explain=`, which every such route accepts; no model of today can draw a map.
+    It also declares `?explain=`, which every such route accepts.
     """
 
-    async def check(
-        request: Request,
-        explain: Annotated[bool, Query(description="Ask for a heat map, where the model can draw one.")] = False,
-    ) -> None:
+    async def check(request: Request, explain: Explain = False) -> None:
         check_room(request, diagnosis)
 
     return Depends(check)

@@ -20,7 +20,7 @@ from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.knowledge import common_knowledge
 from models.preprocessing.inputs import Limits, Prepared
 from models.serving.registry import ModelRegistry, Prediction
-from schemas.common import AnswerContext, ModelInfo, Reading, Reliability
+from schemas.common import AnswerContext, Explanation, ModelInfo, Reading, Reliability
 
 SentT = TypeVar("SentT")
 PreparedT = TypeVar("PreparedT", bound=Prepared)
@@ -67,7 +67,8 @@ class Predictions:
         metadata = prediction.metadata
         reading = diagnosis.describe(diagnosis.interpret(prediction.outputs, metadata, sent), prepared, prediction)
         model = ModelInfo(name=diagnosis.name, version=metadata.version, precision=metadata.precision)
-        return diagnosis.settle(reading, metadata, reliability), self._context(model, reliability)
+        context = self._context(model, reliability, diagnosis.explain(prepared))
+        return diagnosis.settle(reading, metadata, reliability), context
 
     async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
         reads, limits = diagnosis.reads, self._limits
@@ -98,11 +99,19 @@ class Predictions:
     def _limits(self) -> Limits:
         return Limits(max_pixels=self.settings.max_pixels)
 
-    def _context(self, model: ModelInfo, reliability: Reliability, *, demo_mode: bool = False) -> AnswerContext:
+    def _context(
+        self,
+        model: ModelInfo,
+        reliability: Reliability,
+        explanation: Explanation | None = None,
+        *,
+        demo_mode: bool = False,
+    ) -> AnswerContext:
         return AnswerContext(
             model=model,
             demo_mode=demo_mode,
             reliability=reliability,
+            explanation=explanation,
             request_id=self.request.state.request_id,
             disclaimer=common_knowledge().disclaimer.value,
         )

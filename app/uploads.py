@@ -22,7 +22,7 @@ from app.errors import (
 )
 from models.preprocessing.picture import FORMATS
 from schemas.common import FieldProblem
-from schemas.heart import AGES, SEXES
+from schemas.heart import AGES, GAINS, LAYOUTS, ORDERS, SEXES, SPEEDS
 
 MAX_PARTS = 16
 _MULTIPART = "multipart/form-data"
@@ -206,5 +206,11 @@ _PERSON: Mapping[str, Mapping[str, Any]] = {
     },
     "sex": {"enum": list(SEXES), "description": "`male` or 1, `female` or 0."},
 }
-HEART_FORM = FormParts(NoImageError, _PICTURE, _PERSON)
+_PRINTED: Mapping[str, Mapping[str, Any]] = {
+    "speed": {"enum": [float(each) for each in SPEEDS], "description": "Paper speed in mm/s, as printed."},
+    "gain": {"enum": [float(each) for each in GAINS], "description": "Gain in mm/mV, as printed."},
+    "layout": {"enum": list(LAYOUTS), "description": "Rows x columns of leads, without rhythm strips."},
+    "lead_order": {"enum": list(ORDERS), "description": "Order of the limb leads."},
+}
+HEART_FORM = FormParts(NoImageError, _PICTURE, {**_PERSON, **_PRINTED})
 RECORD_FORM = FormParts(NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY}, _PERSON)

@@ -89,10 +89,15 @@ class Reliability(Part):
 
 
 class Explanation(Part):
-    """Where the model looked."""
+    """What the answer rests on. What the model can't say of itself is null."""
 
-    method: str = Field(description="How the map was made.", examples=["class activation map"])
-    heat_map: str = Field(description="PNG, base64: bright where the picture spoke for the predicted class.")
+    kind: str = Field(description="What is explained: `map`, where a model looked; `overlay`, what was read.")
+    method: str = Field(description="How it was made.", examples=["traces read"])
+    map: str | None = Field(
+        default=None, description="PNG as a data URI: bright where the picture spoke for the predicted class."
+    )
+    overlay: str | None = Field(default=None, description="PNG as a data URI: what was read, drawn over the picture.")
+    parts: tuple[str, ...] = Field(default=(), description="What the answer rests on, in words or codes.")
 
 
 class Alert(Part):

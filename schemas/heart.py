@@ -1,5 +1,6 @@
 """POST /analyze/heart and /analyze/heart/record: what a 12-lead electrocardiogram shows."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,6 +20,14 @@ from schemas.common import (
     answer_example,
     plain_word,
 )
+
+SheetLayout = Literal["3x4", "6x2", "12x1"]
+LeadOrder = Literal["standard", "cabrera"]
+SPEEDS: Mapping[str, object] = {"25": 25.0, "50": 50.0}
+GAINS: Mapping[str, object] = {"5": 5.0, "10": 10.0, "20": 20.0}
+LAYOUTS: Mapping[str, object] = {name: name for name in ("3x4", "6x2", "12x1")}
+ORDERS: Mapping[str, object] = {name: name for name in ("standard", "cabrera")}
+"""What may be said of a sheet, by how it is written."""
 
 Sex = Literal["male", "female"]
 SEXES: dict[str, Sex] = {"male": "male", "female": "female", "1": "male", "0": "female", "m": "male", "f": "female"}
@@ -119,7 +128,19 @@ SHEET_EXAMPLE: dict[str, Any] = {
     "speed": 25.0,
     "gain": 10.0,
     "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
+    "lead_order": "standard",
+    "quality": dict.fromkeys(("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"), 0.97),
 }
+
+
+def _one_of(name: str, known: Mapping[str, object]) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        word = str(value).strip().lower().removesuffix(".0")
+        if word not in known:
+            raise PydanticCustomError(name, f"`{name}` must be one of {', '.join(known)}.")
+        return known[word]
+
+    return check
 
 
 def _age(value: object) -> object:
@@ -237,18 +258,50 @@ class RecordSummary(Part):
     )
 
 
+class PrintedScales(BaseModel):
+    """What a caller says is printed on a sheet; a sheet that shows otherwise is refused, since a wrong gain erases an
+    ST elevation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    speed: Annotated[float, BeforeValidator(_one_of("speed", SPEEDS))] | None = Field(
+        default=None, description="Paper speed, mm/s."
+    )
+    gain: Annotated[float, BeforeValidator(_one_of("gain", GAINS))] | None = Field(
+        default=None, description="Gain, mm/mV."
+    )
+    layout: Annotated[SheetLayout, BeforeValidator(_one_of("layout", LAYOUTS))] | None = Field(
+        default=None, description="Rows x columns of leads, without rhythm strips."
+    )
+    lead_order: Annotated[LeadOrder, BeforeValidator(_one_of("lead_order", ORDERS))] | None = Field(
+        default=None, description="Order of the limb leads."
+    )
+
+
 class SheetSummary(Part):
     """What of an ECG sheet was read, and on which scale."""
 
     layout: str = Field(description="Rows x columns of leads: `3x4`, `6x2` or `12x1`.", examples=["3x4"])
     rhythm_strips: int = Field(ge=0, description="Rows below them that show one lead all along.", examples=[1])
-    speed: float = Field(gt=0, description="Speed of the paper, mm/s, told by the shape of the beats.", examples=[25])
+    speed: float = Field(
+        gt=0,
+        description="Speed of the paper, mm/s, from the calibration pulse, the caller, or the shape of the beats.",
+        examples=[25],
+    )
     gain: float = Field(
         gt=0, description="mm/mV, of the calibration pulse; 10 is assumed where there is none.", examples=[10]
     )
     leads: tuple[str, ...] = Field(
-        description="Leads read for two seconds or more; with fewer than twelve the reading is not accepted.",
+        description="Leads read for a second and a half or more; with fewer than twelve the reading is not accepted.",
         examples=[SHEET_EXAMPLE["leads"]],
+    )
+    lead_order: LeadOrder = Field(
+        default="standard", description="Order of the limb leads on the sheet; answers name each lead as what it is."
+    )
+    quality: dict[str, Probability] = Field(
+        description="How much of each lead's trace lies on ink and agrees with the other leads, 0-1. Look at the "
+        "overlay of `?explain=true` where it is low.",
+        examples=[SHEET_EXAMPLE["quality"]],
     )
 
 

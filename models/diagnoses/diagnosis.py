@@ -15,7 +15,7 @@ from models.preprocessing.inputs import InputKind, Prepared
 from models.serving.bundle import BundleError, Metadata
 from models.serving.engine import PROBABILITIES, Outputs
 from models.serving.registry import Prediction
-from schemas.common import Reading, Reliability
+from schemas.common import Explanation, Reading, Reliability
 
 SentT = TypeVar("SentT")
 PreparedT = TypeVar("PreparedT", bound=Prepared)
@@ -32,7 +32,8 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     `describe` adds what was seen while the input was prepared, and `settle` comes last: it takes back what of the
     reading an input of that reliability, or what was seen, doesn't settle (`models.diagnoses.settling`). `sample` is
     the fixed answer of the demo mode, if there is one, `judge` says whether an input is like the training data,
-    `knowledge` holds the texts, and `example` is something that may be sent.
+    `knowledge` holds the texts, and `example` is something that may be sent. `explain` shows what was read, where the
+    caller asked for it.
     `unknown` says why the model knows nothing of such a patient, whatever the values, or None: such a request is never
     refused as unreliable, but answered without settling anything.
     `check_bundle` raises `ValueError` for a bundle that can't be interpreted for reasons of the diagnosis's own.
@@ -51,6 +52,7 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     describe: Callable[[ReadingT, PreparedT, Prediction], ReadingT] = lambda reading, _, __: reading
     settle: Callable[[ReadingT, Metadata, Reliability], ReadingT] = lambda reading, _, __: reading
     unknown: Callable[[SentT], str | None] = lambda _: None
+    explain: Callable[[PreparedT], Explanation | None] = lambda _: None
     check_bundle: Callable[[Metadata], None] = lambda _: None
 
     def check(self, metadata: Metadata) -> None:

@@ -1,11 +1,16 @@
 """POST /analyze/heart with a model: sheets are read and told of; what is no sheet is not relied upon."""
 
+from base64 import b64decode
 from collections.abc import AsyncIterator
+from io import BytesIO
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
+from models.preprocessing.ecg_record import LEADS
 from models.serving.bundle import BundleError, Metadata
 from schemas.heart import HeartAnswer
 from tests.contract import HEART, type_departures
@@ -47,8 +52,51 @@ async def test_every_field_of_the_contract_is_answered(service: httpx.AsyncClien
         "rhythm_strips": 1,
         "speed": 25,
         "gain": 10,
-        "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
+        "leads": list(LEADS),
+        "lead_order": "standard",
+        "quality": body["sheet"]["quality"],
     }
+    assert tuple(body["sheet"]["quality"]) == LEADS
+    assert body["explanation"] is None
+
+
+async def test_the_traces_that_were_read_are_shown_where_asked_for(service: httpx.AsyncClient) -> None:
+    answer = await service.post(PATH, params={"explain": "true"}, files=upload(encode(sheet())))
+    explanation = answer.json()["explanation"]
+    assert (explanation["kind"], explanation["method"], explanation["map"]) == ("overlay", "traces read", None)
+    kind, data = explanation["overlay"].split(",")
+    assert kind == "data:image/png;base64"
+    overlay = Image.open(BytesIO(b64decode(data))).convert("HSV")
+    assert overlay.width > 1000
+    assert np.asarray(overlay)[..., 1].max() > 150
+
+
+async def test_nothing_is_shown_of_what_is_no_sheet(service: httpx.AsyncClient) -> None:
+    answer = await service.post(PATH, params={"explain": "true"}, files=upload(encode(plain((200, 200, 200)))))
+    assert answer.json()["explanation"] is None
+
+
+async def test_what_is_printed_on_a_sheet_may_be_said(service: httpx.AsyncClient) -> None:
+    said = {"speed": "25", "gain": "5.0", "layout": "3x4", "lead_order": "standard"}
+    answer = await service.post(PATH, data=said, files=upload(encode(sheet(gain=5))))
+    assert (answer.json()["sheet"]["gain"], answer.json()["sheet"]["layout"]) == (5, "3x4")
+    assert answer.json()["reliability"] == {"accepted": True, "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("field", "text"), [("speed", "30"), ("gain", "ten"), ("layout", "4x3"), ("lead_order", "any")]
+)
+async def test_what_no_sheet_has_is_refused_by_name(service: httpx.AsyncClient, field: str, text: str) -> None:
+    answer = await service.post(PATH, data={field: text}, files=upload(encode(sheet())))
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    assert "must be one of" in answer.json()["detail"]
+
+
+async def test_a_sheet_that_contradicts_its_sender_is_not_relied_upon(service: httpx.AsyncClient) -> None:
+    answer = await service.post(PATH, data={"gain": "20"}, files=upload(encode(sheet(pulse=5))))
+    assert not answer.json()["reliability"]["accepted"]
+    assert "20 mm/mV" in answer.json()["reliability"]["reason"]
 
 
 async def test_a_picture_that_is_no_sheet_is_not_relied_upon(service: httpx.AsyncClient) -> None:

@@ -3,7 +3,7 @@
 from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.heart.interpretation import conclude, describe_record, describe_sheet, interpret, sample
 from models.diagnoses.heart.knowledge import heart_knowledge
-from models.diagnoses.heart.measured import prepare_record, prepare_sheet
+from models.diagnoses.heart.measured import explain_sheet, prepare_record, prepare_sheet
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.diagnoses.judging import judge_record, judge_sheet
 from models.preprocessing.inputs import RECORD, SHEET, InputKind
@@ -29,6 +29,7 @@ HEART_IMAGE = Diagnosis(
     example=lambda: SentSheet(b""),
     describe=describe_sheet,
     settle=conclude,
+    explain=explain_sheet,
 )
 HEART_RECORD = Diagnosis(
     name="heart_record",

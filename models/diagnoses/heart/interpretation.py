@@ -16,7 +16,7 @@ from models.diagnoses.heart.measurements import tell
 from models.diagnoses.heart.rhythm import tell_rhythm
 from models.diagnoses.probabilities import gravity, name_classes, percent, threshold_of
 from models.diagnoses.settling import Weighed, settle
-from models.preprocessing.ecg_sheet.preparation import leads_shown
+from models.preprocessing.ecg_sheet.preparation import leads_shown, qualities
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
 from models.serving.registry import Prediction
@@ -93,6 +93,8 @@ def describe_sheet(reading: HeartReading, sheet: MeasuredSheet, prediction: Pred
         speed=found.speed,
         gain=found.gain,
         leads=leads_shown(found),
+        lead_order=found.order,
+        quality=qualities(found),
     )
     measured = _measured(reading, sheet.figures, sheet.alerts, prediction) if sheet.figures else {}
     return reading.model_copy(update={"sheet": summary, **measured})

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 from models.preprocessing.inputs import SentPicture, SentRecord
-from schemas.heart import Person
+from schemas.heart import Person, PrintedScales
 
 _ANYBODY = Person()
+_UNKNOWN = PrintedScales()
 
 
 @dataclass(frozen=True, slots=True)
 class SentSheet(SentPicture):
-    """The picture of an ECG sheet."""
+    """The picture of an ECG sheet, what its sender says is printed on it, and whether to show what is read of it."""
 
     person: Person = _ANYBODY
+    printed: PrintedScales = _UNKNOWN
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

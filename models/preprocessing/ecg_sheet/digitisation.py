@@ -1,6 +1,7 @@
 """ECG sheet pictures to signals: straighten the sheet, find its rows, follow the traces, tell the leads apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -8,12 +9,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.ecg_sheet.columns import Columns, blank_gap, divide, find_borders
+from models.preprocessing.ecg_sheet.direction import time_arrow, uprightness
+from models.preprocessing.ecg_sheet.extent import LEAST_WIDTH, drawn, find_extent
 from models.preprocessing.ecg_sheet.grid import without_lines
-from models.preprocessing.ecg_sheet.ink import densities
-from models.preprocessing.ecg_sheet.layout import GRIDS, Layout, columns, find_layout, match_strip
+from models.preprocessing.ecg_sheet.ink import densities, on_light
+from models.preprocessing.ecg_sheet.layout import (
+    Layout,
+    Order,
+    candidates,
+    find_layout,
+    is_limb_page,
+    match_strip,
+    plausibility,
+)
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
+from models.preprocessing.ecg_sheet.speed import find_speed
 from models.preprocessing.ecg_sheet.trace import Traces, follow
 from models.preprocessing.picture import UInt8Array
 
@@ -25,19 +38,53 @@ LEAD_COUNT = 12
 LONG_SIDE = 1400
 """Larger pictures are reduced to this many pixels first."""
 
+LEAST_SIDE = 120
+"""Of smaller pictures, in pixels after that, nothing can be read."""
 _PEN = 5
 _DEFAULT_GAIN = 10.0
+_USUAL_INK = 5
+"""Pixels of most columns that are as dark as traces: a sheet has three rows or more, and a pen is two pixels wide."""
+_LEAST_ROWS = 3
+_SEPARATOR = 0.95
+"""How much of the way across the first rows a line between columns is dark."""
 _DRAWN = 0.3
 """Least ink that followed traces have, over that beside them."""
-_FAST_PAPER = 35.0
-"""Product of the width and the distance of beats, in square mm, above which paper runs at 50 mm/s: at 25 mm/s sheets
-of training records have 18 (10 to 28), at 50 mm/s 61 (39 to 89)."""
-_WIDE = 375.0
-"""Traces wider than that, in mm, show 20 seconds at 25 mm/s or 10 at 50."""
+_FOOT = 1.5
+"""Millimetres of line after a calibration pulse."""
+_LAGS = (1.0, 3.0)
+"""Millimetres over which leads are compared: shorter, rows that are moved against each other differ; longer, leads of
+which one has lost its ST segment do."""
+_WIDEST_GAP = 7.0
+"""Millimetres between columns of leads, at most."""
+_LIKE = 0.6
+"""Least correlation of a rhythm strip with the lead that it shows."""
+LAWFUL, _SIDEWAYS = 0.27, 0.5
+"""Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned."""
+_MUCH_BETTER = 0.3
+_BACKWARDS = -0.15
+"""Time arrow of mirrored sheets."""
+_TURNED = 0.35
+"""How much better leads fit together upside down in a picture that is."""
 
 
 class SheetError(ValueError):
     """A picture in which no 12-lead ECG sheet can be read."""
+
+
+class ForeignSheetError(SheetError):
+    """A sheet that was read, and that is not what it should be: twelve leads of one heart, as its sender says."""
+
+
+class Told(NamedTuple):
+    """What a caller says of a sheet: speed of the paper in mm/s, gain in mm/mV, name of the layout, order of leads."""
+
+    speed: float | None = None
+    gain: float | None = None
+    layout: str | None = None
+    order: Order | None = None
+
+
+UNTOLD = Told()
 
 
 class TracedLead(NamedTuple):
@@ -68,6 +115,7 @@ class DigitisedSheet(NamedTuple):
     signal: FloatMap
     shown: NDArray[np.bool_]
     layout: str
+    order: Order
     strips: int
     speed: float
     gain: float
@@ -84,21 +132,48 @@ class _Straight(NamedTuple):
     rows: Rows
 
 
-def digitise(picture: UInt8Array | Image.Image) -> DigitisedSheet:
+class _Followed(NamedTuple):
+    """Traces on a straight sheet between two columns; heights in mm above each row's base line."""
+
+    sheet: _Straight
+    traces: Traces
+    above: FloatMap
+    span: tuple[int, int]
+    scale: Scale
+    pulse: Pulse | None
+
+
+def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> DigitisedSheet:
     """Read a picture, RGB or uint8 (height, width, 3), of a 12-lead sheet, turned, tilted or bent a little.
     A large `Image` is reduced in place: a copy of it might take 160 MB.
 
-    Raises `SheetError` where there are no rows of traces.
+    Raises `SheetError` where there are no rows of traces, or not of the twelve leads of one heart, or where what was
+    told contradicts what is drawn.
     """
-    sheet = _straight(picture)
-    traces = follow(sheet.ink, sheet.rows)
-    return _measure(sheet, traces)
-
-
-def _straight(picture: UInt8Array | Image.Image) -> _Straight:
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     if max(image.size) > LONG_SIDE:
         image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    if min(image.size) < LEAST_SIDE:
+        raise SheetError("The picture is too small for an ECG sheet. Send it with 500 pixels or more across.")
+    image = on_light(image)
+    try:
+        reading, fault = _measure(_follow(_straight(image)), told), None
+    except ForeignSheetError:
+        raise
+    except SheetError as error:
+        reading, fault = None, error
+    if reading and reading.consistency >= LAWFUL:
+        return reading
+    with suppress(SheetError):
+        turned = _measure(_follow(_straight(image.transpose(Image.Transpose.ROTATE_90))), told)
+        if turned.consistency >= _SIDEWAYS:
+            return turned
+    if reading is None:
+        raise fault or SheetError
+    return reading
+
+
+def _straight(image: Image.Image) -> _Straight:
     density = densities(image, _PEN)
     plane = find_plane(density.lines)
     lines = straighten(density.lines, plane)
@@ -111,16 +186,16 @@ def _trace_ink(density: FloatMap, rows: Rows) -> FloatMap:
     """Ink 0-1 by the darkness of the base lines: steep strokes of a thin pen are half as dark."""
     height, width = density.shape
     reach = max(3, int(0.12 * rows.gap))
-    edges = rows.baselines[0].min() - 0.4 * rows.gap, rows.baselines[2].max() + 0.4 * rows.gap
-    across = slice(*np.clip(np.array(edges).astype(int), 0, height))
-    separators = np.flatnonzero((density[across] > 4).mean(axis=0) > 0.97)
-    density[:, separators] = 0
+    if len(rows.baselines) >= _LEAST_ROWS:
+        across = slice(*np.clip([int(rows.baselines[0].min()), int(rows.baselines[2].max())], 0, height))
+        separators = np.flatnonzero((density[across] > 4).mean(axis=0) > _SEPARATOR)
+        density[:, separators] = 0
     y = np.rint(rows.baselines[:, None]).astype(int) + np.arange(-reach, reach + 1)[:, None]
     nearby = density[np.clip(y, 0, height - 1), np.arange(width)]
     darkest = nearby.max(axis=1)
     level = float(np.median(darkest[darkest > 4])) if (darkest > 4).any() else 8.0
-    noise = max(0.12 * level, min(float(np.percentile(nearby, 85)), 0.4 * level))
-    ink: FloatMap = np.clip((density - noise) / (max(0.55 * level, noise + 0.2 * level) - noise), 0, 1)
+    noise = max(0.05 * level, min(float(np.percentile(nearby, 85)), 0.4 * level))
+    ink: FloatMap = np.clip((density - noise) / (max(0.35 * level, noise + 0.2 * level) - noise), 0, 1)
     return ink
 
 
@@ -140,76 +215,29 @@ def _score(density: FloatMap) -> FloatMap:
     threshold = int(np.nanargmax(between[:255]))
     low = moment[threshold] / below[threshold]
     high = low + 0.65 * (threshold - low)
+    usual = float(np.median(np.partition(density[:, ::3], -_USUAL_INK, axis=0)[-_USUAL_INK]))
+    if 4 < usual < high:  # print is darker than the traces
+        low, high = min(low, 0.3 * usual), usual
     ink: FloatMap = np.clip((density - low) / max(high - low, 1.0), 0, 1).astype(np.float32)
     return ink
 
 
-def _measure(sheet: _Straight, traces: Traces) -> DigitisedSheet:
-    drawn = _drawn(sheet.ink, traces)
-    first, last = _extent(drawn)
-    scale = find_scale(sheet.lines, first, last)
-    if scale.grid:
-        first, last = _extent(drawn, [whole * scale.across for whole in WIDTHS])
-    heights = _above_base(sheet.rows, traces, first, last)
-    pulse = find_pulse(heights / scale.down, first, last, scale)
-    if pulse:
-        first, last = _without(pulse, first, last, scale)
-        scale = find_scale(sheet.lines, first, last)
-    slopes = np.gradient(_smooth(heights), axis=1).astype(np.float32)
-    layout = find_layout(slopes, first, last)
-    inked = traces.inked
-    turned = find_layout(slopes[::-1, ::-1], heights.shape[1] - last, heights.shape[1] - first)
-    if turned.consistency > layout.consistency + 0.35:
-        layout, heights, inked = turned, -heights[::-1, ::-1], inked[::-1, ::-1]
-        sheet = sheet._replace(lines=sheet.lines[::-1, ::-1])
-        traces = Traces(sheet.lines.shape[0] - 1 - traces.heights[::-1, ::-1], inked)
-        first, last = heights.shape[1] - last, heights.shape[1] - first
-    gain = pulse.gain if pulse else _DEFAULT_GAIN
-    drawn_at = Traces(traces.heights, inked)
-    reading = _place(heights / scale.down / gain, drawn_at, layout, first, last, scale)
-    return reading._replace(gain=gain, fit=sheet.rows.fit, paper=sheet.lines)
-
-
-def _drawn(ink: FloatMap, traces: Traces) -> FloatMap:
-    """How much of the rows' traces is drawn in each column, 0-1: ink on their paths over that beside them."""
-    at = np.rint(traces.heights).astype(int)
-    each = np.arange(ink.shape[1])
-    on, above, below = (ink[np.clip(at + shift, 0, ink.shape[0] - 1), each] ** 2 for shift in (0, -8, 8))
-    rows = 3 if len(at) < 12 else len(at)  # rhythm strips may end sooner than the columns above them
-    drawn: FloatMap = (on - (above + below) / 2)[:rows].clip(0, 1).mean(axis=0)
-    return drawn
-
-
-def _extent(drawn: FloatMap, usual: Sequence[float] = ()) -> tuple[int, int]:
-    """First and last column of the traces: where they set in and stop, if possible one of the `usual` widths apart."""
-    width = drawn.size
-    window = width // 16
-    sums = np.concatenate([[0.0], np.cumsum(np.pad(drawn, window))])
-    level = (sums[window:] - sums[:-window]) / window
-    step = level[window : window + width + 1] - level[: width + 1]
-    best, found = -np.inf, (0, 0)
-    for first in _peaks(step, 0, width // 2):
-        for last in _peaks(-step, width // 2, width + 1):
-            score = step[first] - step[last]
-            if any(0.99 * whole < last - first < 1.08 * whole for whole in usual):
-                score += 0.4
-            if score > best:
-                best, found = score, (first, last)
-    first, last = found
-    if last - first < 200 or drawn[first:last].mean() < _DRAWN:
+def _follow(sheet: _Straight) -> _Followed:
+    """The traces, where they run, and how large a millimetre is there."""
+    traces = follow(sheet.ink, sheet.rows)
+    share = drawn(sheet.ink, traces)
+    first, last = find_extent(share)
+    scale = find_scale(sheet.lines, first, last) if last - first >= LEAST_WIDTH else None
+    if scale and scale.grid:
+        first, last = find_extent(share, [whole * scale.across for whole in WIDTHS])
+    if scale is None or last - first < LEAST_WIDTH or share[first:last].mean() < _DRAWN:
         raise SheetError("No rows of traces were found. Send a picture of a 12-lead ECG sheet.")
-    return first, last
-
-
-def _peaks(step: FloatMap, start: int, stop: int) -> list[int]:
-    """The highest places of a curve between two columns, apart from one another."""
-    left = step[start:stop].copy()
-    found = []
-    for _ in range(8):
-        at = int(left.argmax())
-        found.append(start + at)
-        left[max(0, at - 8) : at + 9] = -np.inf
-    return found
+    above = _above_base(sheet.rows, traces, first, last)
+    pulse = find_pulse(above / scale.down, first, last, scale)
+    if pulse:
+        first, last = _without(pulse, first, last, scale, traces.inked)
+        scale = find_scale(sheet.lines, first, last)
+    return _Followed(sheet, traces, (above / scale.down).astype(np.float32), (first, last), scale, pulse)
 
 
 def _above_base(rows: Rows, traces: Traces, first: int, last: int) -> FloatMap:
@@ -219,11 +247,58 @@ def _above_base(rows: Rows, traces: Traces, first: int, last: int) -> FloatMap:
     return level
 
 
-def _without(pulse: Pulse, first: int, last: int, scale: Scale) -> tuple[int, int]:
-    edge = round(1.5 * scale.across)
+def _without(pulse: Pulse, first: int, last: int, scale: Scale, inked: NDArray[np.bool_]) -> tuple[int, int]:
+    """The extent less the pulse: from where most rows are drawn again."""
+    foot = round(_FOOT * scale.across)
+    many = np.convolve(inked.mean(axis=0), np.ones(5) / 5, "same") > 0.5
     if pulse.first < (first + last) / 2:
-        return max(first, pulse.last + edge), last
-    return first, min(last, pulse.first - edge)
+        begin = pulse.last + foot
+        return begin + int(many[begin : begin + 4 * foot].argmax()), last
+    end = pulse.first - foot
+    return first, end - int(many[end - 4 * foot : end][::-1].argmax())
+
+
+def _measure(found: _Followed, told: Told) -> DigitisedSheet:
+    shapes = np.stack([_shapes(found, lag) for lag in _LAGS])
+    layout = find_layout(shapes, *found.span, told.layout, told.order)
+    turned_span = shapes.shape[2] - found.span[1], shapes.shape[2] - found.span[0]
+    turned = find_layout(shapes[:, ::-1, ::-1], *turned_span, told.layout, told.order)
+    upside_down = layout and turned and plausibility(turned) > plausibility(layout) + _TURNED
+    if upside_down:
+        found, layout, shapes = _turn(found, turned_span), turned, shapes[:, ::-1, ::-1]
+    if layout is None:
+        raise SheetError(_strange_rows(shapes.shape[1], told))
+    if told.layout or told.order:
+        _compare(find_layout(shapes, *found.span), layout, told)
+    if is_limb_page(shapes, *found.span, layout):
+        raise ForeignSheetError("Six limb leads, each all along, and no chest leads. Send the whole 12-lead ECG.")
+    _contradict(found.pulse, told)
+    gain = found.pulse.gain if found.pulse else told.gain or _DEFAULT_GAIN
+    reading = _place(found, layout, gain, (found.pulse and found.pulse.speed) or told.speed)
+    beats = found.above[:, slice(*found.span)]
+    speed, _ = find_speed(beats / gain, layout.name, beats.shape[1] / found.scale.across, found.scale)
+    if layout.consistency >= LAWFUL and time_arrow(beats, speed * found.scale.across) < _BACKWARDS:
+        raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
+    if upside_down and uprightness(reading.signal) < 0:
+        raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
+    return reading
+
+
+def _shapes(found: _Followed, lag: float) -> FloatMap:
+    """How far the traces (rows, width) rise and fall over `lag` mm, each row moved to where its beats are those of
+    all; what wanders slowly does neither."""
+    first, last = found.span
+    smooth = _smooth(found.above)
+    apart = round(lag * found.scale.across)
+    shapes = np.pad(smooth, ((0, 0), (0, apart)), mode="edge")[:, apart:] - smooth
+    steep = np.abs(shapes[:, first:last])
+    steep -= steep.mean(axis=1, keepdims=True)
+    together = steep.mean(axis=0)
+    shifts = range(-round(found.scale.across), round(found.scale.across) + 1)
+    for row, own in enumerate(steep):
+        likeness = [float(np.roll(own, shift) @ together) for shift in shifts]
+        shapes[row] = np.roll(shapes[row], shifts[int(np.argmax(likeness))])
+    return shapes.astype(np.float32)
 
 
 def _smooth(heights: FloatMap) -> FloatMap:
@@ -232,110 +307,127 @@ def _smooth(heights: FloatMap) -> FloatMap:
     return smooth
 
 
-def _place(millivolts: FloatMap, drawn: Traces, layout: Layout, first: int, last: int, scale: Scale) -> DigitisedSheet:
-    heights, inked = drawn
-    grid = GRIDS[layout.name]
-    speed, full = _speed(millivolts[:, first:last], layout, (last - first) / scale.across, scale)
-    seconds = _column_seconds(layout, (last - first) / scale.across / speed)
-    usual = len(grid[0]) * seconds * speed * scale.across if scale.grid else None
-    spans = columns(layout, (first, last), inked, round(7 * scale.across), usual)
+def _turn(found: _Followed, span: tuple[int, int]) -> _Followed:
+    """The same sheet turned upside down."""
+    sheet, traces = found.sheet, found.traces
+    height, width = sheet.lines.shape
+    rows = Rows(height - 1 - sheet.rows.baselines[::-1, ::-1], sheet.rows.gap, sheet.rows.fit)
+    turned = _Straight(sheet.ink[::-1, ::-1], sheet.lines[::-1, ::-1], rows)
+    heights = Traces(height - 1 - traces.heights[::-1, ::-1], traces.inked[::-1, ::-1])
+    pulse = found.pulse and found.pulse._replace(first=width - found.pulse.last, last=width - found.pulse.first)
+    return _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse)
+
+
+def _compare(free: Layout | None, layout: Layout, told: Told) -> None:
+    """Raises `SheetError` where the leads fit together much better in another layout than in the one that was told."""
+    if free and plausibility(free) > plausibility(layout) + _MUCH_BETTER:
+        said = " in ".join(filter(None, (told.layout, told.order and f"{told.order} order")))
+        raise ForeignSheetError(
+            f"You say {said}, but the leads fit together as {free.name} in {free.order} order. Send what is printed on "
+            "the sheet, or neither."
+        )
+
+
+def _contradict(pulse: Pulse | None, told: Told) -> None:
+    """Raises `SheetError` where the calibration pulse is not as it was told."""
+    if pulse and told.gain and told.gain != pulse.gain:
+        raise ForeignSheetError(
+            f"You say {told.gain:g} mm/mV, but the calibration pulse is {pulse.gain:g} mm high. Send the gain that is "
+            "printed on the sheet, or none."
+        )
+    if pulse and pulse.speed and told.speed and told.speed != pulse.speed:
+        raise ForeignSheetError(
+            f"You say {told.speed:g} mm/s, but the calibration pulse is as wide as at {pulse.speed:g} mm/s. Send the "
+            "speed that is printed on the sheet, or none."
+        )
+
+
+def _strange_rows(count: int, told: Told) -> str:
+    arrived = "One row of traces was" if count == 1 else f"{count} rows of traces were"
+    if told.layout and candidates(count, told.order):
+        return f"You say {told.layout}, but {arrived.lower()} found. Send the layout of the sheet, or none."
+    return f"{arrived} found, which no layout of twelve leads has. Send one sheet of a 12-lead ECG, whole and upright."
+
+
+def _place(found: _Followed, layout: Layout, gain: float, speed: float | None) -> DigitisedSheet:
+    grid, (first, last), scale = layout.grid, found.span, found.scale
+    millivolts = found.above / gain
+    speed, full = find_speed(millivolts[:, first:last], layout.name, (last - first) / scale.across, scale, speed)
+    seconds = _column_seconds(len(grid[0]), (last - first) / scale.across / speed)
+    columns = _columns(found, layout, seconds * speed * scale.across)
+    rate = columns.width / seconds
     signal = np.zeros((SAMPLES, LEAD_COUNT), dtype=np.float32)
     shown = np.zeros((SAMPLES, LEAD_COUNT), dtype=bool)
     pieces: dict[int, tuple[FloatMap, int]] = {}
     traced: dict[str, tuple[TracedLead, ...]] = {}
-    rate = (spans[0][1] - spans[0][0]) / seconds
-    for row, leads in enumerate(grid, start=layout.first):
+    for row, leads in enumerate(grid):
         for column, lead in enumerate(leads):
-            begin, end = spans[column]
-            pieces[lead] = (millivolts[row, begin:end], begin - spans[0][0])
-            start = 0.0 if full else column * seconds
-            traced[LEADS[lead]] = (_traced(start, rate, millivolts[row], inked[row], heights[row], begin, end),)
-            _sample(signal, shown, lead, millivolts[row, begin:end], inked[row, begin:end], start, rate)
+            begin, end = columns.spans[column]
+            cut = begin - columns.begin if column == 0 else 0
+            start = (0.0 if full else column * seconds) + cut / rate
+            piece = _traced(found, row, (begin, end), start, rate, layout.sign(lead) / gain)
+            pieces[lead] = piece.millivolts, begin - columns.begin
+            traced[LEADS[lead]] = (piece,)
+            _sample(signal, shown, lead, piece)
     for strip in layout.strips:
-        whole = millivolts[strip, spans[0][0] : last]
-        lead, likeness = match_strip(whole, pieces, (1, 6, 10))
-        if likeness > 0.6:
-            _sample(signal, shown, lead, whole, inked[strip, spans[0][0] : last], 0.0, rate)
-            along = _traced(0.0, rate, millivolts[strip], inked[strip], heights[strip], spans[0][0], last)
-            traced[LEADS[lead]] += (along,)
+        whole = _traced(found, strip, (columns.spans[0][0], last), 0.0, rate, 1 / gain)
+        lead, likeness = match_strip(whole.millivolts, pieces, tuple(range(LEAD_COUNT)))
+        if likeness > _LIKE:
+            _sample(signal, shown, lead, whole)
+            traced[LEADS[lead]] += (whole,)
     return DigitisedSheet(
         signal,
         shown,
         layout.name,
+        layout.order,
         len(layout.strips),
         speed,
-        _DEFAULT_GAIN,
+        gain,
         scale.across,
-        0.0,
+        found.sheet.rows.fit,
         layout.consistency,
         {lead: traced[lead] for lead in LEADS},
-        np.empty((0, 0), np.uint8),
+        found.sheet.lines,
     )
 
 
-def _traced(
-    start: float,
-    rate: float,
-    millivolts: FloatMap,
-    inked: NDArray[np.bool_],
-    heights: FloatMap,
-    begin: int,
-    end: int,
-) -> TracedLead:
-    piece = millivolts[begin:end]
-    level = (piece - np.median(piece)).astype(np.float32)
-    return TracedLead(start, rate, level, inked[begin:end], begin, heights[begin:end].astype(np.float32))
+def _columns(found: _Followed, layout: Layout, usual: float) -> Columns:
+    """Columns of leads; `usual` is how many pixels one has at the scale of the sheet."""
+    count = len(layout.grid[0])
+    first, last = found.span
+    rows = list(range(len(layout.grid)))
+    gap = blank_gap(found.traces.inked[rows], found.span, count, round(_WIDEST_GAP * found.scale.across))
+    pitch = (last - first + gap) / count
+    if found.scale.grid and abs(last - first - gap * (count - 1) - usual * count) > 0.05 * usual * count:
+        pitch = usual + gap
+    borders = find_borders(found.sheet.ink, found.sheet.rows, found.traces, rows, found.scale.across)
+    return divide(borders, found.span, count, pitch, gap, found.scale.across)
 
 
-def _column_seconds(layout: Layout, seconds: float) -> float:
+def _column_seconds(columns: int, seconds: float) -> float:
     """Of the whole records that sheets show, the nearest; what gaps between columns add is left out."""
     whole = min((5.0, 10.0, 20.0), key=lambda usual: abs(np.log(seconds / usual)))
-    return whole / len(GRIDS[layout.name][0])
+    return whole / columns
 
 
-def _speed(millivolts: FloatMap, layout: Layout, width: float, scale: Scale) -> tuple[float, bool]:
-    """Paper speed in mm/s of traces `width` mm wide, and whether each of two columns shows the whole record."""
-    fast = _beat_shape(millivolts, scale) > _FAST_PAPER
-    if width < _WIDE:
-        return (50.0 if fast else 25.0), False
-    if layout.name == "6x2" and not fast:
-        return 25.0, True
-    return 50.0, False
+def _traced(found: _Followed, row: int, span: tuple[int, int], start: float, rate: float, per_mm: float) -> TracedLead:
+    begin, end = span
+    piece = found.above[row, begin:end] * per_mm
+    level = (piece - np.median(piece)).astype(np.float32) if piece.size else piece
+    return TracedLead(
+        start, rate, level, found.traces.inked[row, begin:end], begin, found.traces.heights[row, begin:end]
+    )
 
 
-def _beat_shape(millivolts: FloatMap, scale: Scale) -> float:
-    """Width of the steep part of beats in mm, times their distance in mm: both double with the speed of the paper."""
-    steep = np.abs(np.gradient(_smooth(millivolts), axis=1)).mean(axis=0)
-    steep = np.minimum(steep, np.percentile(steep, 97))
-    steep -= steep.mean()
-    echo = np.fft.irfft(np.abs(np.fft.rfft(steep, 2 * steep.size)) ** 2)[: steep.size]
-    half = int(np.argmax(echo < 0.5 * echo[0]))
-    broad = half - 1 + (echo[half - 1] - 0.5 * echo[0]) / max(echo[half - 1] - echo[half], 1e-9)
-    lags = np.arange(round(8 * scale.across), min(round(65 * scale.across), steep.size - 1))
-    peaks = lags[(echo[lags] >= echo[lags - 1]) & (echo[lags] >= echo[lags + 1])]
-    if not peaks.size or echo[peaks].max() <= 0:
-        return 0.0
-    apart = peaks[echo[peaks] > 0.6 * echo[peaks].max()][0]
-    return float(broad * apart) / scale.across**2
-
-
-def _sample(
-    signal: FloatMap,
-    shown: NDArray[np.bool_],
-    lead: int,
-    piece: FloatMap,
-    inked: NDArray[np.bool_],
-    start: float,
-    rate: float,
-) -> None:
-    """Put a piece of trace at `rate` pixels a second into the signal from `start` seconds on."""
-    begin = round(start * RATE)
-    count = min(int(piece.size / rate * RATE), SAMPLES - begin)
+def _sample(signal: FloatMap, shown: NDArray[np.bool_], lead: int, piece: TracedLead) -> None:
+    """Put a piece of trace into the signal."""
+    begin = round(piece.start * RATE)
+    count = min(int(piece.millivolts.size / piece.rate * RATE), SAMPLES - begin)
     if count < 10:
         return
-    at = (np.arange(count) + 0.5) / RATE * rate - 0.5
-    values = np.interp(at, np.arange(piece.size), piece)
+    at = (np.arange(count) + 0.5) / RATE * piece.rate - 0.5
+    values = np.interp(at, np.arange(piece.millivolts.size), piece.millivolts)
     signal[begin : begin + count, lead] = values - np.median(values)
-    near = np.convolve(inked, np.ones(9) / 9, "same") > 0.2
-    shown[begin : begin + count, lead] = near[np.clip(np.rint(at).astype(int), 0, piece.size - 1)]
+    near = np.convolve(piece.inked, np.ones(9) / 9, "same") > 0.2
+    shown[begin : begin + count, lead] = near[np.clip(np.rint(at).astype(int), 0, piece.millivolts.size - 1)]
     signal[~shown[:, lead], lead] = 0

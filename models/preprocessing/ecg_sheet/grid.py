@@ -16,24 +16,45 @@ _SHARE = 0.12
 but for a base line in places."""
 _BASE_LINES, _STROKES = 60, 120
 """Rows of pixels that base lines, and columns that tall beats, may take up."""
+_RULE = 0.5
+_RULE_SHARE = 0.04
+"""A printed rule is dark for half the width but for that share of its cells; a base line has beats in more."""
 
 
 def without_lines(density: UInt8Array) -> FloatMap:
     """The density map (height, width) of a straight sheet less its lines across and down; what crosses them stays."""
     ink = density.astype(np.float32)
-    lines = np.maximum(_along(ink, _BASE_LINES), _along(ink.T, _STROKES).T)
+    cells = _cells(ink)
+    lines = np.maximum(_along(cells, ink.shape[1], _BASE_LINES), _along(_cells(ink.T), ink.shape[0], _STROKES).T)
+    np.maximum(lines, _rules(cells)[:, None], out=lines)
     return ink * np.clip((ink - 1.2 * lines) / (0.5 * lines + 1), 0, 1)
 
 
-def _along(density: FloatMap, traces: int) -> FloatMap:
-    """Density of lines along the second axis; `traces` rows of pixels may be as dark all along without being lines."""
+def _cells(density: FloatMap) -> FloatMap:
+    """Density of cells along the second axis, that of a neighbouring row where it is higher."""
     height, width = density.shape
     count = max(width // _CELL, 1)
     levels = density[:, : count * _CELL].reshape(height, count, -1).mean(axis=2)
     padded = np.pad(levels, ((_TOLERANCE, _TOLERANCE), (0, 0)))
-    tolerant = np.max([padded[k : k + height] for k in range(2 * _TOLERANCE + 1)], axis=0)
+    tolerant: FloatMap = np.max([padded[k : k + height] for k in range(2 * _TOLERANCE + 1)], axis=0)
+    return tolerant
+
+
+def _rules(cells: FloatMap) -> FloatMap:
+    """Density of the printed rule at each height, 0 where there is none."""
+    length = max(round(_RULE * cells.shape[1]), 1)
+    share = int(_RULE_SHARE * length)
+    windows = sliding_window_view(cells, length, axis=1)[:, :: max(length // 8, 1)]
+    rules: FloatMap = np.partition(windows, share, axis=2)[:, :, share].max(axis=1)
+    return rules
+
+
+def _along(levels: FloatMap, width: int, traces: int) -> FloatMap:
+    """Density of lines along the second axis of cells, `width` pixels; `traces` rows of pixels may be as dark all
+    along without being lines."""
+    height, count = levels.shape
     cells = min(_CELLS, count)
-    windows = sliding_window_view(tolerant, cells, axis=1)[:, ::3]
+    windows = sliding_window_view(levels, cells, axis=1)[:, ::3]
     low = np.partition(windows, int(_SHARE * cells), axis=2)[:, :, int(_SHARE * cells)]
     low = np.minimum(low, 1.15 * float(np.sort(low.max(axis=1))[-min(traces, height)]))
     centres = (np.arange(low.shape[1]) * 3 + cells / 2) * _CELL

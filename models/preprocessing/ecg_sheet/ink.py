@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops, ImageOps
 
 from models.preprocessing.picture import UInt8Array
 
@@ -16,6 +16,8 @@ FloatMap = NDArray[np.float32]
 
 _DARKEST = 8
 """Grey levels added before the logarithm, so that noise in deep shadow stays small."""
+_DARK_SCREEN = 64
+"""Brightness of most of a picture, 0-255, below which it shows a dark screen: no paper is so dark in a photograph."""
 _NEPERS = 255 / float(np.log((255 + _DARKEST) / _DARKEST))
 """Steps of density in one natural logarithm of darkness."""
 
@@ -25,6 +27,16 @@ class Densities(NamedTuple):
 
     ink: UInt8Array
     lines: UInt8Array
+
+
+def on_light(picture: Image.Image) -> Image.Image:
+    """An RGB picture of traces on light paper: the negative of a dark screen with bright traces."""
+    small = np.asarray(picture.resize((64, 64), Image.Resampling.NEAREST)).max(axis=2)
+    if float(np.median(small)) >= _DARK_SCREEN:
+        return picture
+    red, green, blue = picture.split()
+    brightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return Image.merge("RGB", [ImageOps.invert(brightest)] * 3)
 
 
 def densities(picture: Image.Image, pen: int) -> Densities:

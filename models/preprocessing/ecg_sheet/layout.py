@@ -1,84 +1,119 @@
-"""Which lead is where: layouts told apart by the laws that the leads of one heart obey together."""
+"""Which lead is where: layouts told apart by the laws that the leads of one heart obey together.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+Of leads that are drawn one below the other, I + III = II and aVR + aVL + aVF = 0 at every moment, and the other limb
+leads follow from two of them. Chest leads obey no such law, so six limb leads all along, six chest leads, or two
+patients on a page are told from the twelve leads of one.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatMap = NDArray[np.float32]
+Order = Literal["standard", "cabrera"]
+ORDERS: tuple[Order, ...] = ("standard", "cabrera")
+Grid = tuple[tuple[int, ...], ...]
 
-GRIDS: dict[str, tuple[tuple[int, ...], ...]] = {
+GRIDS: dict[str, Grid] = {
     "3x4": ((0, 3, 6, 9), (1, 4, 7, 10), (2, 5, 8, 11)),
     "6x2": ((0, 6), (1, 7), (2, 8), (3, 9), (4, 10), (5, 11)),
     "12x1": tuple((lead,) for lead in range(12)),
 }
 """Lead numbers (I, II, III, aVR, aVL, aVF, V1-V6) of each row, left to right."""
 
+_CABRERA = (4, 0, 3, 1, 5, 2)
+"""aVL, I, -aVR, II, aVF, III."""
+_STRIPS = {"3x4": 4, "6x2": 3, "12x1": 2}
+"""Most rows below the grid."""
+_PULL = 0.02
+"""How much the weights of a sum are held to what they ought to be, where little tells."""
+_CABRERA_RARE = 0.3
+"""How much better leads in Cabrera's order must fit: of chest leads each is nearly the mean of its neighbours, too."""
+_SKEW = 3
+"""Pixels by which rows of one sheet may be moved against each other."""
+_LIMB_PAGE: dict[Order, float] = {"standard": 0.5, "cabrera": 0.92}
+"""Agreement of the second half of six rows with the laws of limb leads, over that of the first, from which they are
+limb leads all along."""
+
 
 class Layout(NamedTuple):
-    """`name` of the grid, `first` of its rows, `strips`: rows below it, and how well its leads fit together, 0-1."""
+    """`name` and `order` of the grid, `strips`: the rows below it, each one lead all along, and how well its leads fit
+    together, 0-1."""
 
     name: str
-    first: int
+    order: Order
     strips: tuple[int, ...]
     consistency: float
 
+    @property
+    def grid(self) -> Grid:
+        """Lead numbers of each row of the grid."""
+        return grid_of(self.name, self.order)
 
-def candidates(rows: int) -> list[Layout]:
-    """Layouts that as many rows may be."""
-    found = []
-    for name, grid in GRIDS.items():
-        strips = rows - len(grid)
-        if 0 <= strips <= (3 if name == "3x4" else 1):
-            found.append(Layout(name, 0, tuple(range(len(grid), rows)), 0.0))
-    return found
-
-
-def find_layout(slopes: FloatMap, first: int, last: int) -> Layout:
-    """The likeliest layout of traces whose slopes (rows, width) run between two columns."""
-    tried = (
-        layout._replace(consistency=_consistency(slopes, first, last, layout)) for layout in candidates(len(slopes))
-    )
-    return max(tried, key=lambda layout: layout.consistency)
+    def sign(self, lead: int) -> int:
+        """-1 for a lead that is drawn upside down: Cabrera's -aVR."""
+        return -1 if self.order == "cabrera" and lead == 3 else 1
 
 
-def columns(
-    layout: Layout, span: tuple[int, int], inked: NDArray[np.bool_], widest: int, usual: float | None
-) -> list[tuple[int, int]]:
-    """First and last pixel column of each column of leads, equally wide, between the two of `span`.
-
-    They are apart by the gap of up to `widest` pixels that has least ink. Where the `usual` width of all without gaps
-    is known, what is too much on the left is a label.
-    """
-    first, last = span
-    grid = GRIDS[layout.name]
-    count = len(grid[0])
-    blank = np.concatenate([[0.0], np.cumsum(0.5 - inked[layout.first : layout.first + len(grid)].mean(axis=0))])
-    best, most = (0, first), 0.0
-    for gap in range(widest + 1):
-        begin = first
-        if usual and abs(last - first - gap * (count - 1) - usual) < 0.05 * usual:
-            begin = max(first, round(last - usual - gap * (count - 1)))
-        starts = _starts(begin, last, count, gap)[1:]
-        empty = float((blank[starts] - blank[starts - gap]).sum()) if gap > 1 else 0.0
-        if gap == 0 or empty > most:
-            best, most = (gap, begin), empty
-    gap, begin = best
-    starts = _starts(begin, last, count, gap)
-    return [(int(start), int(stop)) for start, stop in zip(starts, [*(starts[1:] - gap), last], strict=True)]
+def grid_of(name: str, order: Order) -> Grid:
+    """Lead numbers of each row, left to right."""
+    if order == "standard":
+        return GRIDS[name]
+    leads = (*_CABRERA, *range(6, 12))
+    return tuple(tuple(leads[lead] for lead in row) for row in GRIDS[name])
 
 
-def _starts(first: int, last: int, count: int, gap: int) -> NDArray[np.intp]:
-    return np.rint(first + np.arange(count) * (last - first + gap) / count).astype(np.intp)
+def candidates(rows: int, name: str | None = None, order: Order | None = None) -> list[Layout]:
+    """Layouts that as many rows may be, of that name and order where they are known. Three rows in Cabrera's order are
+    taken for it only where that is known: chest leads, each nearly the mean of its neighbours, look like it."""
+    return [
+        Layout(each, turn, tuple(range(len(grid), rows)), 0.0)
+        for (each, grid), turn in product(GRIDS.items(), ORDERS)
+        if 0 <= rows - len(grid) <= _STRIPS[each]
+        and name in (None, each)
+        and order in (None, turn)
+        and not (each == "3x4" and turn == "cabrera" and order is None)
+    ]
 
 
-def match_strip(strip: FloatMap, leads: dict[int, tuple[FloatMap, int]], usual: Sequence[int]) -> tuple[int, float]:
+def find_layout(
+    shapes: FloatMap, first: int, last: int, name: str | None = None, order: Order | None = None
+) -> Layout | None:
+    """The likeliest layout of traces whose shapes (lags, rows, width) run between two columns: how far each rises and
+    falls over longer and shorter lags. None for counts of rows that no layout has."""
+    tried = [
+        layout._replace(consistency=_consistency(shapes, first, last, layout))
+        for layout in candidates(shapes.shape[1], name, order)
+    ]
+    return max(tried, key=plausibility, default=None)
+
+
+def plausibility(layout: Layout) -> float:
+    """Its consistency, less what speaks against a layout that is rare."""
+    return layout.consistency - _CABRERA_RARE * (layout.order == "cabrera")
+
+
+def is_limb_page(shapes: FloatMap, first: int, last: int, layout: Layout) -> bool:
+    """Whether what was taken for the chest leads of two columns are the same limb leads, going on."""
+    if layout.name != "6x2":
+        return False
+    middle, margin = (first + last) // 2, (last - first) // 60
+    later = {
+        lead: layout.sign(lead) * shapes[:, row, middle + margin : last - margin]
+        for row, (lead, _) in enumerate(layout.grid)
+    }
+    return _lawful([later]) > _LIMB_PAGE[layout.order] * layout.consistency
+
+
+def match_strip(strip: FloatMap, leads: Mapping[int, tuple[FloatMap, int]], usual: Sequence[int]) -> tuple[int, float]:
     """The lead whose piece, with the column it starts at, is most like a rhythm strip there, and their correlation."""
     best = (usual[0], 0.0)
     for lead in usual:
         piece, start = leads[lead]
-        for at in {start, 0}:
+        for at in {max(start, 0), 0}:
             other = strip[at : at + piece.size]
             if other.size > 10 and other.std() > 0 and piece[: other.size].std() > 0:
                 likeness = float(np.corrcoef(other, piece[: other.size])[0, 1])
@@ -87,26 +122,63 @@ def match_strip(strip: FloatMap, leads: dict[int, tuple[FloatMap, int]], usual: 
     return best
 
 
-def _consistency(slopes: FloatMap, first: int, last: int, layout: Layout) -> float:
-    grid = GRIDS[layout.name]
+def _consistency(shapes: FloatMap, first: int, last: int, layout: Layout) -> float:
+    grid = layout.grid
     edges = np.linspace(first, last, len(grid[0]) + 1).astype(int)
     margin = (last - first) // 60
-    place = {
-        lead: slopes[layout.first + row, edges[column] + margin : edges[column + 1] - margin]
-        for row, leads in enumerate(grid)
-        for column, lead in enumerate(leads)
-    }
-    einthoven = _agree(place[1], place[0] + place[2])
-    goldberger = _cancel(place[3], place[4], place[5])
-    return float(np.clip((einthoven + goldberger) / 2, 0, 1))
+    return _lawful(
+        [
+            {
+                row[column]: layout.sign(row[column])
+                * shapes[:, number, edges[column] + margin : edges[column + 1] - margin]
+                for number, row in enumerate(grid)
+            }
+            for column in range(len(grid[0]))
+        ]
+    )
 
 
-def _agree(one: FloatMap, other: FloatMap) -> float:
-    """1 where two signals are the same, about 0 where they have nothing to do with each other."""
-    return 1 - float(((one - other) ** 2).sum() / ((one**2 + other**2).sum() + 1e-9))
+def _lawful(columns: Sequence[Mapping[int, FloatMap]]) -> float:
+    """How well the worst of the columns obeys each of the laws of limb leads, 0-1; `columns` are shapes (lags, width)
+    of leads drawn at one time."""
+    agreements = [
+        max(
+            _agreement(leads[total][lag], [leads[part][lag] for part in parts], list(parts.values()))
+            for lag in range(len(leads[total]))
+        )
+        for leads in columns
+        for total, parts in _LAWS
+        if total in leads and all(part in leads for part in parts)
+    ]
+    return float(np.clip(min(agreements, default=0.0), 0, 1))
 
 
-def _cancel(*signals: FloatMap) -> float:
-    """1 where signals sum to nothing, about 0 where they have nothing to do with one another."""
-    total = np.sum(signals, axis=0)
-    return 1 - float((total**2).sum() / (np.square(signals).sum() + 1e-9))
+def _agreement(total: FloatMap, parts: Sequence[FloatMap], weights: Sequence[float]) -> float:
+    """1 where a lead is the weighted sum of two others, moved by up to `_SKEW` pixels; 0 where they are strangers, or
+    where it is the sum of them with quite other weights: chest leads are about the mean of their neighbours."""
+    inner = slice(_SKEW, total.size - _SKEW)
+    one, other = (
+        np.stack([weight * np.roll(part, shift)[inner] for shift in range(-_SKEW, _SKEW + 1)])
+        for part, weight in zip(parts, weights, strict=True)
+    )
+    rest = total[inner] - one
+    off = (rest**2).sum(axis=1)[:, None] - 2 * rest @ other.T + (other**2).sum(axis=1)
+    first, second = np.unravel_index(int(off.argmin()), off.shape)
+    pair = np.stack([one[first], other[second]])
+    energy = float((pair**2).sum() + (total[inner] ** 2).sum()) + 1e-9
+    share = 1 - 2 * float(off.min()) / energy
+    pull = _PULL * energy * np.eye(2)
+    found = np.linalg.solve(pair @ pair.T + pull, pair @ total[inner] + pull.sum(axis=1))
+    return min(share, 1 - float(np.abs(found - 1).max()))
+
+
+_LAWS: tuple[tuple[int, dict[int, float]], ...] = (
+    (1, {0: 1, 2: 1}),
+    (3, {4: -1, 5: -1}),
+    (3, {0: -1 / 2, 1: -1 / 2}),
+    (4, {0: 1 / 2, 2: -1 / 2}),
+    (5, {1: 1 / 2, 2: 1 / 2}),
+    (0, {4: 2 / 3, 3: -2 / 3}),
+)
+"""Einthoven's law, Goldberger's leads as he defined them, and what follows of I: a lead, and the weights of those it
+is the sum of."""

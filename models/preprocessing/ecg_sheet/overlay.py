@@ -1,6 +1,7 @@
 """The traces that were read, drawn over the straight sheet, so that a person can see whether they were read right."""
 
 from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,6 +14,13 @@ _COLOURS: Sequence[Colour] = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148
 _LABEL = (0, 90, 200)
 _INK = 0.6
 """How dark the sheet's own lines stay beside the traces."""
+
+
+def overlay_png(reading: DigitisedSheet) -> bytes:
+    """The overlay as a PNG file."""
+    file = BytesIO()
+    draw_overlay(reading).quantize(64, dither=Image.Dither.NONE).save(file, "PNG", compress_level=6)
+    return file.getvalue()
 
 
 def draw_overlay(reading: DigitisedSheet) -> Image.Image:

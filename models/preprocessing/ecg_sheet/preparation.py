@@ -13,11 +13,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.preprocessing.ecg_record import LEADS, MAX_FLAT_LEADS
-from models.preprocessing.ecg_sheet.digitisation import SAMPLES, DigitisedSheet, SheetError, digitise
+from models.preprocessing.ecg_sheet.digitisation import SAMPLES, UNTOLD, DigitisedSheet, SheetError, Told, digitise
 from models.preprocessing.picture import UInt8Array, decode_and_judge
 
-REVISION = 1
-LEAST_SHOWN = 2.0
+REVISION = 2
+LEAST_SHOWN = 1.5
 """The fewest seconds of a lead that count as read."""
 
 FLAT_MILLIVOLTS = 0.1
@@ -53,17 +53,17 @@ class ReadSheet:
     fault: str | None
 
 
-def preprocess(data: bytes, spec: SheetPreprocessing, *, max_pixels: int) -> ReadSheet:
+def preprocess(data: bytes, spec: SheetPreprocessing, *, max_pixels: int, told: Told = UNTOLD) -> ReadSheet:
     """Picture bytes to a read sheet; one without an ECG has an empty tensor and a fault. Raises a `PictureError`."""
     picture, damage = decode_and_judge(data, max_pixels=max_pixels)
-    sheet = read(picture, spec)
+    sheet = read(picture, spec, told)
     return replace(sheet, fault=damage) if damage else sheet
 
 
-def read(picture: UInt8Array | Image.Image, spec: SheetPreprocessing) -> ReadSheet:
+def read(picture: UInt8Array | Image.Image, spec: SheetPreprocessing, told: Told = UNTOLD) -> ReadSheet:
     """A picture, RGB or an array (height, width, 3), to a read sheet."""
     try:
-        reading = digitise(picture)
+        reading = digitise(picture, told)
     except SheetError as error:
         return ReadSheet(np.zeros((1, *spec.tensor_shape), np.float32), None, _advise(str(error), picture))
     fault = _fault(reading, spec)
@@ -87,6 +87,14 @@ def leads_shown(reading: DigitisedSheet) -> tuple[str, ...]:
     """The names of the leads that the sheet shows for at least `LEAST_SHOWN` seconds."""
     seconds = reading.shown.sum(axis=0) / 100
     return tuple(lead for lead, shown in zip(LEADS, seconds, strict=True) if shown >= LEAST_SHOWN)
+
+
+def qualities(reading: DigitisedSheet) -> dict[str, float]:
+    """How well each lead was read, 0-1: the share of its trace that lies on ink, of limb leads times how well they add
+    up."""
+    inked = {lead: float(pieces[0].inked.mean()) for lead, pieces in reading.traces.items()}
+    limb = reading.consistency**0.5
+    return {lead: round(share * (1.0 if lead.startswith("V") else limb), 2) for lead, share in inked.items()}
 
 
 def _flat_leads(reading: DigitisedSheet) -> tuple[str, ...]:

