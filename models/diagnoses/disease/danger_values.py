@@ -92,6 +92,8 @@ def _classes(value: float, before: str, after: str, text: str) -> Iterator[str]:
     yield from _rates(value, before, after)
     yield from _person(value, before, after, text)
     dose = _DOSE.match(after) if value >= _MANY and not _NOT_A_COUNT.match(after) else None
+    if value >= _MANY and value == int(value) and value <= 200 and not _NOT_A_COUNT.match(after):
+        yield "many_number"
     if dose and any(word and _MEDICINE.match(word) for word in dose.groups()):
         yield "many_tablets"
 

@@ -30,6 +30,7 @@ _SHORTEST_CORRECTED, _LONG_WORD = 4, 9
 _MOST_WORDS = 1500
 _TOKEN = re.compile(r"[a-z]+(?:['\u2018\u2019\u00b4`][a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
 _APOSTROPHES = re.compile("['\u2018\u2019\u00b4`]")
+_AS_WRITTEN = "="
 _ENDS = frozenset(".;!?\n")
 _MARKS = frozenset(",:()/-") | _ENDS
 
@@ -147,6 +148,8 @@ class Phrases:
             for phrase in phrases:
                 self._add(name, phrase)
         self._keys = frozenset(self._forms.values())
+        self._sizes = {name: len(phrases) for name, phrases in document.classes.value.items()}
+        self._sizes |= dict.fromkeys(document.measured.value, 0)
         self._composed = [
             (name, tuple(compile_line(line) for line in lines)) for name, lines in document.composed.value.items()
         ]
@@ -160,15 +163,19 @@ class Phrases:
             [*document.classes.value, *document.composed.value, *document.measured.value, *document.known.value]
         )
 
+    def frequency(self, name: str) -> int:
+        """How many phrases a class has, a guess at how often it is found."""
+        return self._sizes.get(name, 1_000)
+
     def _add(self, name: str, phrase: str) -> None:
-        words = [word for word, _ in self._tokens(phrase.lower())]
+        words = [word for word, _ in self._tokens(phrase.removeprefix(_AS_WRITTEN).lower())]
         keys = [stem(american(word)) for word in words if word not in self._fillers]
         for word in words:
             if word.isalpha():
                 self._forms[word] = stem(american(word))
-        if not keys:
+        if not keys and len(words) < 2:
             raise KnowledgeError(f"danger_words.yaml, {name}: `{phrase}` holds nothing but fillers.")
-        if len(keys) == 1 < len(words):
+        if phrase.startswith(_AS_WRITTEN) or len(keys) < 2 <= len(words):
             self._exact[words[0]].append((tuple(words[1:]), name))
         elif len(keys) == 1:
             self._single[keys[0]].append(name)
@@ -217,8 +224,13 @@ class Phrases:
 
     def _tokens(self, plain: str) -> list[tuple[str, int]]:
         """Words of a lower-case text without apostrophes, numbers and marks, each with its place in the text."""
-        found = ((_APOSTROPHES.sub("", match[0]), match.start()) for match in _TOKEN.finditer(plain))
-        return [(self._same.get(word, word), start) for word, start in found]
+        same, found = self._same, []
+        for match in _TOKEN.finditer(plain):
+            word = match[0]
+            if not word.isascii() or "'" in word or "`" in word:
+                word = _APOSTROPHES.sub("", word)
+            found.append((same.get(word, word), match.start()))
+        return found
 
     def _masked(self, words: Sequence[str]) -> set[int]:
         masked: set[int] = set()

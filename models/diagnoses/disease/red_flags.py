@@ -1,5 +1,6 @@
 """Dangers that call for care at once, looked for in the text itself and among the symptoms, before the model."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,7 @@ from models.diagnoses.disease.patient import Patient
 from models.diagnoses.disease.phrases import Hits, Line, compile_line, phrases
 from models.diagnoses.disease.vocabulary import vocabulary
 
+_MOST_QUOTED = 80
 _AGES: Mapping[str, tuple[float, float]] = {
     "aged_young_baby": (0, 0.25),
     "aged_baby": (0, 2),
@@ -36,13 +38,28 @@ def raised(present: Iterable[str], patient: Patient, text: str = "") -> list[Rai
     meanings = {symptom: wider[symptom] | {symptom} for symptom in present}
     known = frozenset[str]().union(*meanings.values())
     hits = phrases().hits(text, _ages(patient)) if text else {}
+    words = _words(hits, text, patient)
     found = []
-    for rule, lines in _rules():
-        words = _said(lines, hits, text) if rule.age_must_be_known or _is_aged(rule, patient) else None
+    for place, rule in enumerate(red_flag_knowledge().rules):
         holds = _holds(rule, known, hits) and _is_aged(rule, patient)
-        if holds or words is not None:
+        if holds or place in words:
             named = frozenset(name for group in rule.all_of for name in group) if holds else frozenset()
-            found.append(Raised(rule, tuple(name for name, means in meanings.items() if means & named), words))
+            symptoms = tuple(name for name, means in meanings.items() if means & named)
+            found.append(Raised(rule, symptoms, words.get(place)))
+    return found
+
+
+def _words(hits: Hits, text: str, patient: Patient) -> dict[int, str]:
+    """For each rule of which a line holds, by its place, the words that say it."""
+    rules = red_flag_knowledge().rules
+    found: dict[int, str] = {}
+    for name in hits:
+        for place, line in _lines_by_class().get(name, ()):
+            if place in found or not (rules[place].age_must_be_known or _is_aged(rules[place], patient)):
+                continue
+            if places := line.places(hits):
+                begin, end = places[0].begin, places[0].end
+                found[place] = text[begin:end] if end > begin else text[:_MOST_QUOTED]
     return found
 
 
@@ -53,8 +70,13 @@ def citation(rule: RedFlagRule) -> str:
 
 
 @cache
-def _rules() -> tuple[tuple[RedFlagRule, tuple[Line, ...]], ...]:
-    return tuple((rule, tuple(map(compile_line, rule.said))) for rule in red_flag_knowledge().rules)
+def _lines_by_class() -> Mapping[str, Sequence[tuple[int, Line]]]:
+    """The lines of the rules, with the places of these, under the class of each that is seldom found."""
+    found: dict[str, list[tuple[int, Line]]] = defaultdict(list)
+    for place, rule in enumerate(red_flag_knowledge().rules):
+        for line in map(compile_line, rule.said):
+            found[min(line.classes, key=phrases().frequency)].append((place, line))
+    return found
 
 
 def _ages(patient: Patient) -> list[str]:
@@ -67,15 +89,6 @@ def _holds(rule: RedFlagRule, known: frozenset[str], hits: Hits) -> bool:
     if not rule.all_of or any(name in hits for name in rule.unless_said):
         return False
     return all(not known.isdisjoint(group) for group in rule.all_of) and known.isdisjoint(rule.unless)
-
-
-def _said(lines: Sequence[Line], hits: Hits, text: str) -> str | None:
-    """The words of the first line that holds; the whole text where it holds by what is known from elsewhere."""
-    for line in lines:
-        if places := line.places(hits):
-            begin, end = places[0].begin, places[0].end
-            return text[begin:end] if end > begin else text[:80]
-    return None
 
 
 def _is_aged(rule: RedFlagRule, patient: Patient) -> bool:
