@@ -184,7 +184,9 @@ class DiseasePrediction(Prediction):
     """The most probable disease."""
 
     disease: str = Field(description="Name of the disease.")
-    confidence: Probability = Field(description="Its calibrated probability, 0-1.")
+    confidence: Probability = Field(
+        description="Its calibrated probability, 0-1; where a red flag is raised, mixed with the diseases it stands for."
+    )
     confidence_percent: Percent = Field(description="The same as text, one decimal.")
 
 

@@ -32,6 +32,9 @@ _KNOWLEDGE = disease_knowledge()
 _LEVELS = tuple(_KNOWLEDGE.urgencies)
 _RANKED = 5
 _MOST_TO_RULE_OUT = 5
+_LEAST_SUSPICION = 0.01
+_FEWEST_FOR_EMERGENCY = 2
+_CIRCUMSTANCES = frozenset(vocabulary().parts["circumstances"]) | {"pregnancy", "recent childbirth", "missed periods"}
 _REASSURING: frozenset[UrgencyLevel] = frozenset({"routine", "self_care"})
 _PARTS_OF_A_SEX: Mapping[str, frozenset[str]] = {
     "female": frozenset(vocabulary().parts["women and pregnancy"]),
@@ -113,7 +116,7 @@ def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReadin
 
     Raises `ValueError` where the bundle knows a disease that the knowledge file lacks.
     """
-    probabilities = outputs[PROBABILITIES]
+    probabilities = _suspected(outputs[PROBABILITIES], metadata.classes, case)
     leading = np.argpartition(-probabilities, _RANKED - 1)[:_RANKED]
     ranking = _ranked(probabilities, metadata.classes, leading[np.argsort(-probabilities[leading], kind="stable")])
     shares = _shares(metadata.classes) @ probabilities
@@ -157,6 +160,21 @@ def _with(found: Findings, meant: list[str]) -> Findings:
         return found
     absent = tuple(name for name in found.absent if name not in more)
     return replace(found, present=(*found.present, *more), absent=absent)
+
+
+def _suspected(probabilities: NDArray[np.float32], classes: tuple[str, ...], case: Case) -> NDArray[np.float32]:
+    """The model's probabilities mixed with those of the diseases that the gravest dangers stand for; an infant's or an
+    old patient's likelier ones by the model weigh more."""
+    gravest = min((each.rule.urgency for each in case.red_flags), key=_LEVELS.index, default=None)
+    named = {name for each in case.red_flags if each.rule.urgency == gravest for name in each.rule.suspects}
+    places = [place for place, name in enumerate(classes) if name in named]
+    if not places:
+        return probabilities
+    share = _KNOWLEDGE.suspicion.value
+    weights = probabilities[places] + _LEAST_SUSPICION
+    mixed = (1 - share) * probabilities
+    mixed[places] += share * weights / weights.sum()
+    return mixed
 
 
 def _ranked(
@@ -259,12 +277,20 @@ def _gravity(disease: RankedDisease) -> int:
 
 def _urgency(case: Case, ranking: tuple[RankedDisease, ...], at_least: Mapping[UrgencyLevel, float]) -> UrgencyLevel:
     """The gravest of the red flags, the leading disease, every disease that is probable enough, and what all diseases
-    that are at least so urgent have together (`at_least`, 0-1)."""
-    likely = [
+    that are at least so urgent have together (`at_least`, 0-1). A single symptom that is no red flag by itself makes no
+    emergency: of it the model knows little more than how grave its diseases are."""
+    likely: list[UrgencyLevel] = [
         _KNOWLEDGE.diseases.value[disease.disease].urgency
-        for place, disease in enumerate(ranking)
-        if (place == 0 and case.findings.present) or disease.probability >= _KNOWLEDGE.urgent_from.value
+        for disease in ranking
+        if disease.probability >= _KNOWLEDGE.urgent_from.value
     ]
+    if case.findings.present:
+        first = _KNOWLEDGE.diseases.value[ranking[0].disease].urgency
+        doubted = first == "emergency" and ranking[0].probability < _KNOWLEDGE.leading_from.value
+        likely.append("urgent" if doubted else first)
+    if len(set(case.findings.present) - _CIRCUMSTANCES) < _FEWEST_FOR_EMERGENCY:
+        likely = ["urgent" if level == "emergency" else level for level in likely]
+        at_least = {**at_least, "emergency": 0.0}
     together = [level for level, limit in _KNOWLEDGE.together_from.value.items() if at_least.get(level, 0.0) >= limit]
     raised = [each.rule.urgency for each in case.red_flags]
     return min([*likely, *together, *raised], key=_LEVELS.index, default="soon")

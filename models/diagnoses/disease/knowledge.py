@@ -47,6 +47,8 @@ class DiseaseKnowledge(Document):
     urgent_from: Sourced[Probability]
     together_from: Sourced[dict[UrgencyLevel, Probability]]
     rule_out_from: Sourced[Probability]
+    leading_from: Sourced[Probability]
+    suspicion: Sourced[Probability]
     uncertain_below: Sourced[Probability]
     advice: DiseaseAdvice
     groups: dict[str, Sourced[tuple[str, ...]]]
@@ -72,7 +74,7 @@ class RedFlagRule(Part):
     (years) fits. An age that is not known fits, unless it `must_be_known`: then the lines of `said` name it themselves.
 
     `fires` are texts that raise the rule, `silent` near ones that don't; `means` are the symptoms that its words say,
-    `sex` is whom it concerns and bars nobody.
+    `suspects` the diseases that it stands for, `sex` is whom it concerns and bars nobody.
     """
 
     name: str
@@ -83,6 +85,7 @@ class RedFlagRule(Part):
     unless_said: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     means: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
     age: tuple[float, float] | None = None
     age_must_be_known: bool = False
     sex: Literal["female", "male"] | None = None
@@ -112,7 +115,6 @@ class DangerWords(Document):
     known: Sourced[tuple[str, ...]]
     masks: Sourced[tuple[str, ...]]
     denying: Sourced[tuple[str, ...]]
-    ordinary: Sourced[tuple[str, ...]]
     classes: Sourced[dict[str, tuple[str, ...]]]
     composed: Sourced[dict[str, tuple[str, ...]]]
 

@@ -18,6 +18,7 @@ from rapidfuzz.distance import OSA
 
 from models.diagnoses.disease.danger_values import values_in
 from models.diagnoses.disease.knowledge import DangerWords, danger_words
+from models.diagnoses.disease.matching import speller
 from models.diagnoses.disease.standing import HERE, PAST, standing
 from models.diagnoses.disease.words import american, stem
 from models.diagnoses.knowledge import KnowledgeError
@@ -26,7 +27,7 @@ _WINDOW = 9
 _BESIDE = 4
 _NEXT_SENTENCE = 60
 _EVERYWHERE = -10_000
-_SHORTEST_CORRECTED, _LONG_WORD = 4, 9
+_SHORTEST_CORRECTED, _LONG_WORD, _MOST_MEANT = 3, 9, 4
 _MOST_WORDS = 1500
 _TOKEN = re.compile(r"[a-z]+(?:['\u2018\u2019\u00b4`][a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
 _APOSTROPHES = re.compile("['\u2018\u2019\u00b4`]")
@@ -124,7 +125,7 @@ def compile_line(text: str) -> Line:
 
 
 class _Word(NamedTuple):
-    key: str
+    keys: tuple[str, ...]
     token: int
 
 
@@ -153,12 +154,11 @@ class Phrases:
         self._composed = [
             (name, tuple(compile_line(line) for line in lines)) for name, lines in document.composed.value.items()
         ]
-        self._ordinary = frozenset(stem(american(word)) for word in (*document.ordinary.value, *self._fillers))
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         for form in self._forms:
-            if len(form) >= _SHORTEST_CORRECTED - 1:
+            if len(form) >= _SHORTEST_CORRECTED:
                 self._by_letter[form[0]].append(form)
-        self._key = lru_cache(maxsize=16384)(self._key_of)
+        self._meant = lru_cache(maxsize=16384)(self._keys_of)
         self.names = frozenset(
             [*document.classes.value, *document.composed.value, *document.measured.value, *document.known.value]
         )
@@ -188,7 +188,7 @@ class Phrases:
         tokens = self._tokens(plain)[:_MOST_WORDS]
         masked = self._masked([word for word, _ in tokens])
         words = [
-            _Word("" if at in masked else self._key(word), at)
+            _Word(() if at in masked else self._meant(word), at)
             for at, (word, _) in enumerate(tokens)
             if word not in self._fillers
         ]
@@ -242,15 +242,18 @@ class Phrases:
 
     def _matches(self, words: Sequence[_Word]) -> Iterator[tuple[int, int, str]]:
         """The places of the first and the last word of each phrase, and its class."""
-        keys = [word.key for word in words]
-        for at, key in enumerate(keys):
-            for name in self._single.get(key, ()):
-                yield at, at, name
-            if at + 1 < len(keys) and (found := self._longer.get((key, keys[at + 1]))):
-                for rest, name in found:
-                    end = at + 2 + len(rest)
-                    if not rest or tuple(keys[at + 2 : end]) == rest:
-                        yield at, end - 1, name
+        for at, word in enumerate(words):
+            following = words[at + 1].keys if at + 1 < len(words) else ()
+            for key in word.keys:
+                for name in self._single.get(key, ()):
+                    yield at, at, name
+                for second in following:
+                    for rest, name in self._longer.get((key, second), ()):
+                        end = at + 2 + len(rest)
+                        if end <= len(words) and all(
+                            each in words[at + 2 + step].keys for step, each in enumerate(rest)
+                        ):
+                            yield at, end - 1, name
 
     def _exactly(self, words: Sequence[str], masked: Collection[int]) -> list[tuple[int, int, str]]:
         """The same by places of tokens, of phrases that hold little but fillers and count only as they are written."""
@@ -262,21 +265,22 @@ class Phrases:
             if tuple(words[at + 1 : at + 1 + len(rest)]) == rest
         ]
 
-    def _key_of(self, word: str) -> str:
+    def _keys_of(self, word: str) -> tuple[str, ...]:
+        """The stem of a word; of one that is no word the stems of those that are a slip away."""
         stemmed = stem(american(word))
-        if stemmed in self._keys or stemmed in self._ordinary or not word.isalpha():
-            return stemmed
-        if len(word) < _SHORTEST_CORRECTED:
-            return self._transposed(word) if len(word) == _SHORTEST_CORRECTED - 1 else stemmed
-        errors = 1 if len(word) < _LONG_WORD else 2
-        near = process.extractOne(word, self._by_letter[word[0]], scorer=OSA.distance, score_cutoff=errors)
-        if near and (len(near[0]) >= _SHORTEST_CORRECTED or sorted(near[0]) == sorted(word)):
-            return self._forms[near[0]]
-        return stemmed
-
-    def _transposed(self, word: str) -> str:
-        near = process.extractOne(word, self._by_letter[word[0]], scorer=OSA.distance, score_cutoff=1)
-        return self._forms[near[0]] if near and sorted(near[0]) == sorted(word) else stem(word)
+        length = len(word)
+        if stemmed in self._keys or length < _SHORTEST_CORRECTED or speller().knows(word):
+            return (stemmed,)
+        errors = 1 if length < _LONG_WORD else 2
+        near = process.extract(
+            word, self._by_letter[word[0]], scorer=OSA.distance, score_cutoff=errors, limit=_MOST_MEANT
+        )
+        meant = [
+            self._forms[form]
+            for form, distance, _ in near
+            if distance == near[0][1] and (length > _SHORTEST_CORRECTED or sorted(form) == sorted(word))
+        ]
+        return tuple(dict.fromkeys(meant)) or (stemmed,)
 
 
 def _places(tokens: Sequence[tuple[str, int]], words: Sequence[_Word]) -> list[int]:
