@@ -6,10 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from models.preprocessing.ecg_record import SignalPreprocessing
-from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
-from models.preprocessing.form import TabularPreprocessing
-from models.preprocessing.picture import ImagePreprocessing
+from models.preprocessing.inputs import Preprocessing
 from models.serving.bundle import (
     MODEL_FILE,
     Bundle,
@@ -23,7 +20,6 @@ from models.serving.bundle import (
 )
 from training.card import Subgroups, write_card
 
-Preprocessing = ImagePreprocessing | SignalPreprocessing | SheetPreprocessing | TabularPreprocessing
 Figures = Mapping[str, Mapping[str, Estimate]]
 
 _NO_CHECKSUM = "0" * 64

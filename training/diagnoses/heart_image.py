@@ -26,7 +26,7 @@ from training.datasets.digitised_sheets import DigitisedSheets, SheetData, imita
 from training.datasets.ptbxl import CLASSES, EcgSample
 from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of, record_figures
-from training.evaluate import REPEATS, measure_multilabel, tensor_specs
+from training.evaluate import bootstrap, measure_multilabel, tensor_specs
 from training.evaluate import predict as run_onnx
 from training.recipe import SheetRecipe
 
@@ -184,9 +184,7 @@ def round_trip(data: Path, bundle: Bundle, record_bundle: Bundle, sheets: Sheets
     seen = _leading(bundle, tensors)
     recorded = _leading(record_bundle, signals)
     same = np.array([one == other for one, other in zip(seen, recorded, strict=True)], dtype=np.float64)
-    rng = np.random.default_rng(0)
-    low, high = np.percentile(rng.choice(same, (REPEATS, len(same))).mean(axis=1), [2.5, 97.5])
-    return Estimate(value=round(float(same.mean()), 4), low=round(low, 4), high=round(high, 4), n=len(same))
+    return bootstrap(lambda _, agreed: float(agreed.mean()), same, same, [sample.patient_id for sample in samples])
 
 
 def _leading(bundle: Bundle, tensors: FloatArray) -> list[int]:
