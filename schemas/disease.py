@@ -185,7 +185,7 @@ class DiseasePrediction(Prediction):
 
     disease: str = Field(description="Name of the disease.")
     confidence: Probability = Field(
-        description="Its calibrated probability, 0-1; where a red flag is raised, mixed with the diseases it stands for."
+        description="Its calibrated probability, 0-1; where a red flag is raised, mixed with its diseases."
     )
     confidence_percent: Percent = Field(description="The same as text, one decimal.")
 

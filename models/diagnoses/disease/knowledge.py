@@ -52,6 +52,7 @@ class DiseaseKnowledge(Document):
     uncertain_below: Sourced[Probability]
     advice: DiseaseAdvice
     groups: dict[str, Sourced[tuple[str, ...]]]
+    graded: dict[str, Sourced[str]]
     diseases: Sourced[dict[str, DiseaseCare]]
     rule_out: Sourced[dict[str, str]]
     sample: Sourced[DiseaseSample]
@@ -62,6 +63,8 @@ class DiseaseKnowledge(Document):
             raise ValueError(f"`urgencies` must be {', '.join(get_args(UrgencyLevel))}, in that order.")
         if missing := {care.group for care in self.diseases.value.values()} ^ set(self.groups):
             raise ValueError(f"groups without advice, or without a disease: {', '.join(sorted(missing))}")
+        if self.graded.keys() != self.groups.keys():
+            raise ValueError("`graded` is of the groups and of no others")
         emergencies = {name for name, care in self.diseases.value.items() if care.urgency == "emergency"}
         if missing := emergencies ^ set(self.rule_out.value):
             raise ValueError(f"`rule_out` is of the emergencies and of no others: {', '.join(sorted(missing))}")
@@ -199,6 +202,19 @@ def symptom_knowledge() -> SymptomKnowledge:
 def red_flag_knowledge() -> RedFlagKnowledge:
     """The dangers that call for care at once."""
     return load(__name__, "red_flags.yaml", RedFlagKnowledge)
+
+
+@cache
+def unconfirmed_urgencies() -> tuple[str, ...]:
+    """The diseases whose urgency no red flag with a source that was read stands for."""
+    knowledge, flags = disease_knowledge(), red_flag_knowledge()
+    confirmed = {
+        (name, rule.urgency)
+        for rule in flags.rules
+        if not any("unconfirmed" in flags.sources[key] for key in rule.source.split(", "))
+        for name in rule.suspects
+    }
+    return tuple(name for name, care in knowledge.diseases.value.items() if (name, care.urgency) not in confirmed)
 
 
 @cache

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
+import models
 from models.diagnoses.breast.knowledge import breast_knowledge
 from models.diagnoses.catalogue import DIAGNOSES
 from models.diagnoses.disease.knowledge import (
@@ -16,6 +18,7 @@ from models.diagnoses.disease.knowledge import (
     negation_knowledge,
     red_flag_knowledge,
     symptom_knowledge,
+    unconfirmed_urgencies,
 )
 from models.diagnoses.heart.knowledge import HeartKnowledge, heart_knowledge
 from models.diagnoses.heart_risk.knowledge import Grade, heart_risk_knowledge, prevent_knowledge
@@ -86,6 +89,49 @@ def test_no_text_is_empty_or_claims_a_stage_or_a_certainty(document: Document) -
         for text in texts_in(block):
             assert text.strip() == text != ""
             assert not CLAIM.search(text), text
+
+
+def test_no_sentence_of_an_advice_starts_or_ends_in_the_middle() -> None:
+    disease, heart_risk = disease_knowledge(), heart_risk_knowledge()
+    told = [
+        text for block in (disease.groups, disease.advice, disease.graded, disease.rule_out) for text in texts_of(block)
+    ]
+    told += [said.value.action for said in disease.urgencies.values()]
+    told += [text for band in heart_risk.bands for text in band.recommendations.value]
+    told += [rule.name for rule in red_flag_knowledge().rules]
+    assert len(told) > 250
+    for text in told:
+        assert re.match(r"[A-Z0-9\"]", text), text
+        assert not re.search(r"(,|;|:|-|\b(and|or|but|the|a|of|to|with|if))$", text), text
+        assert text.count("(") == text.count(")"), text
+
+
+def texts_of(block: object) -> Iterator[str]:
+    """The texts of a block, without the keys of its sources."""
+    if isinstance(block, Sourced):
+        yield from texts_in(block.value)
+    elif isinstance(block, BaseModel):
+        for _, child in block:
+            yield from texts_of(child)
+    elif isinstance(block, dict):
+        for child in block.values():
+            yield from texts_of(child)
+
+
+def test_what_is_unconfirmed_is_counted_in_the_card() -> None:
+    flags = red_flag_knowledge()
+    unread = [
+        rule for rule in flags.rules if any("unconfirmed" in flags.sources[key] for key in rule.source.split(", "))
+    ]
+    card = (Path(models.__file__).parent / "bundles" / "disease" / "1.0.0" / "card.md").read_text(encoding="utf-8")
+    counted = f"Of {len(disease_knowledge().diseases.value)} urgencies {len(unconfirmed_urgencies())} are unconfirmed"
+    assert counted in card
+    assert f"Of {len(flags.rules)} red flags {len(unread)} are unconfirmed" in card
+
+
+def test_a_red_flag_suspects_known_diseases() -> None:
+    suspected = {name for rule in red_flag_knowledge().rules for name in rule.suspects}
+    assert suspected <= disease_knowledge().diseases.value.keys()
 
 
 @pytest.mark.parametrize("text", ["Stage II melanoma", "stage 0", "You have cancer", "definitely benign", "T2 tumour"])
