@@ -16,6 +16,7 @@ NEEDS = {
         "diagnoses/test_pictures.py",
         "networks/test_backbones.py",
         "networks/test_breast_heads.py",
+        "networks/test_lead_name_network.py",
         "networks/test_random_convolutions.py",
         "networks/test_residual_ecg.py",
         "networks/test_sheet_convolutions.py",
@@ -46,11 +47,13 @@ NEEDS = {
         "datasets/test_digitised_sheets.py",
         "datasets/test_ecg_machine_styles.py",
         "datasets/test_ecg_sheet.py",
+        "datasets/test_lead_labels.py",
         "datasets/test_lesion_removal.py",
         "datasets/test_loaders.py",
         "datasets/test_own_pictures.py",
         "datasets/test_symptom_tables.py",
         "networks/test_logistic.py",
+        "test_made_up_sheets.py",
     ),
 }
 """By what they need; wfdb brings pandas and scipy. All others need NumPy alone."""

@@ -265,12 +265,13 @@ def _draw_margins(rng: Rng, style: SheetStyle, look: Look) -> SheetStyle:
 
 def _draw_separators(rng: Rng, style: SheetStyle) -> SheetStyle:
     kinds: Sequence[tuple[Separator, float]] = (
-        ("none", 0.46),
+        ("none", 0.4),
         ("tick", 0.2),
         ("line", 0.1),
         ("full line", 0.08),
         ("bars", 0.08),
         ("post", 0.08),
+        ("dots", 0.06),
     )
     return replace(style, separator=pick(rng, kinds), joined=chance(rng, 0.25))
 

@@ -26,7 +26,7 @@ Layout = Literal["3x4", "6x2", "12x1", "limb page", "chest page", "three rows", 
 Order = Literal["standard", "cabrera"]
 Timing = Literal["consecutive", "simultaneous", "full"]
 MinorGrid = Literal["solid", "dotted", "none"]
-Separator = Literal["none", "tick", "line", "bars", "post", "full line"]
+Separator = Literal["none", "tick", "line", "bars", "post", "full line", "dots"]
 Pulse = Literal["none", "left", "middle", "right"]
 Colour = tuple[int, int, int]
 FloatArray = NDArray[np.float64]
@@ -371,6 +371,8 @@ def _separators(style: SheetStyle, trace: Trace) -> Sequence[tuple[float, float]
             return ((-half - 4 if trace.row == 0 else -half, half),)
         case "bars":
             return ((-7, -3), (3, 7))
+        case "dots":
+            return tuple((down, down + 0.4) for down in np.arange(-half, half, 1.0).tolist())
         case "post":
             return ((-5, 5),)
     return ()
@@ -451,11 +453,11 @@ def _draw_texts(
 
 
 def _font(name: str, style: SheetStyle, size: float) -> Font:
-    return _load_font(name, max(6, round(size * style.px_per_mm)))
+    return load_font(name, max(6, round(size * style.px_per_mm)))
 
 
 @lru_cache(maxsize=64)
-def _load_font(name: str, size: int) -> Font:
+def load_font(name: str, size: int) -> Font:
     """A typeface of Matplotlib's, or the file at a path; else Pillow's own."""
     if name.endswith((".ttf", ".otf")):
         return ImageFont.truetype(name, size)

@@ -53,7 +53,7 @@ def test_styles_differ_in_all_that_real_sheets_differ_in() -> None:
     assert {style.layout for style in styles} == {"3x4", "6x2", "12x1"}
     assert {len(style.rhythm) for style in styles} == {0, 1, 2, 3}
     assert {style.pulse for style in styles} == {"none", "left", "middle", "right"}
-    assert {style.separator for style in styles} == {"none", "tick", "line", "bars", "post", "full line"}
+    assert {style.separator for style in styles} == {"none", "tick", "line", "bars", "post", "full line", "dots"}
     assert {style.minor_grid for style in styles} == {"solid", "dotted", "none"}
     assert any(sum(style.paper) < 100 for style in styles)
     assert any(style.bars for style in styles)
