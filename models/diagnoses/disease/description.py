@@ -24,20 +24,23 @@ _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a text tells: symptoms in order with their kinds, pieces, measurements, sentences, the patient."""
+    """What a text tells: symptoms in order with their kinds, pieces, measurements, sentences, the patient; the text
+    with typing errors mended, None where there are none."""
 
     symptoms: tuple[tuple[str, Kind], ...]
     spans: tuple[Span, ...]
     measurements: tuple[Measurement, ...]
     sentences: tuple[tuple[Word, ...], ...]
     patient: Patient
+    mended: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A sentence: its words as they are `written`, its tokens with set phrases rewritten, what is denied, the scope,
-    the matches, and the places of idioms among the written ones."""
+    """A sentence: its words as they were `sent`, with typing errors mended (`written`), and with set phrases rewritten
+    (`tokens`); what is denied, the scope, the matches, and the places of idioms among the written ones."""
 
+    sent: list[Token]
     written: list[Token]
     tokens: list[Token]
     denied: list[bool]
@@ -69,6 +72,7 @@ def describe(text: str) -> Description:
         tuple(replace(found, start=places(found.start), end=places(found.end - 1) + 1) for found in placed),
         tuple(tuple(_words(sentence, kinds, places)) for sentence in told),
         patient,
+        _mended(plain, told),
     )
 
 
@@ -117,8 +121,20 @@ def _sentences(plain: str, masked: str) -> Iterator[_Told]:
         tokens = words.rewrites.tokens(meant)
         denied = negation().judge([token.text for token in tokens], asking(tokens))
         scope = scopes().judge(Sentence(tokens, sentence.question), before)
-        yield _Told(written, tokens, denied, scope, find(tokens, denied), idioms)
+        yield _Told(sentence.tokens, written, tokens, denied, scope, find(tokens, denied), idioms)
         before = next((who for who in reversed(scope.who) if who and who is not Who.OTHER), before)
+
+
+def _mended(plain: str, told: Sequence[_Told]) -> str | None:
+    """The text with the words that were mended in the place of those that were sent."""
+    pieces: list[str] = []
+    end = 0
+    for sentence in told:
+        for sent, written in zip(sentence.sent, sentence.written, strict=True):
+            if sent.text != written.text:
+                pieces += (plain[end : sent.start], written.text)
+                end = sent.end
+    return "".join((*pieces, plain[end:])) if pieces else None
 
 
 class _Whose:

@@ -19,7 +19,8 @@ class Findings:
     """Symptoms by their vocabulary names, in the order they were named: `present`, `absent`, those of the `past`, of
     an `other_person`, and `hypothetical` ones; entries and pieces of the text not understood, as they were sent
     (`unrecognized`), with the nearest names as `suggestions`. Of the text alone: each piece that matters (`spans`), its
-    `measurements`, its `sentences` word by word, and the `patient` as it tells."""
+    `measurements`, its `sentences` word by word, the `patient` as it tells, and the text with typing errors `mended`,
+    None where there are none."""
 
     present: tuple[str, ...]
     absent: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class Findings:
     measurements: tuple[Measurement, ...] = ()
     sentences: tuple[tuple[Word, ...], ...] = ()
     patient: Patient = field(default_factory=Patient)
+    mended: str | None = None
 
 
 def read(entries: Iterable[str], text: str = "") -> Findings:
@@ -72,6 +74,7 @@ def read(entries: Iterable[str], text: str = "") -> Findings:
         measurements=told.measurements if told else (),
         sentences=told.sentences if told else (),
         patient=told.patient if told else Patient(),
+        mended=told.mended if told else None,
     )
 
 

@@ -102,13 +102,23 @@ def understand(request: DiseaseRequest) -> Case:
         sex=request.sex or described.sex,
         pregnant_weeks=described.pregnant_weeks,
     )
-    told = "\n".join(filter(None, (request.text, *(f"{entry}." for entry in request.symptoms))))
-    raised = tuple(red_flags.raised(found.present, patient, told))
+    raised = _dangers(found, patient, request)
     if not found.present and not raised:
         reason = _none_present(found) if found.absent else _none_known(found)
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
     return Case(_with(found, meant), patient, raised, request.text)
+
+
+def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:
+    """The rules that hold for a request as it was sent, and for its text with typing errors mended."""
+    entries = [f"{entry}." for entry in request.symptoms]
+    raised = red_flags.raised(found.present, patient, "\n".join(filter(None, (request.text, *entries))))
+    if found.mended is None:
+        return tuple(raised)
+    known = {each.rule.name for each in raised}
+    mended = red_flags.raised(found.present, patient, "\n".join((found.mended, *entries)))
+    return (*raised, *(each for each in mended if each.rule.name not in known))
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:

@@ -229,11 +229,25 @@ def negation_knowledge() -> NegationKnowledge:
     return load(__name__, "negation.yaml", NegationKnowledge)
 
 
+def _verb_forms(verb: str) -> tuple[str, ...]:
+    """`gripping`, `gripped`, `grips`; also some that nobody writes."""
+    if verb.endswith(("s", "ed", "ing")):
+        return ()
+    root = verb.removesuffix("e")
+    doubled = f"{verb}{verb[-1]}" if re.search(r"[^aeiou][aeiou][bdgmnprt]$", verb) else root
+    return f"{verb}s", f"{doubled}ing", f"{doubled}ed"
+
+
 @cache
 def english() -> tuple[frozenset[str], frozenset[str]]:
     """Words of everyday English that say nothing of an illness, and words of illness, those of diseases' names among
     them."""
     document = load(__name__, "ordinary.yaml", OrdinaryWords)
-    ordinary = frozenset(word for words in document.ordinary.value.values() for word in words.split())
+    listed = {kind: words.split() for kind, words in document.ordinary.value.items()}
+    ordinary = {word for words in listed.values() for word in words}
+    ordinary |= {form for word in listed["doing"] for form in _verb_forms(word)}
+    ordinary |= {f"{word}s" for kind in ("people", "things") for word in listed[kind] if not word.endswith("s")}
     named = re.findall(r"[a-z]{4,}", " ".join(disease_knowledge().diseases.value).lower())
-    return ordinary, frozenset((*document.clinical.value.split(), *(word for word in named if word not in ordinary)))
+    return frozenset(ordinary), frozenset(
+        (*document.clinical.value.split(), *(word for word in named if word not in ordinary))
+    )

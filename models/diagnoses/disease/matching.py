@@ -17,6 +17,10 @@ from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, 
 
 _GAP = 3
 _BESIDE = 4
+_A_COMPANION = 2.0
+_NAMES_ALONE = 1.5
+_IN_A_PHRASE = 0.5
+_A_SLIP = 0.8
 _ASKING = frozenset(":?(=-\u2013\u2014")
 _SEPARATORS = frozenset(
     {BOUNDARY, MEASURED, "and", "or", "nor", "but", "with", "then", "without", "no", "plus", "also", "followed", "+"}
@@ -64,13 +68,13 @@ def mended(tokens: Sequence[Token]) -> list[Token]:
         beside = frozenset(
             words.base(word) for place in around for word in candidates.get(place, (tokens[place].text,))
         )
-        written[at] = tokens[at]._replace(text=_likeliest(near, beside))
+        written[at] = tokens[at]._replace(text=_likeliest(tokens[at].text, near, beside))
     return written
 
 
-def _likeliest(candidates: Sequence[str], beside: frozenset[str]) -> str:
-    """Of words that may be meant the one that the words beside it go with most often, then one that names a symptom
-    alone, then an ordinary one, else the first."""
+def _likeliest(written: str, candidates: Sequence[str], beside: frozenset[str]) -> str:
+    """Of words that may be meant the one that goes best with the words beside it, names a symptom alone, stands in a
+    phrase, and is the likeliest slip; of equals the first."""
     if len(candidates) == 1:
         return candidates[0]
     words, known = vocabulary(), speller()
@@ -78,7 +82,9 @@ def _likeliest(candidates: Sequence[str], beside: frozenset[str]) -> str:
     def fits(word: str) -> float:
         base = words.base(word)
         others = words.companions.get(base, frozenset())
-        return len(others & beside) or (0.5 if base in others else 0.25 if known.is_ordinary(word) else 0.0)
+        alone = _NAMES_ALONE if base in others else 0.0
+        stands = _IN_A_PHRASE * (known.is_vocabulary(word) + (base in words.places))
+        return _A_COMPANION * len(others & beside) + alone + stands - _A_SLIP * (known.slip(written, word) or 0)
 
     return max(candidates, key=fits)
 

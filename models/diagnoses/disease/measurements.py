@@ -41,6 +41,10 @@ _TEMPERATURE = re.compile(
     rf"\b(?:temperatures?|temps?|fevers?|febrile|t)\b{_SAYS}(?<![\d.,])(2[89]|3\d|4[0-4]|8\d|9\d|10\d|11[0-4])"
     rf"(?:[.,](\d{{1,2}}))?\b{_DEGREES}(c\b|celsius|f\b|fahrenheit)?{_NOT_COUNT}"
 )
+_DECIMAL = re.compile(
+    r"(?<![\d.,/+])\b(3[4-9]|4[01])[.,](\d)\b(?!\s?(?:kg|cm|mm|%|/|weeks?|years?|miles?|km|lbs?|mmol|percent))"
+)
+_OF_ANOTHER_KIND = re.compile(r"(?:weigh\w*|weight|bmi|size|sugar|glucose|distance|ran|aged?|score)\W+(?:\w+\W+){0,2}$")
 _BEFORE_FEVER = re.compile(r"\b(3[89]|4[0-2])(?:[.,](\d))?\s(fever|temp(?:erature)?)\b")
 _PRESSURE = re.compile(
     rf"(?:\b(?:blood pressure|pressure|bp)\b{_SAYS})?\b(?<![\d/.])(\d{{2,3}})\s?(?:/|over|on)\s?(\d{{2,3}})\b"
@@ -209,6 +213,11 @@ def _temperatures(text: str) -> Iterator[Measurement]:
             yield Measurement("temperature", value, "F" if value >= 80 else "C", match.start(), match.end())
     for match in _BEFORE_FEVER.finditer(text):
         yield Measurement("temperature", float(f"{match[1]}.{match[2] or 0}"), "C", match.start(), match.end())
+    named = _TEMPERATURE.search(text) is not None
+    for match in _DECIMAL.finditer(text):
+        value = float(f"{match[1]}.{match[2]}")
+        if (named or value >= 38) and not _OF_ANOTHER_KIND.search(text, max(0, match.start() - 40), match.start()):
+            yield Measurement("temperature", value, "C", match.start(), match.end())
     for pattern, unit, (low, high) in ((_CELSIUS, "C", (37.5, 42.5)), (_FAHRENHEIT, "F", (99.0, 108.0))):
         for match in pattern.finditer(text):
             value = float(f"{match[1]}.{match[2] or 0}")

@@ -16,7 +16,9 @@ _BEFORE = 3
 _SHORT_LIST = 2
 _COORDINATIONS = frozenset({"or", "nor"})
 _NEW_SUBJECTS = frozenset(each("a an my the i he she his her it now am is has have feel feels"))
-_AFTER = frozenset(each("now since today again this yesterday completely by after and at last within for a"))
+_AFTER = frozenset(
+    each("now since today again this yesterday completely by after and at last within for a on in before already")
+)
 _AUXILIARIES = frozenset(
     {"has", "have", "had", "having", "is", "are", "was", "were", "been", "be", "got", "then", "with"}
 )

@@ -27,6 +27,8 @@ _REACH = 3
 _EVENT_REACH = 5
 _AFTER_EVENT = frozenset({BOUNDARY, "my", "i", "the", "he", "she"})
 _LIST_CLAUSE = 4
+_HEADS = frozenset({":", "=", "-"})
+_HAD = frozenset({"had", "got", "was", "were", "used"})
 
 
 class Who(IntEnum):
@@ -149,7 +151,7 @@ class Scopes:
         kinds = {kind for _, _, kind in found}
         return Scope(
             who=self._who(words, before, "family_history" in kinds),
-            when=self._when(words, found),
+            when=self._when(sentence.tokens, words, found),
             hypothetical=self._hypothetical(sentence.tokens, words, question=sentence.question),
             had=not self._had.isdisjoint(words),
             recent=not self._recent.isdisjoint(words),
@@ -158,7 +160,8 @@ class Scopes:
 
     def _who(self, words: Sequence[str], before: Who, family: bool) -> list[Who]:
         if family:
-            return [Who.OTHER] * len(words)
+            own = next((at for at in range(1, len(words)) if words[at] == "i" and words[at - 1] in _OPENS), len(words))
+            return [Who.OTHER] * own + self._who(words[own:], Who.UNSAID, family=False) if own else []
         if self._persons.isdisjoint(words):
             return [before] * len(words)
         who: list[Who] = []
@@ -183,6 +186,8 @@ class Scopes:
             return Who.OTHER if self._animals_do.intersection(following[:2]) else None
         if self._tell.intersection(following):
             return None
+        if following[:2] == ["and", "i"]:
+            return Who.SPEAKER
         first = at
         while first and words[first - 1] in _DETERMINERS:
             first -= 1
@@ -206,7 +211,7 @@ class Scopes:
             following += 1
         return following < len(words) and words[following] in self._named_ones
 
-    def _when(self, words: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[When]:
+    def _when(self, tokens: Sequence[Token], words: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[When]:
         when = [When.NOW] * len(words)
         triggers = [(start, end, kind) for start, end, kind in found if kind in _TIMES]
         if not triggers:
@@ -214,7 +219,7 @@ class Scopes:
         events = [self._event(words, start, end) for start, end, kind in triggers if kind == "since_event"]
         for start, end in events:
             when[start:end] = [When.WEEKS] * (end - start)
-        earlier = When.NOW
+        earlier, goes_on = When.NOW, False
         for start, end in self._clauses(words):
             clause = words[start:end]
             said = [
@@ -225,9 +230,11 @@ class Scopes:
             if said and When.HISTORY not in said and not self._lasting.isdisjoint(clause):
                 said = []
             plain = len(clause) <= _LIST_CLAUSE and _FINITE.isdisjoint(clause) and self._current.isdisjoint(clause)
-            time = max(said) if said else earlier if plain else When.NOW
+            headed = bool(start) and tokens[start - 1].mark in _HEADS
+            time = max(said) if said else earlier if plain and (goes_on or headed) else When.NOW
             if time:
                 when[start:end] = [time] * (end - start)
+            goes_on = When.HISTORY in said or not _HAD.isdisjoint(clause) or (not said and bool(time)) or headed
             earlier = time
         return when
 

@@ -1,6 +1,7 @@
 """Words that hold a typing error, by an index of deletions (W. Garbe's SymSpell): of two words that are one edit apart,
 the same is left where at most one letter is left out of each."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
@@ -25,9 +26,9 @@ class Speller:
         self._vocabulary = frozenset(word for word in vocabulary if len(word) >= _SHORTEST)
         self._ordinary = frozenset(ordinary)
         self._ordinary_stems = frozenset(map(stem, self._ordinary))
-        known = self._vocabulary | self._ordinary | frozenset(clinical)
-        self._stems = frozenset(map(stem, known)) | known
-        self._near: dict[str, tuple[str, ...]] = _index(word for word in known if len(word) >= _SHORTEST)
+        self._known = self._vocabulary | self._ordinary | frozenset(clinical)
+        self._stems = frozenset(map(stem, self._known))
+        self._near: dict[str, tuple[str, ...]] = _index(word for word in self._known if len(word) >= _SHORTEST)
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:
             if len(word) >= _SHORTEST_TWICE - 1:
@@ -39,7 +40,9 @@ class Speller:
 
     def knows(self, word: str) -> bool:
         """Whether it is a word of the vocabulary or an ordinary one, in any form."""
-        return word in self._stems or stem(word) in self._stems
+        if word in self._known:
+            return True
+        return bool(_INFLECTED.search(word)) and stem(word) in self._stems
 
     def _is_ordinary(self, word: str) -> bool:
         return word in self._ordinary or stem(word) in self._ordinary_stems
@@ -47,25 +50,39 @@ class Speller:
     def _candidates(self, word: str) -> tuple[str, ...]:
         if len(word) < _SHORTEST or self.knows(word):
             return ()
+        heard = word.replace("shun", "tion")
+        if heard != word and self.knows(heard):
+            return (heard,)
         near = {known for shorter in _deletions(word) for known in self._near.get(shorter, ())}
         ranked = sorted(
-            (rank, known)
+            (slip, known)
             for known in near
-            if OSA.distance(word, known, score_cutoff=1) <= 1 and (rank := self._rank(word, known)) is not None
+            if OSA.distance(word, known, score_cutoff=1) <= 1 and (slip := self.slip(word, known)) is not None
         )
         if not any(known[0] == word[0] for _, known in ranked) and (twice := self._twice(word)):
             return twice
-        return tuple(known for _, known in ranked[:_CANDIDATES])
+        return tuple(known for _, known in ranked[:_CANDIDATES]) or self._run(word)
 
-    def _rank(self, word: str, known: str) -> tuple[int, int, int] | None:
-        """Smaller is likelier; None where a short word differs in what a slip seldom changes."""
+    def slip(self, word: str, known: str) -> int | None:
+        """How seldom that word is written for the known one, 0 to 3; None where a short word differs in what a slip
+        seldom changes."""
         swapped = len(word) == len(known) and sorted(word) == sorted(known)
         if word[0] != known[0] and not swapped and len(word) < _SHORTEST_FREE:
             return None
         if len(known) < _SHORTEST or (len(word) == _SHORTEST and len(known) == _SHORTEST and not swapped):
             return None
-        likely = 0 if swapped or _single(word) == _single(known) else 1
-        return likely, int(word[0] != known[0]), int(known not in self._vocabulary)
+        if swapped or _single(word) == _single(known) or known == f"{word}g" or _beside(word, known):
+            return 0
+        return (1 if len(word) != len(known) else 2) + (word[0] != known[0])
+
+    def is_vocabulary(self, word: str) -> bool:
+        """Whether phrases or rules hold the word."""
+        return word in self._vocabulary
+
+    def _run(self, word: str) -> tuple[str, ...]:
+        """The word with each run of a letter as one, where that is known."""
+        single = _single(word)
+        return (single,) if single != word and self.knows(single) else ()
 
     def _twice(self, word: str) -> tuple[str, ...]:
         if len(word) < _SHORTEST_TWICE - 1:
@@ -73,6 +90,24 @@ class Speller:
         near = process.extract(word, self._by_letter.get(word[0], ()), scorer=OSA.distance, score_cutoff=2, limit=None)
         likely = [known for known, _, _ in near if len(known) + len(word) >= 2 * _SHORTEST_TWICE - 1]
         return (max(likely, key=lambda known: (Prefix.similarity(word, known), known)),) if likely else ()
+
+
+_INFLECTED = re.compile(
+    r"(?:s|ed|d|ing|er|est|ly|y|ion|al|ic|ble|ent|ity|ous|ness|ful|is[mt]|ive|i[sz]e|or|ant|age|ate|en)$"
+)
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_PLACES = {letter: (row, column + row / 2) for row, keys in enumerate(_KEYS) for column, letter in enumerate(keys)}
+
+
+def _beside(word: str, known: str) -> bool:
+    """Whether they differ in one letter whose key is beside the right one."""
+    if len(word) != len(known):
+        return False
+    wrong = [pair for pair in zip(word, known, strict=True) if pair[0] != pair[1]]
+    if len(wrong) != 1 or not all(letter in _PLACES for letter in wrong[0]):
+        return False
+    (row, column), (other_row, other_column) = (_PLACES[letter] for letter in wrong[0])
+    return abs(row - other_row) <= 1 and abs(column - other_column) <= 1
 
 
 def _single(word: str) -> str:

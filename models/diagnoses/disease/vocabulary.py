@@ -112,10 +112,10 @@ class Vocabulary:
 
     def _companions(self) -> dict[str, frozenset[str]]:
         beside: dict[str, set[str]] = defaultdict(set)
-        for written in (*self._surfaces, *self.rewrites.phrases):
+        for written in (*self._surfaces, *(phrase for phrase in self.rewrites.phrases if len(phrase) > 1)):
             bases = {self._base(word) for word in written if word not in self.stopwords}
             for base in bases:
-                beside[base] |= bases if len(bases) == 1 else bases - {base}
+                beside[base] |= bases if len(written) == 1 else bases - {base}
         return {base: frozenset(others) for base, others in beside.items()}
 
     def _add(self, phrase: str, name: str) -> None:

@@ -21,6 +21,7 @@ _TOKEN = re.compile(
 _ENDS = frozenset("?!;.\u2022")
 _NEW_LINE = re.compile(r"\s*[A-Z\-*\u2022]")
 _LONG_LINE = 60
+_LIGATURE = re.compile(r"(?<=rh)oe|(?<=pn)oe|(?<=ph)oe(?=a)|(?<=c)oe(?=l)|oe(?=dem|soph|str|t(?:us|al))")
 _ENDING = re.compile(r"'(?:s|m|re|ve|d|ll)$")
 _VERBS = (
     "do",
@@ -167,7 +168,7 @@ def american(word: str) -> str:
     """`oedema`, `diarrhoea`, `haemorrhage`, `odour` as they are spelt in the United States."""
     if len(word) < 5:
         return "gray" if word == "grey" else word
-    plain = word.replace("ae", "e").replace("oe", "e")
+    plain = _LIGATURE.sub("e", word.replace("ae", "e"))
     return plain[:-3] + "or" if plain.endswith("our") else plain.replace("labour", "labor").replace("colour", "color")
 
 

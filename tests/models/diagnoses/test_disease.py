@@ -127,13 +127,13 @@ def test_a_refusal_says_whom_to_call() -> None:
 
 
 def test_a_danger_alone_is_answered_and_settles_nothing() -> None:
-    reading = ask(text="burnt my face with hot oil")
-    assert [flag.name for flag in reading.red_flags] == ["Severe burn"]
+    reading = ask(text="wet cement went in my eye at work")
+    assert [flag.name for flag in reading.red_flags] == ["Chemical in the eye"]
     assert reading.red_flags[0].words is not None
     assert reading.red_flags[0].source
     assert reading.urgency.color == "red"
     assert not reading.prediction.settled
-    assert reading.prediction.disease == "Not settled: Severe burn not excluded"
+    assert reading.prediction.disease == "Not settled: Chemical in the eye not excluded"
 
 
 def test_what_was_not_understood_is_never_sent_home() -> None:
