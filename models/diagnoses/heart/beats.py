@@ -45,6 +45,11 @@ class Sampled(NamedTuple):
     shown: BoolArray
     rate: float
 
+    @property
+    def telling(self) -> NDArray[np.intp]:
+        """The leads that tell beats: those the others follow from, or all where they aren't shown all along."""
+        return _INDEPENDENT if self.shown.all() else np.arange(self.signal.shape[1])
+
 
 class Beats(NamedTuple):
     """`at` (beats,): where each beat lies, in samples. `usual` (beats,): which are of the most frequent shape."""
@@ -158,14 +163,14 @@ def _bridged(signal: FloatArray, shown: BoolArray) -> FloatArray:
 
 
 def _energy(ecg: Sampled) -> tuple[FloatArray, FloatArray]:
-    """How steep the leads are together, (samples,), and the slopes (samples, 8) it is made of, each lead by its own
-    steep parts, so that a large lead drowns no other."""
+    """How steep the leads are together, (samples,), and the slopes of the telling leads it is made of, each lead by its
+    own steep parts, so that a large lead drowns no other."""
     step = max(1, round(_SLOPE * ecg.rate))
-    signal = ecg.signal[:, _INDEPENDENT]
+    signal = ecg.signal[:, ecg.telling]
     slopes = np.zeros_like(signal)
     half = step // 2
     slopes[half : half + len(signal) - step] = signal[step:] - signal[:-step]
-    both = ecg.shown[:, _INDEPENDENT]
+    both = ecg.shown[:, ecg.telling]
     if not both.all():
         edge = both.copy()
         edge[step:] &= both[:-step]
@@ -232,7 +237,7 @@ def _align(at: NDArray[np.intp], slopes: FloatArray, ecg: Sampled) -> Beats:
     places = np.clip(at[:, None] + offsets, 0, len(slopes) - 1)
     pieces = slopes[places]
     centre = slice(shift, shift + 2 * reach + 1)
-    alike = _likeness(pieces[:, centre], ecg.shown[places[:, centre]][:, :, _INDEPENDENT])
+    alike = _likeness(pieces[:, centre], ecg.shown[places[:, centre]][:, :, ecg.telling])
     usual = _most_frequent(alike)
     moved = np.zeros(len(at))
     for _ in range(2):
@@ -247,8 +252,18 @@ def _align(at: NDArray[np.intp], slopes: FloatArray, ecg: Sampled) -> Beats:
         )
         moved = _vertex(fits) - shift
     aligned = _shifted(pieces, moved, centre)
-    usual = _most_frequent(_likeness(aligned, ecg.shown[places[:, centre]][:, :, _INDEPENDENT]))
-    return Beats(at + moved, usual)
+    usual = _most_frequent(_likeness(aligned, ecg.shown[places[:, centre]][:, :, ecg.telling]))
+    return Beats(at + moved, _with_every_lead(usual, at, ecg))
+
+
+def _with_every_lead(usual: BoolArray, at: NDArray[np.intp], ecg: Sampled) -> BoolArray:
+    """The usual beats, and all beats of a lead that shows none of them."""
+    if ecg.shown.all():
+        return usual
+    here = ecg.shown[at]
+    lacking = here.any(axis=0) & ~(here & usual[:, None]).any(axis=0)
+    with_all: BoolArray = usual | (here & lacking).any(axis=1)
+    return with_all
 
 
 def _shifted(pieces: FloatArray, moved: NDArray[np.float64], centre: slice) -> FloatArray:
@@ -269,12 +284,15 @@ def _vertex(fits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _likeness(pieces: FloatArray, shown: BoolArray) -> NDArray[np.floating]:
-    """Correlation of each two pieces (beats, samples, leads) in what both show; 1 where they share nothing."""
+    """Correlation of each two pieces (beats, samples, leads) in what both show; 1 where that is less than a third of
+    either."""
     flat, seen = pieces.reshape(len(pieces), -1), shown.reshape(len(pieces), -1).astype(np.float32)
     flat = flat * seen
     energy = np.square(flat) @ seen.T
     scale = np.sqrt(energy * energy.T)
-    alike: NDArray[np.floating] = np.where(scale > 1e-6, flat @ flat.T / np.maximum(scale, 1e-6), 1)
+    whole = np.square(flat).sum(axis=1)
+    enough = (energy >= whole[:, None] / 3) & (whole / 3 <= energy.T) & (scale > 1e-6)
+    alike: NDArray[np.floating] = np.where(enough, flat @ flat.T / np.maximum(scale, 1e-6), 1)
     return alike
 
 

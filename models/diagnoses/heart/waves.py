@@ -7,6 +7,7 @@ largest (Vazquez-Seisdedos et al., BioMed Eng OnLine 2011;10:43), which noise mo
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.diagnoses.heart.beats import BEFORE, FINE, FloatArray, MedianBeat
 
@@ -16,6 +17,8 @@ _STEEP = 0.045
 _QUIET = 0.024
 """Seconds of calm that end QRS."""
 _SEARCH = 0.14
+_SLOPING, _STRAIGHT = 0.3, 0.05
+"""Shares of the steepest slope, and of the sharpest bend, of QRS that an ST segment may have."""
 _LEAST_T, _LEAST_P = 0.06, 0.03
 """mV that a wave spans over the leads (root of the mean square) to be told from none."""
 _LONGEST_P = 0.1
@@ -37,8 +40,7 @@ class Waves(NamedTuple):
 def find_waves(beat: MedianBeat, interval: float) -> Waves | None:
     """The waves of a median beat whose beats are `interval` seconds apart; None where no QRS stands out."""
     signal = np.nan_to_num(beat.signal[:, _INDEPENDENT])
-    speed = _speed(signal)
-    found = _qrs(speed, beat.origin)
+    found = _qrs(signal, beat.origin)
     if found is None:
         return None
     onset, offset = found
@@ -52,7 +54,7 @@ def find_waves(beat: MedianBeat, interval: float) -> Waves | None:
 def onset_of(mean: FloatArray) -> float | None:
     """Seconds from the alignment of a mean beat, (samples, 8) at `FINE` Hz, to the onset of its QRS."""
     origin = round(BEFORE * FINE)
-    found = _qrs(_speed(mean), origin)
+    found = _qrs(mean, origin)
     return None if found is None else (found[0] - origin) / FINE
 
 
@@ -64,30 +66,41 @@ def _speed(signal: FloatArray) -> FloatArray:
     return change
 
 
-def _qrs(speed: FloatArray, origin: int) -> tuple[float, float] | None:
+def _bend(signal: FloatArray) -> FloatArray:
+    """How fast the speeds of the leads change together, mV a sample squared, (samples,)."""
+    change = np.zeros(len(signal), np.float32)
+    steps = (signal[8:] - 2 * signal[4:-4] + signal[:-8]) / 16
+    change[4:-4] = np.sqrt(np.square(steps).mean(axis=1))
+    return change
+
+
+def _qrs(signal: FloatArray, origin: int) -> tuple[float, float] | None:
+    """Onset and end of QRS in a beat (samples, 8). Its end is also where it goes over into an ST segment that rises or
+    falls as straight as it does in a bundle branch block."""
+    speed, bend = _speed(signal), _bend(signal)
     reach = round(_SEARCH * FINE)
-    near = speed[origin - reach : origin + reach]
-    peak = origin - reach + int(near.argmax())
+    near = slice(origin - reach, origin + reach)
+    peak = near.start + int(speed[near].argmax())
     top = float(speed[peak])
     if top <= 0:
         return None
     rest = float(np.quantile(speed[max(0, peak - 2 * reach) : peak + 3 * reach], 0.2))
     limit = max(_STEEP * top, min(2.1 * rest, 0.2 * top))
-    quiet = round(_QUIET * FINE)
-    first = _edge(speed[: peak + 1][::-1], limit, quiet, round(0.16 * FINE))
-    last = _edge(speed[peak:], limit, quiet, round(0.22 * FINE))
+    still = speed < limit
+    first = _edge(speed[: peak + 1][::-1], still[: peak + 1][::-1], limit, round(0.16 * FINE))
+    straight = (speed < _SLOPING * top) & (bend < _STRAIGHT * bend[near].max())
+    last = _edge(speed[peak:], (still | straight)[peak:], limit, round(0.22 * FINE))
     return peak - first, peak + last
 
 
-def _edge(speed: FloatArray, limit: float, quiet: int, furthest: int) -> float:
-    """From a peak at 0 on: where the speed falls below the limit and stays there for `quiet` samples."""
-    calm = speed[: furthest + quiet] < limit
-    runs = np.convolve(calm, np.ones(quiet), "valid") >= quiet - 0.5
-    at = int(runs.argmax()) if runs.any() else int(calm.argmax()) if calm.any() else furthest
-    if at == 0:
-        return 0.0
-    above, below = float(speed[at - 1]), float(speed[at])
-    return at - 1 + (above - limit) / max(above - below, 1e-9) if above > limit else float(at)
+def _edge(speed: FloatArray, calm: NDArray[np.bool_], limit: float, furthest: int) -> float:
+    """From a peak at 0 on: where it is calm and stays so for `_QUIET`, between samples."""
+    quiet = round(_QUIET * FINE)
+    runs = np.convolve(calm[: furthest + quiet], np.ones(quiet), "valid") >= quiet - 0.5
+    at = int(runs.argmax()) if runs.any() else furthest
+    if at == 0 or speed[at - 1] <= limit or speed[at] >= limit:
+        return float(at)
+    return at - 1 + float((speed[at - 1] - limit) / (speed[at - 1] - speed[at]))
 
 
 def _t_end(signal: FloatArray, onset: int, offset: int, interval: float, *, noise: float) -> float | None:
