@@ -28,7 +28,7 @@ _BESIDE = 4
 _NEXT_SENTENCE = 60
 _EVERYWHERE = -10_000
 _SHORTEST_CORRECTED, _LONG_WORD, _MOST_MEANT = 3, 9, 4
-_MOST_WORDS = 1500
+_MOST_WORDS = 4000
 _TOKEN = re.compile(r"[a-z]+(?:['\u2018\u2019\u00b4`][a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
 _APOSTROPHES = re.compile("['\u2018\u2019\u00b4`]")
 _AS_WRITTEN = "="

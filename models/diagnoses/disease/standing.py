@@ -108,6 +108,7 @@ _PSEUDO = frozenset(
         "easing",
     ]
 )
+_YEAR = re.compile(r"(?:19|20)\d\d$")
 _ANSWERS = frozenset({"no", "none", "nil", "absent", "negative", "denied", "nad", "normal", "fine"})
 _PAST = re.compile(
     r"\b(?:\d+|few|several|many|some|couple of|two|three|four|five|six|seven|eight|nine|ten"
@@ -183,24 +184,25 @@ def standing(words: Sequence[str], used: Collection[int] = (), fillers: Collecti
 
 
 _HINTS = frozenset(
-    [
+    (
         "ago",
         "back",
         "before",
         "year",
         "last",
-        "in",
-        "as",
         "when",
         "previous",
         "previously",
         "history",
         "h",
-        "o",
         "pmh",
         "used",
         "past",
         "childhood",
+        "child",
+        "kid",
+        "teenager",
+        "teen",
         "behind",
         "once",
         "long",
@@ -235,21 +237,27 @@ _HINTS = frozenset(
         "leaflet",
         "can",
         "prevent",
-        "to",
-        "is",
-        "course",
         "aid",
+        "course",
         "curious",
         "wondering",
         "chance",
         "chances",
-        "trying",
+        "avoid",
         "vaccinated",
         "vaccination",
         "screening",
         "tested",
+        "cause",
         "causes",
-        "does",
+        "dangerous",
+        "safe",
+        "possible",
+        "teens",
+        "twenties",
+        "thirties",
+        "forties",
+        "youth",
         "mother",
         "father",
         "mum",
@@ -295,13 +303,16 @@ _HINTS = frozenset(
         "dog",
         "cat",
         "pet",
-    ]
+        "young",
+        "little",
+        "younger",
+    )
 )
 """Words without which a sentence is of the patient now."""
 
 
 def _sentence(words: Sequence[str], start: int, end: int, away: list[int]) -> None:
-    if _HINTS.isdisjoint(words[start:end]):
+    if _HINTS.isdisjoint(words[start:end]) and not any(_YEAR.match(word) for word in words[start:end]):
         return
     offsets, text = [], ""
     for at in range(start, end):
