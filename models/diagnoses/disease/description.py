@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from models.diagnoses.disease import measurements
+from models.diagnoses.disease.languages import foreign_words
 from models.diagnoses.disease.matching import Match, asking, find, mended, speller
 from models.diagnoses.disease.negation import negation
 from models.diagnoses.disease.patient import Patient, patient_of
@@ -17,6 +18,7 @@ from models.diagnoses.disease.vocabulary import Vocabulary, vocabulary
 from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
 
 _BLANKS = re.compile(r"[^\S\n ]|\s{2,}")
+_FOREIGN = 2
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person", "recent cold"})
 _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
@@ -108,8 +110,10 @@ def _without_blanks(text: str) -> tuple[str, _Places]:
 
 def _sentences(plain: str, masked: str) -> Iterator[_Told]:
     words, before = vocabulary(), Who.UNSAID
-    for sentence in split(plain, masked):
-        written = mended(sentence.tokens)
+    sentences = split(plain, masked)
+    is_english = not _is_foreign(token.text for sentence in sentences for token in sentence.tokens)
+    for sentence in sentences:
+        written = mended(sentence.tokens) if is_english else sentence.tokens
         idioms = scopes().not_complaints([token.text for token in written])
         meant = [token for at, token in enumerate(written) if at not in idioms] if idioms else written
         if not meant:
@@ -119,6 +123,12 @@ def _sentences(plain: str, masked: str) -> Iterator[_Told]:
         scope = scopes().judge(Sentence(tokens, sentence.question), before)
         yield _Told(sentence.tokens, written, tokens, denied, scope, find(tokens, denied))
         before = next((who for who in reversed(scope.who) if who and who is not Who.OTHER), before)
+
+
+def _is_foreign(words: Iterable[str]) -> bool:
+    """Whether two words tell another language: then no word is an English one misspelt."""
+    strange = [word for word in words if word in foreign_words() and not speller().knows(word)]
+    return len(strange) >= _FOREIGN
 
 
 def _mended(plain: str, told: Sequence[_Told]) -> str | None:
