@@ -24,7 +24,10 @@ _JUMPING = 0.15
 _PER_MM = 0.04
 """What evidence speaks against a border a millimetre from where equal columns have it."""
 _CLEAR = 0.5
-"""Evidence for the borders, together, from which they are moved there."""
+"""Evidence that most borders need to be moved there: one by itself may be tall beats, one above the other."""
+_NEAR, _CUT = 6.0, 4.0
+"""Millimetres by which columns may begin beside the traces, unless those begin so near to the picture's edge that it
+cuts them."""
 
 
 class Columns(NamedTuple):
@@ -72,14 +75,17 @@ def divide(borders: FloatMap, span: tuple[int, int], count: int, pitch: float, g
     if count == 1:
         return Columns(((first, last),), first, pitch)
     width = borders.size
-    begins = np.arange(int(first - 0.5 * pitch), int(first + 0.4 * pitch))
+    near, cut = round(_NEAR * px_per_mm), round(_CUT * px_per_mm)
+    begins = np.arange(int(first - (0.5 * pitch if first < cut else near)), first + near + 1)
     best, found = -np.inf, (first, pitch)
     for each in pitch * np.linspace(0.93, 1.07, 29):
         at = np.rint(begins[:, None] + each * np.arange(1, count)).astype(int)
-        seen = np.where((at > first) & (at < last), borders[np.clip(at, 0, width - 1)], 0).sum(axis=1)
+        each_seen = np.where((at > first) & (at < last), borders[np.clip(at, 0, width - 1)], 0)
+        seen = each_seen.sum(axis=1)
         ends = begins + each * count - gap
+        sure = ((each_seen >= _CLEAR).sum(axis=1) > (count - 1) // 2) & ((last > width - cut) | (ends < last + near))
         off = np.abs(begins - first) + np.abs(ends - last) + 0.5 * count * abs(each - pitch)
-        score = np.where(seen > _CLEAR * (count - 1) ** 0.5, seen, 0) - _PER_MM * off / px_per_mm
+        score = np.where(sure, seen, 0) - _PER_MM * off / px_per_mm
         if score.max() > best:
             best, found = float(score.max()), (int(begins[score.argmax()]), float(each))
     begin, pitch = found

@@ -12,7 +12,7 @@ from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet.columns import Columns, blank_gap, divide, find_borders
 from models.preprocessing.ecg_sheet.direction import time_arrow, uprightness
 from models.preprocessing.ecg_sheet.extent import LEAST_WIDTH, drawn, find_extent
-from models.preprocessing.ecg_sheet.grid import without_lines
+from models.preprocessing.ecg_sheet.grid import halved, without_lines
 from models.preprocessing.ecg_sheet.ink import densities, on_light
 from models.preprocessing.ecg_sheet.layout import (
     Layout,
@@ -26,7 +26,7 @@ from models.preprocessing.ecg_sheet.layout import (
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
-from models.preprocessing.ecg_sheet.speed import find_speed
+from models.preprocessing.ecg_sheet.speed import beat_shape, find_speed
 from models.preprocessing.ecg_sheet.trace import Traces, follow
 from models.preprocessing.picture import UInt8Array
 
@@ -42,8 +42,8 @@ LEAST_SIDE = 120
 """Of smaller pictures, in pixels after that, nothing can be read."""
 _PEN = 5
 _DEFAULT_GAIN = 10.0
-_USUAL_INK = 5
-"""Pixels of most columns that are as dark as traces: a sheet has three rows or more, and a pen is two pixels wide."""
+_USUAL_INK = 4
+"""Pixels of most columns that are as dark as traces on a map half as large: a sheet has three rows or more."""
 _LEAST_ROWS = 3
 _SEPARATOR = 0.95
 """How much of the way across the first rows a line between columns is dark."""
@@ -58,11 +58,12 @@ _WIDEST_GAP = 7.0
 """Millimetres between columns of leads, at most."""
 _LIKE = 0.6
 """Least correlation of a rhythm strip with the lead that it shows."""
-LAWFUL, _SIDEWAYS = 0.27, 0.5
+LAWFUL, _SIDEWAYS = 0.3, 0.5
 """Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned."""
 _MUCH_BETTER = 0.3
-_BACKWARDS = -0.15
-"""Time arrow of mirrored sheets."""
+_SLOW = 0.55
+_BACKWARDS = -0.3
+"""Time arrow of mirrored sheets, of hearts whose beats are so many seconds apart or more."""
 _TURNED = 0.35
 """How much better leads fit together upside down in a picture that is."""
 
@@ -178,8 +179,14 @@ def _straight(image: Image.Image) -> _Straight:
     plane = find_plane(density.lines)
     lines = straighten(density.lines, plane)
     dark = without_lines(straighten(density.ink, plane))
-    rows = find_rows(_score(dark))
+    rows = _twice(find_rows(_score(halved(dark))), dark.shape[1])
     return _Straight(_trace_ink(dark, rows), lines, rows)
+
+
+def _twice(rows: Rows, width: int) -> Rows:
+    """Rows of a map half as large on one of `width` pixels."""
+    baselines = np.repeat(2 * rows.baselines + 0.5, 2, axis=1)
+    return Rows(np.pad(baselines, ((0, 0), (0, width - baselines.shape[1])), mode="edge"), 2 * rows.gap, rows.fit)
 
 
 def _trace_ink(density: FloatMap, rows: Rows) -> FloatMap:
@@ -194,8 +201,8 @@ def _trace_ink(density: FloatMap, rows: Rows) -> FloatMap:
     nearby = density[np.clip(y, 0, height - 1), np.arange(width)]
     darkest = nearby.max(axis=1)
     level = float(np.median(darkest[darkest > 4])) if (darkest > 4).any() else 8.0
-    noise = max(0.05 * level, min(float(np.percentile(nearby, 85)), 0.4 * level))
-    ink: FloatMap = np.clip((density - noise) / (max(0.35 * level, noise + 0.2 * level) - noise), 0, 1)
+    noise = max(0.07 * level, min(1.4 * float(np.percentile(nearby, 85)), 0.4 * level))
+    ink: FloatMap = np.clip((density - noise) / (max(0.38 * level, noise + 0.25 * level) - noise), 0, 1)
     return ink
 
 
@@ -233,7 +240,8 @@ def _follow(sheet: _Straight) -> _Followed:
     if scale is None or last - first < LEAST_WIDTH or share[first:last].mean() < _DRAWN:
         raise SheetError("No rows of traces were found. Send a picture of a 12-lead ECG sheet.")
     above = _above_base(sheet.rows, traces, first, last)
-    pulse = find_pulse(above / scale.down, first, last, scale)
+    drawn_above = np.where(traces.inked, above, np.float32(0))  # beside a pulse without feet a path stays at its height
+    pulse = find_pulse(drawn_above / scale.down, first, last, scale)
     if pulse:
         first, last = _without(pulse, first, last, scale, traces.inked)
         scale = find_scale(sheet.lines, first, last)
@@ -275,13 +283,20 @@ def _measure(found: _Followed, told: Told) -> DigitisedSheet:
     _contradict(found.pulse, told)
     gain = found.pulse.gain if found.pulse else told.gain or _DEFAULT_GAIN
     reading = _place(found, layout, gain, (found.pulse and found.pulse.speed) or told.speed)
-    beats = found.above[:, slice(*found.span)]
-    speed, _ = find_speed(beats / gain, layout.name, beats.shape[1] / found.scale.across, found.scale)
-    if layout.consistency >= LAWFUL and time_arrow(beats, speed * found.scale.across) < _BACKWARDS:
+    if layout.consistency >= LAWFUL and _is_mirrored(found, layout.name):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
     return reading
+
+
+def _is_mirrored(found: _Followed, layout: str) -> bool:
+    """Whether time runs backwards, which hearts that beat fast don't tell."""
+    beats = found.above[:, slice(*found.span)]
+    speed, _ = find_speed(beats, layout, beats.shape[1] / found.scale.across, found.scale)
+    if beat_shape(beats, found.scale)[1] < _SLOW * speed:
+        return False
+    return time_arrow(beats, speed * found.scale.across) < _BACKWARDS
 
 
 def _shapes(found: _Followed, lag: float) -> FloatMap:

@@ -17,6 +17,8 @@ _BLOCK = 128
 _SLOPES = np.linspace(-0.3, 0.3, 121)
 _CONVERGENCES = np.linspace(-0.25, 0.25, 51)
 _CLEAR = 1.04
+_STRAIGHT = 1e-7
+"""Of a plane's matrix; what differs from unity by less moves no pixel."""
 _FREQUENCIES = np.arange(5, 60)
 """Of lines, in cycles a block; lower ones are shades and margins, higher ones noise."""
 
@@ -34,8 +36,10 @@ def find_plane(lines: UInt8Array) -> Plane:
     height, width = lines.shape
     usual = float(np.percentile(lines[::4, ::4], 90))
     small = Image.fromarray(np.minimum(lines, max(usual, 4)).astype(np.uint8)).reduce(_REDUCTION)
-    turn = _turn(small)
-    x, y, spectra = _spectra(small.rotate(np.rad2deg(turn), Image.Resampling.BILINEAR))
+    x, y, spectra = _spectra(small)
+    turn = _turn(spectra)
+    if turn:
+        x, y, spectra = _spectra(small.rotate(np.rad2deg(turn), Image.Resampling.BILINEAR))
     unit = max(width, height) / 2
     x, y = (x * _REDUCTION - width / 2) / unit, (y * _REDUCTION - height / 2) / unit
     slope, convergence = _vanishing(x, y, spectra)
@@ -48,6 +52,8 @@ def find_plane(lines: UInt8Array) -> Plane:
 
 def straighten(density: UInt8Array, plane: Plane) -> UInt8Array:
     """The density map (height, width) as it would be with the sheet flat before the camera."""
+    if plane.size == density.shape[::-1] and np.allclose(plane.matrix / plane.matrix[2, 2], np.eye(3), atol=_STRAIGHT):
+        return density
     coefficients = (plane.matrix / plane.matrix[2, 2]).ravel()[:8].tolist()
     flat = Image.fromarray(density).transform(
         plane.size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR
@@ -72,9 +78,9 @@ def _spectra(picture: Image.Image) -> tuple[FloatArray, FloatArray, FloatMap]:
     return x.ravel(), y.ravel(), spectra
 
 
-def _turn(picture: Image.Image) -> float:
+def _turn(spectra: FloatMap) -> float:
     """The angle, within 45 degrees, at which most lines stand to the picture's edges, in radians."""
-    spectrum = _spectra(picture)[2].mean(axis=0)
+    spectrum = spectra.mean(axis=0)
     degrees = np.arange(-45, 45, 0.5)
     angles = np.deg2rad(degrees)[:, None]
     along, off = _FREQUENCIES * np.cos(angles), _FREQUENCIES * np.sin(angles)

@@ -18,7 +18,7 @@ _SHARES = {45: 0.04, 130: 0.025}
 """Base lines wander by these parts of the height, a little where rows are many; and their least distance."""
 
 _STRIPS = 24
-_MAX_STEP = 5
+_MAX_STEP = 3
 """How far, in pixels, a base line may move from one strip of columns to the next."""
 _NEEDED = 0.5
 """Coverage a row must have, as a share of what the best rows have."""
@@ -56,8 +56,8 @@ def find_rows(ink: FloatMap) -> Rows:
 
 def _coverage(ink: FloatMap, reach: int) -> FloatMap:
     """Share of a strip's columns with ink within `reach` pixels of a height, shape (strips, height)."""
-    wide = np.pad(ink, ((0, 0), (2, 2)))
-    steady = sum(wide[:, k : k + ink.shape[1]] for k in range(5)) / 5  # grain is not
+    wide = np.pad(ink, ((0, 0), (1, 1)))
+    steady = (wide[:, :-2] + ink + wide[:, 2:]) / 3  # grain is not
     grown = np.pad(np.clip(2 * steady - 0.3, 0, 1), ((reach, reach), (0, 0)))
     span = 1
     while span < 2 * reach + 1:

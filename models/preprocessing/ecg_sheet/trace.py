@@ -28,22 +28,30 @@ class Traces(NamedTuple):
 
 
 def follow(ink: FloatMap, rows: Rows) -> Traces:
-    """Traces of all rows at once by dynamic programming on the ink (height, width), 0-1; arrays (rows, width)."""
+    """Traces of all rows at once by dynamic programming on the ink (height, width), 0-1, of which the darker of two
+    pixels up and down is looked at; arrays (rows, width)."""
     height, width = ink.shape
-    reach = int(_REACH * rows.gap)
-    top = np.rint(rows.baselines).astype(np.intp) - reach
-    y = np.clip(top.T[:, :, None] + np.arange(2 * reach + 1), -1, height) + 1
-    bands = np.pad(ink, ((1, 1), (0, 0)))[y, np.arange(width)[:, None, None]]
-    enter, leave = (np.clip(path + top, 0, height - 1) for path in _paths(bands))
+    low = np.maximum(ink[: height // 2 * 2 : 2], ink[1::2])
+    reach = int(_REACH * rows.gap / 2)
+    top = np.rint(rows.baselines / 2).astype(np.intp) - reach
+    y = np.clip(top.T[:, :, None] + np.arange(2 * reach + 1), -1, len(low)) + 1
+    bands = np.pad(low, ((1, 1), (0, 0)))[y, np.arange(width)[:, None, None]]
+    enter, leave = (_darker(ink, np.clip(path + top, 0, len(low) - 1)) for path in _paths(bands))
     return _read(ink, enter, leave, rows)
 
 
+def _darker(ink: FloatMap, path: Pixels) -> Pixels:
+    """The darker of the two pixels that each of a path's are."""
+    across = np.arange(ink.shape[1])
+    return 2 * path + (ink[2 * path + 1, across] > ink[2 * path, across])
+
+
 def _paths(ink: FloatMap) -> tuple[Pixels, Pixels]:
-    """Where each row's cheapest path enters and leaves every column; `ink` is (width, rows, band)."""
+    """Where each row's cheapest path enters and leaves every column; `ink` (width, rows, band) is half as high."""
     width, count, band = ink.shape
     stray = _STRAY * np.linspace(-1, 1, band, dtype=np.float32) ** 2
     across = _PAPER * (1 - ink) + stray
-    climb = np.cumsum(_MOVE + _JUMP * np.clip(1 - ink / _INKED, 0, 1), axis=2, dtype=np.float32)
+    climb = np.cumsum(2 * (_MOVE + _JUMP * np.clip(1 - ink / _INKED, 0, 1)), axis=2, dtype=np.float32)
     entered = np.empty_like(ink)
     cost = np.zeros((count, band), dtype=np.float32)
     down, up = np.empty_like(cost), np.empty_like(cost)

@@ -10,7 +10,7 @@ from models.preprocessing.ecg_sheet.layout import GRIDS
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, qualities, read
 from tests.sheets import ecg, sheet
 
-SPEC = SheetPreprocessing(least_fit=0.5, least_consistency=0.27)
+SPEC = SheetPreprocessing(least_fit=0.4, least_consistency=0.3)
 CABRERA = (4, 0, -4, 1, 5, 2)
 
 
