@@ -42,10 +42,10 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
 
     Raises `ExportError` where the graph differs from the network, `TrainingError` where a fold isn't finished.
     """
-    from training.diagnoses.picture_task import NETWORK, out_of_fold, set_weights
+    from training.diagnoses.picture_task import out_of_fold, set_weights
 
     task, recipe, splits = run.task, run.task.recipe, run.splits
-    network = keras.models.load_model(run.folder / NETWORK)
+    network = keras.models.load_model(run.network)
     training_pictures = load_tensors(splits.train, recipe.preprocessing, run.cache)
     if recipe.folds:
         samples, logits = out_of_fold(run)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from models.preprocessing.ecg_record import SignalPreprocessing
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
 from models.preprocessing.form import TabularPreprocessing
-from models.serving.bundle import Estimate, Metadata, OperatingPoint
+from models.serving.bundle import Estimate, Metadata, NoveltySpec, OperatingPoint
 
 INTERVALS = (
     "Brackets hold 95 % bootstrap intervals over groups (lesions or patients). Test sets were held out by group and "
@@ -45,16 +45,17 @@ def write_card(metadata: Metadata, title: str, subgroups: Subgroups, notes: str)
         if subgroups.get(name):
             lines += ["", *_subgroup_table(subgroups[name])]
     if metadata.novelty:
-        lines += [
-            "",
-            "## Pictures of another kind",
-            "",
-            (
-                f"A picture is flagged where its novelty score is above {metadata.novelty.threshold:.2f}; "
-                f"{100 * metadata.novelty.false_alarms:.1f} % of the validation pictures are."
-            ),
-        ]
+        lines += ["", "## Pictures of another kind", "", _flagged(metadata.novelty)]
     return "\n".join([*lines, "", notes.strip(), ""])
+
+
+def renewed(card: str, before: Metadata, now: Metadata) -> str:
+    """The card of another version of a bundle that answers as it did, but for what it flags."""
+    own = f"Bundle `{before.name}` {{}},"
+    card = card.replace(own.format(before.version), own.format(now.version), 1)
+    if before.novelty and now.novelty:
+        card = card.replace(_flagged(before.novelty), _flagged(now.novelty), 1)
+    return card
 
 
 def format_estimate(estimate: Estimate) -> str:
@@ -86,6 +87,13 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
         f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
         "",
     ]
+
+
+def _flagged(novelty: NoveltySpec) -> str:
+    return (
+        f"A picture is flagged where its novelty score is above {novelty.threshold:.2f}; "
+        f"{100 * novelty.false_alarms:.1f} % of the validation pictures are."
+    )
 
 
 def _predictive(point: OperatingPoint) -> str:

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.utils.class_weight import compute_sample_weight
 
 from training.augmentation import AUGMENTATIONS, PictureChanges
@@ -72,6 +73,10 @@ class Objective:
         """The mean loss of a batch of targets (n, k) and logits, weighted by (n,)."""
         return self._loss(targets, logits, sample_weight=weights)
 
+    def distilled(self, targets: FloatArray, logits: FloatArray) -> FloatArray:
+        """Targets (n, k) of which half is what teachers say, as the mean of their logits (n, k)."""
+        return np.asarray((targets + softmax(logits, axis=1)) / 2, dtype=np.float32)
+
     def score(self, targets: FloatArray, logits: FloatArray, samples: Sequence[Sample]) -> dict[str, float]:
         """Figures of a validation of `samples` by name; their sum decides whether it was the best."""
         labels = targets.argmax(axis=1)
@@ -101,8 +106,10 @@ def train(
     validation: Sequence[Sample],
     run: PictureRun,
     objective: Objective | None = None,
+    targets: FloatArray | None = None,
 ) -> None:
-    """Train a network and save its averaged weights as model.keras in the run's folder.
+    """Train a network and save its averaged weights as model.keras in the run's folder. It learns `targets` (n, k), or
+    what the objective makes of the samples.
 
     Raises `DatasetError` for a picture that doesn't decode, `BackboneError` where pretrained weights can't be had,
     `TrainingError` for sizes that don't fit the recipe.
@@ -114,7 +121,8 @@ def train(
     size = recipe.preprocessing.size if len(parts) == 1 else None
     network = build_network(recipe, objective.logits, size=size)
     chances = sampling_weights(samples, recipe)
-    learned = {"targets": objective.targets(samples), "weights": objective.weights(samples)}
+    wanted = objective.targets(samples) if targets is None else targets
+    learned = {"targets": wanted, "weights": objective.weights(samples)}
     if not (run.resume and kept_epochs(run.folder)):
         pictures = run.pictures(samples, recipe, parts[0].size)
         train_head(recipe, network, objective, pictures, learned, chances)

@@ -5,18 +5,29 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.diagnoses.diagnosis import AnyDiagnosis
 from models.diagnoses.judging import coarse, correlation
 from models.preprocessing.picture import ReadPicture, UInt8Array
-from models.serving.bundle import INT8_FILE, MODEL_FILE, Bundle, Estimate, file_sha256, read_bundle, write_bundle
+from models.serving.bundle import (
+    INT8_FILE,
+    MODEL_FILE,
+    Bundle,
+    Estimate,
+    Metadata,
+    file_sha256,
+    read_bundle,
+    write_bundle,
+)
 from models.serving.engine import NOVELTY, Engine
 from models.serving.registry import Prediction
+from training.card import renewed
 from training.datasets.pictures import Sample, load_tensors
 from training.diagnoses.picture_task import PictureTask
 from training.errors import TrainingError
 from training.evaluate import bootstrap, predict
-from training.strangers import add_classifier, strangers
+from training.strangers import SEED, add_classifier, strangers
 
 OWN = 1500
 """The most pictures of one's own that teach, and as many that set where a stranger begins."""
@@ -36,6 +47,7 @@ def teach(bundle: Bundle, task: PictureTask, data: Path, cache: Path, version: s
         raise TrainingError(f"Bundle {bundle.folder} has no novelty that strangers could be told by.")
     splits = task.load(data)
     own = load_tensors(_spread(splits.train), spec, cache)[:]
+    own = np.concatenate([own, softened(own)])
     checked = load_tensors(_spread(splits.validation or splits.train, offset=1), spec, cache)[:]
     others = np.concatenate(list(strangers(metadata.name, data, "learn", spec).values()))
     reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
@@ -52,7 +64,8 @@ def teach(bundle: Bundle, task: PictureTask, data: Path, cache: Path, version: s
         }
         changes["int8"] = {**metadata.int8.model_dump(), **known}
     kept = {**metadata.model_dump(exclude={"sha256"}), **changes}
-    write_bundle(bundle.folder, model=reference, card=bundle.card, metadata=kept)
+    card = renewed(bundle.card, metadata, Metadata.model_validate({**kept, "sha256": metadata.sha256}))
+    write_bundle(bundle.folder, model=reference, card=card, metadata=kept)
     return read_bundle(bundle.folder)
 
 
@@ -93,6 +106,18 @@ def accepted(diagnosis: AnyDiagnosis, bundle: Bundle, engine: Engine, tensors: U
             own = {name: values[index] for name, values in outputs.items()}
             picture = ReadPicture(tensor[np.newaxis], None)
             found.append(diagnosis.judge(Prediction(bundle.metadata, own, {}), picture).accepted)
+    return found
+
+
+def softened(tensors: UInt8Array) -> UInt8Array:
+    """The pictures (n, size, size, 3) as from fewer pixels, 18 to 60 % of the edge: some strangers are cut out and
+    enlarged, and softness must not tell them."""
+    rng, size = np.random.default_rng(SEED), tensors.shape[1]
+    found = np.empty_like(tensors)
+    for index, tensor in enumerate(tensors):
+        edge = max(8, round(size * rng.uniform(0.18, 0.6)))
+        small = Image.fromarray(tensor).resize((edge, edge), Image.Resampling.BOX)
+        found[index] = np.asarray(small.resize((size, size), Image.Resampling.BILINEAR))
     return found
 
 

@@ -15,8 +15,8 @@ from schemas.meta import SymptomList
 
 router = APIRouter(tags=["forms"], route_class=JsonRoute, strict_content_type=False)
 
-_LONGEST_READ_AT_ONCE = 2000
-"""Characters of symptoms that the event loop reads itself: at worst 3 ms for each thousand, where handing them to
+_LONGEST_READ_AT_ONCE = 1000
+"""Characters of symptoms that the event loop reads itself: at worst 5 ms for each thousand, where handing them to
 another thread and back takes 0.1 ms."""
 
 

@@ -78,6 +78,10 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
     metadata = read_bundle(folder / "bundle").metadata
     assert metadata.training["folds"] == 2
+    assert cli.main([*command, "--resume", "--student"]) == 0
+    student = keras.models.load_model(folder / "student" / "model.keras").get_weights()[-2]
+    assert np.abs(student - mean).max() > 1e-4
+    assert (folder / "student" / "teachers.npy").is_file()
     assert {name: part["accuracy"].n for name, part in metadata.metrics.items()} == {
         "out of fold made-up": len(run.splits.train)
     }

@@ -25,7 +25,6 @@ from training.datasets import bus_bra, busi
 from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.datasets.ultrasound import assessment_of
 from training.diagnoses.picture_task import (
-    NETWORK,
     OUT_OF_FOLD,
     RECIPE_OPTIONS,
     RUN_OPTIONS,
@@ -304,7 +303,7 @@ def export_mean(run: Run, malignancy: Platt) -> Path:
     from training.trainer import predict_in_batches
 
     recipe = run.task.recipe
-    network, taps = keras.models.load_model(run.folder / NETWORK), export.TAPS[recipe.backbone]
+    network, taps = keras.models.load_model(run.network), export.TAPS[recipe.backbone]
     pictures = load_tensors(run.splits.train, recipe.preprocessing, run.cache)
     tapped = keras.Model(network.input, export.tapped_features(network, taps))
     gaussian = novelty.fit_gaussian(predict_in_batches(tapped, pictures, recipe.batch_size))

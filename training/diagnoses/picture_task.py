@@ -32,6 +32,7 @@ OUTSIDE_SHARE, OUTSIDE_SEED, FOLD_SEED = 0.5, 5, 6
 and never changed to make a figure better."""
 NETWORK = "model.keras"
 OUT_OF_FOLD = "out_of_fold.csv"
+STUDENT, SEEN = "student", 512
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -81,6 +82,7 @@ RECIPE_OPTIONS = (
 RUN_OPTIONS = (
     Option("smoke", "a run of a minute on made-up pictures", bool),
     Option("tensorboard", "also write the run's tensorboard/", bool),
+    Option("student", "with folds: one network distilled from theirs, in the place of the mean of their weights", bool),
 )
 
 
@@ -132,6 +134,12 @@ class Run:
     splits: Splits
     resume: bool = False
     tensorboard: bool = False
+    student: bool = False
+
+    @property
+    def network(self) -> Path:
+        """The network that a bundle is made of: with folds their mean, or what was distilled from them."""
+        return self.folder / STUDENT / NETWORK if self.student else self.folder / NETWORK
 
 
 def picture_training(task: PictureTask) -> Training:
@@ -181,7 +189,8 @@ def open_run(task: PictureTask, job: Job, *, disjoint: bool = True) -> Run:
         splits = hold_some_outside(splits, task.only_tested)
     if disjoint:
         assert_no_leak(splits.train, splits.validation, splits.test)
-    return Run(task, folder, job.cache, splits, job.resume, bool(job.options.get("tensorboard")))
+    chosen = (bool(job.options.get(name)) for name in ("tensorboard", "student"))
+    return Run(task, folder, job.cache, splits, job.resume, *chosen)
 
 
 def hold_some_outside(splits: Splits, only_tested: Callable[[Sample], bool]) -> Splits:
@@ -215,7 +224,36 @@ def train_folds(run: Run) -> None:
         if not (run.resume and (folder / OUT_OF_FOLD).is_file()):
             log.info("%s: fold %d of %d", recipe.name, number, len(parts))
             fit(run, folder, train_part, held_out)
-    average(run.folder, [run.folder / f"fold{number}" for number in range(1, len(parts) + 1)])
+    folders = [run.folder / f"fold{number}" for number in range(1, len(parts) + 1)]
+    average(run.folder, folders)
+    if run.student and not (run.resume and run.network.is_file()):
+        train_student(run, folders)
+
+
+def train_student(run: Run, folders: Sequence[Path]) -> None:
+    """Distil the networks of the folds into one, in student/, that learns from all pictures at once, half by their
+    labels and half by the mean of what the networks say (Hinton et al. 2015, arXiv:1503.02531). Its validations are of
+    pictures that it learns from."""
+    import keras
+
+    from training import picture_trainer
+    from training.trainer import predict_in_batches
+
+    task, recipe, said = run.task, run.task.recipe, run.folder / STUDENT / "teachers.npy"
+    made = task.more(run.splits.train, run.cache / f"{recipe.name}_made")
+    shown = [*run.splits.train, *made]
+    into = picture_trainer.PictureRun(run.folder / STUDENT, run.cache, run.resume, run.tensorboard, shown)
+    if not (run.resume and said.is_file()):
+        pictures = into.pictures(shown, recipe, recipe.preprocessing.size)
+        teachers = [keras.models.load_model(folder / NETWORK) for folder in folders]
+        logits = [predict_in_batches(teacher, pictures, recipe.batch_size) for teacher in teachers]
+        said.parent.mkdir(parents=True, exist_ok=True)
+        np.save(said, np.mean(logits, axis=0))
+    keras.backend.clear_session()
+    objective = task.objective(recipe) if task.objective else picture_trainer.Objective(recipe)
+    targets = objective.distilled(objective.targets(shown), np.load(said))
+    seen = run.splits.train[:: max(1, len(run.splits.train) // SEEN)]
+    picture_trainer.train(recipe, shown, seen, into, objective, targets)
 
 
 def folds_of(run: Run) -> list[tuple[list[Sample], list[Sample]]]:

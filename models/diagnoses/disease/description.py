@@ -8,29 +8,29 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from models.diagnoses.disease import measurements
+from models.diagnoses.disease.languages import foreign_words
 from models.diagnoses.disease.matching import Match, asking, find, mended, speller
 from models.diagnoses.disease.negation import negation
 from models.diagnoses.disease.patient import Patient, patient_of
-from models.diagnoses.disease.reading import Kind, Measurement, Span, Word
+from models.diagnoses.disease.reading import Kind, Measurement, Span
 from models.diagnoses.disease.scope import Scope, When, Who, scopes
 from models.diagnoses.disease.vocabulary import Vocabulary, vocabulary
 from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
 
-_BLANKS = re.compile(r"[^\S\n ]|\s{2,}|^\s|\s$")
+_BLANKS = re.compile(r"[^\S\n ]|\s{2,}")
+_FOREIGN = 2
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person", "recent cold"})
-_OF_ANOTHER = frozenset({Who.RELATIVE, Who.CHILD, Who.OTHER})
 _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a text tells: symptoms in order with their kinds, pieces, measurements, sentences, the patient; the text
+    """What a text tells: symptoms in order with their kinds, pieces, measurements, the patient; the text
     with typing errors mended, None where there are none."""
 
     symptoms: tuple[tuple[str, Kind], ...]
     spans: tuple[Span, ...]
     measurements: tuple[Measurement, ...]
-    sentences: tuple[tuple[Word, ...], ...]
     patient: Patient
     mended: str | None
 
@@ -38,7 +38,7 @@ class Description:
 @dataclass(frozen=True, slots=True)
 class _Told:
     """A sentence: its words as they were `sent`, with typing errors mended (`written`), and with set phrases rewritten
-    (`tokens`); what is denied, the scope, the matches, and the places of idioms among the written ones."""
+    (`tokens`); what is denied, the scope, and the matches."""
 
     sent: list[Token]
     written: list[Token]
@@ -46,7 +46,6 @@ class _Told:
     denied: list[bool]
     scope: Scope
     matches: list[Match]
-    idioms: set[int]
 
 
 def describe(text: str) -> Description:
@@ -56,10 +55,7 @@ def describe(text: str) -> Description:
     told = list(_sentences(plain, masked))
     whose = _Whose(told)
     spans = [span for sentence in told for span in _spans(sentence, whose)]
-    kinds: dict[int, Kind] = {}
-    for sentence in told:
-        kinds |= zip((token.start for token in sentence.tokens), whose.kinds(sentence), strict=True)
-    placed = [replace(found, kind=_kind_near(found, told, kinds)) for found in measured]
+    placed = [replace(found, kind=_kind_near(found, told, whose)) for found in measured]
     patient = patient_of(plain, placed)
     symptoms = [(match.symptom, whose.kind(sentence, match)) for sentence in told for match in sentence.matches]
     for found in placed:
@@ -70,7 +66,6 @@ def describe(text: str) -> Description:
         tuple(symptoms),
         tuple(Span(places(span.start), places(span.end - 1) + 1, span.kind, span.symptom) for span in spans),
         tuple(replace(found, start=places(found.start), end=places(found.end - 1) + 1) for found in placed),
-        tuple(tuple(_words(sentence, kinds, places)) for sentence in told),
         patient,
         _mended(plain, told),
     )
@@ -94,8 +89,9 @@ class _Places:
 
 def _without_blanks(text: str) -> tuple[str, _Places]:
     """The text with single blanks and line breaks, since patterns are slow at long runs of them."""
-    if not _BLANKS.search(text):
-        return text, _Places([(0, 0)])
+    stripped = text.strip()
+    if not _BLANKS.search(stripped):
+        return stripped, _Places([(0, len(text) - len(text.lstrip()))])
     pieces: list[str] = []
     starts: list[tuple[int, int]] = []
     length = before = 0
@@ -114,15 +110,25 @@ def _without_blanks(text: str) -> tuple[str, _Places]:
 
 def _sentences(plain: str, masked: str) -> Iterator[_Told]:
     words, before = vocabulary(), Who.UNSAID
-    for sentence in split(plain, masked):
-        written = mended(sentence.tokens)
+    sentences = split(plain, masked)
+    is_english = not _is_foreign(token.text for sentence in sentences for token in sentence.tokens)
+    for sentence in sentences:
+        written = mended(sentence.tokens) if is_english else sentence.tokens
         idioms = scopes().not_complaints([token.text for token in written])
         meant = [token for at, token in enumerate(written) if at not in idioms] if idioms else written
+        if not meant:
+            continue
         tokens = words.rewrites.tokens(meant)
         denied = negation().judge([token.text for token in tokens], asking(tokens))
         scope = scopes().judge(Sentence(tokens, sentence.question), before)
-        yield _Told(sentence.tokens, written, tokens, denied, scope, find(tokens, denied), idioms)
+        yield _Told(sentence.tokens, written, tokens, denied, scope, find(tokens, denied))
         before = next((who for who in reversed(scope.who) if who and who is not Who.OTHER), before)
+
+
+def _is_foreign(words: Iterable[str]) -> bool:
+    """Whether two words tell another language: then no word is an English one misspelt."""
+    strange = [word for word in words if word in foreign_words() and not speller().knows(word)]
+    return len(strange) >= _FOREIGN
 
 
 def _mended(plain: str, told: Sequence[_Told]) -> str | None:
@@ -157,13 +163,9 @@ class _Whose:
         """What a match is taken for."""
         return self._kind(sentence, sorted(match.places), match.symptom)
 
-    def kinds(self, sentence: _Told) -> list[Kind]:
-        """What each word is taken for."""
-        scope = sentence.scope
-        plain = not (any(sentence.denied) or any(scope.hypothetical) or any(scope.when))
-        if plain and not _OF_ANOTHER.intersection(scope.who):
-            return [Kind.PRESENT] * len(sentence.tokens)
-        return [self._kind(sentence, (at,), None) for at in range(len(sentence.tokens))]
+    def kind_at(self, sentence: _Told, at: int) -> Kind:
+        """What a word is taken for."""
+        return self._kind(sentence, (at,), None)
 
     def _kind(self, sentence: _Told, places: Sequence[int], symptom: str | None) -> Kind:
         scope, who = sentence.scope, sentence.scope.who[places[0]]
@@ -255,12 +257,14 @@ def _apart(spans: Iterable[Span]) -> Iterator[Span]:
             end = span.end
 
 
-def _kind_near(found: Measurement, told: Sequence[_Told], kinds: dict[int, Kind]) -> Kind:
+def _kind_near(found: Measurement, told: Sequence[_Told], whose: _Whose) -> Kind:
     """What the words around a measurement are taken for; a denial does not reach it."""
     for sentence in told:
-        for token in sentence.tokens:
+        if sentence.tokens[-1].end <= found.start:
+            continue
+        for at, token in enumerate(sentence.tokens):
             if token.end > found.start and token.text != BOUNDARY:
-                kind = kinds[token.start]
+                kind = whose.kind_at(sentence, at)
                 return Kind.PRESENT if kind is Kind.DENIED else kind
     return Kind.PRESENT
 
@@ -274,12 +278,3 @@ def _shown(found: Measurement, patient: Patient) -> list[tuple[str, Kind]]:
 
 def _name_of(found: Measurement, patient: Patient) -> str | None:
     return next((name for name, is_there in measurements.shown(found, patient.age) if is_there), None)
-
-
-def _words(sentence: _Told, kinds: dict[int, Kind], places: _Places) -> Iterator[Word]:
-    base, kind = vocabulary().base, Kind.PRESENT
-    for at, token in enumerate(sentence.written):
-        kind = Kind.HYPOTHETICAL if at in sentence.idioms else kinds.get(token.start, kind)
-        start = places(token.start)
-        end = places(token.end - 1) + 1 if token.end > token.start else start
-        yield Word(token.text, base(token.text), kind, start, end)

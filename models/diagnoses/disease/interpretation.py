@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.diagnoses.disease import features, findings, red_flags
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import UrgencyLevel, disease_knowledge
+from models.diagnoses.disease.languages import only_english
 from models.diagnoses.disease.patient import Patient
 from models.diagnoses.disease.red_flags import Raised
 from models.diagnoses.disease.vocabulary import vocabulary
@@ -104,7 +105,8 @@ def understand(request: DiseaseRequest) -> Case:
     )
     raised = _dangers(found, patient, request)
     if not found.present and not raised:
-        reason = _none_present(found) if found.absent else _none_known(found)
+        told = None if found.absent else only_english(" ".join((request.text, *request.symptoms)))
+        reason = told or (_none_present(found) if found.absent else _none_known(found))
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
     return Case(_with(found, meant), patient, raised, request.text)

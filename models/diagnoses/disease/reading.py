@@ -58,16 +58,3 @@ class Measurement:
     def mmol(self) -> float:
         """A glucose in mmol/L, by 18.016 mg/dL each."""
         return self.value / 18.016 if self.unit == "mg/dL" else self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of the text: `text` in lower case, American spelling, typing errors mended, contractions resolved ("do",
-    "not"); `,` where a clause may end; `base` its form in the vocabulary. `kind` says what the sentence says of it,
-    from present to hypothetical; `start` and `end` are its characters in the text as sent."""
-
-    text: str
-    base: str
-    kind: Kind
-    start: int
-    end: int

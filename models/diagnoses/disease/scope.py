@@ -27,6 +27,7 @@ _REACH = 3
 _EVENT_REACH = 5
 _AFTER_EVENT = frozenset({BOUNDARY, "my", "i", "the", "he", "she"})
 _LIST_CLAUSE = 4
+_PATTERNS = frozenset({"9", "1999", "*"})
 _HEADS = frozenset({":", "=", "-"})
 _HAD = frozenset({"had", "got", "was", "were", "used"})
 
@@ -77,9 +78,10 @@ class Phrases:
                 self._by_first[words[0]].append((words, kind))
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
-        self.words = frozenset(
-            word for entries in self._by_first.values() for phrase, _ in entries for word in phrase
-        ) - {"9", "1999", "*"}
+        self.words = (
+            frozenset(word for entries in self._by_first.values() for phrase, _ in entries for word in phrase)
+            - _PATTERNS
+        )
 
     def find(self, words: Sequence[str]) -> list[tuple[int, int, str]]:
         """Start, end and kind of each phrase, from left to right, none within another."""
@@ -91,7 +93,10 @@ class Phrases:
                 entries = (*entries, *self._by_first.get("9", ()))
             if not entries or at < after:
                 continue
+            following = words[at + 1] if at + 1 < len(words) else BOUNDARY
             for phrase, kind in entries:
+                if len(phrase) > 1 and phrase[1] != following and phrase[1] not in _PATTERNS:
+                    continue
                 if len(phrase) <= len(words) - at and all(map(_fits, phrase, words[at : at + len(phrase)])):
                     after = at + len(phrase)
                     found.append((at, after, kind))

@@ -183,22 +183,23 @@ class Rewriter:
     """Replaces set phrases, the longest first: `passed out` by `fainted`."""
 
     def __init__(self, rewrites: Mapping[str, str]) -> None:
-        self._rules: dict[str, list[tuple[list[str], list[str]]]] = defaultdict(list)
+        self._rules: dict[str, dict[str, list[tuple[list[str], list[str]]]]] = defaultdict(lambda: defaultdict(list))
         for phrase, replacement in rewrites.items():
             words = _only(phrase)
-            self._rules[words[0]].append((words, _only(replacement)))
-        for rules in self._rules.values():
-            rules.sort(key=lambda rule: -len(rule[0]))
-
-    @property
-    def words(self) -> Iterator[str]:
-        """Every word of the phrases that are replaced."""
-        return (word for rules in self._rules.values() for phrase, _ in rules for word in phrase)
+            self._rules[words[0]][words[1] if len(words) > 1 else ""].append((words, _only(replacement)))
+        for by_second in self._rules.values():
+            for rules in by_second.values():
+                rules.sort(key=lambda rule: -len(rule[0]))
 
     @property
     def phrases(self) -> Iterator[list[str]]:
         """The phrases that are replaced."""
-        return (phrase for rules in self._rules.values() for phrase, _ in rules)
+        return (phrase for by_second in self._rules.values() for rules in by_second.values() for phrase, _ in rules)
+
+    @property
+    def words(self) -> Iterator[str]:
+        """Every word of them."""
+        return (word for phrase in self.phrases for word in phrase)
 
     def __call__(self, words: Sequence[str]) -> list[str]:
         """The words with every phrase replaced, from left to right; a replacement is not replaced again."""
@@ -207,19 +208,29 @@ class Rewriter:
     def tokens(self, tokens: list[Token]) -> list[Token]:
         """The same for tokens; each word of a replacement stands where the phrase stood."""
         written: list[Token] = []
-        at = 0
-        for at_now, token in enumerate(tokens):
-            if at_now < at:
+        after = 0
+        for at, token in enumerate(tokens):
+            if at < after:
                 continue
-            at = at_now + 1
-            for phrase, replacement in self._rules.get(token.text, ()):
-                if [other.text for other in tokens[at_now : at_now + len(phrase)]] == phrase:
-                    at = at_now + len(phrase)
-                    written += [Token(word, token.start, tokens[at - 1].end) for word in replacement]
-                    break
-            else:
+            by_second = self._rules.get(token.text)
+            found = self._match(by_second, tokens, at) if by_second else None
+            if found is None:
                 written.append(token)
+                continue
+            phrase, replacement = found
+            after = at + len(phrase)
+            written += [Token(word, token.start, tokens[after - 1].end) for word in replacement]
         return written
+
+    @staticmethod
+    def _match(
+        by_second: Mapping[str, list[tuple[list[str], list[str]]]], tokens: Sequence[Token], at: int
+    ) -> tuple[list[str], list[str]] | None:
+        following = tokens[at + 1].text if at + 1 < len(tokens) else ""
+        for phrase, replacement in (*by_second.get(following, ()), *by_second.get("", ())):
+            if len(phrase) <= 2 or [token.text for token in tokens[at : at + len(phrase)]] == phrase:
+                return phrase, replacement
+        return None
 
 
 def _only(phrase: str) -> list[str]:

@@ -27,6 +27,8 @@ _INDEPENDENT = np.array([0, 1, 6, 7, 8, 9, 10, 11])
 """I, II and V1-V6; the other limb leads follow from them."""
 _SLOPE = 0.016
 _ENERGY = 0.06
+_BORDER = 0.06
+"""Seconds beside where a lead begins or ends to be shown that tell no beat: labels and strokes between columns do."""
 _REFRACTORY = 0.2
 _T_WAVE = 0.36
 _THRESHOLD, _SEARCH_BACK = 0.3, 0.18
@@ -36,6 +38,8 @@ _ALIKE = 0.75
 _LOW_PASS = 45.0
 """Hz: standard deviation of the bell curve by which a median beat is low-passed; it doesn't ring either."""
 _COARSE = 8
+_BESIDE = (0.06, 0.16)
+"""Seconds after the alignment, from the J point on, in which beats are compared."""
 
 
 class Sampled(NamedTuple):
@@ -62,7 +66,8 @@ class MedianBeat(NamedTuple):
     """`signal` (samples, 12) at `FINE` Hz, mV, low-passed; NaN in a lead that shows no usual beat. Sample `origin` is
     aligned. `sharp` (samples, 12) is the same at `rate` Hz as it was recorded, for the heights of narrow waves.
 
-    `spread` (12,) is how far single beats lie from it outside QRS, mV, and `of` (12,) of how many it is the median.
+    `spread` (12,) is how far single beats lie from it about the J point, mV, and `of` (12,) of how many it is the
+    median.
     """
 
     signal: FloatArray
@@ -172,9 +177,10 @@ def _energy(ecg: Sampled) -> tuple[FloatArray, FloatArray]:
     slopes[half : half + len(signal) - step] = signal[step:] - signal[:-step]
     both = ecg.shown[:, ecg.telling]
     if not both.all():
+        reach = step + round(_BORDER * ecg.rate)
         edge = both.copy()
-        edge[step:] &= both[:-step]
-        edge[:-step] &= both[step:]
+        edge[reach:] &= both[:-reach]
+        edge[:-reach] &= both[reach:]
         slopes[~edge] = 0
     steep = np.abs(slopes)
     kth = int(0.02 * len(steep))
@@ -367,7 +373,7 @@ def _summarise(pieces: FloatArray, offsets: NDArray[np.intp], rate: float) -> Me
     low, high = np.maximum(count - 1, 0) // 2, count // 2
     high = np.minimum(high, len(pieces) - 1)
     middle = (np.take_along_axis(ordered, low[None], 0)[0] + np.take_along_axis(ordered, high[None], 0)[0]) / 2
-    quiet = (offsets > 0.1 * rate) & (offsets < 0.3 * rate)
+    quiet = (offsets > _BESIDE[0] * rate) & (offsets < _BESIDE[1] * rate)
     residual = np.abs(pieces[:, quiet] - middle[quiet])
     residual = np.where(np.isfinite(residual), residual, 0)
     shown = np.maximum(np.isfinite(pieces[:, quiet]).sum(axis=(0, 1)), 1)

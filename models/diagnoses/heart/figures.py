@@ -17,11 +17,13 @@ from models.preprocessing.ecg_record import LEADS
 
 NO_BEATS = "No beats stand out."
 TOO_FEW_BEATS = "Fewer than three beats were found."
+NO_QRS = "The end of QRS is not told from ST."
 NO_P = "No P wave stands out before QRS, as in atrial fibrillation, pacing or noise."
 NO_T = "No T wave stands out from noise and from the next beat."
 NO_AXIS = "QRS has no net direction in the frontal plane."
 NO_LEVEL = "Null leads are too noisy, or too little of them is shown."
 
+MOST_MARGIN = 0.1
 UNSURE = 0.05
 """mV: of a lead whose level is less sure than that, by the spread of its beats, no level is told."""
 
@@ -47,8 +49,8 @@ class Levels(NamedTuple):
         return np.asarray(self.error < UNSURE)
 
     def least(self, values: FloatArray) -> FloatArray:
-        """The smallest size that `values` of unsure leads may have; those of sure ones as they are."""
-        margin = np.where(self.sure, 0, 2 * self.error)
+        """`values` of unsure leads less their standard error, or a millimetre; those of sure ones as they are."""
+        margin = np.where(self.sure, 0, np.minimum(self.error, MOST_MARGIN))
         return np.asarray(np.sign(values) * np.maximum(np.abs(values) - margin, 0), np.float32)
 
 
@@ -106,11 +108,11 @@ def measure(ecg: Sampled) -> Figures:
     ms = 1000 / FINE
     figures = {
         "pr": None if waves.p_onset is None else (waves.onset - waves.p_onset) * ms,
-        "qrs": (waves.offset - waves.onset) * ms,
+        "qrs": (waves.offset - waves.onset) * ms if waves.clear else None,
         "qt": None if waves.t_end is None else (waves.t_end - waves.onset) * ms,
         "axis": _axis(beat, waves),
     }
-    reasons = {"pr": NO_P, "qt": NO_T, "axis": NO_AXIS, "rate": TOO_FEW_BEATS}
+    reasons = {"qrs": NO_QRS, "pr": NO_P, "qt": NO_T, "axis": NO_AXIS, "rate": TOO_FEW_BEATS}
     why = {name: reason for name, reason in reasons.items() if {**figures, "rate": rate}[name] is None}
     return Figures(len(beats.at), intervals, rate, **figures, levels=levels, noise=beat.spread, why=why)
 

@@ -19,6 +19,8 @@ _QUIET = 0.024
 _SEARCH = 0.14
 _SLOPING, _STRAIGHT = 0.3, 0.05
 """Shares of the steepest slope, and of the sharpest bend, of QRS that an ST segment may have."""
+_WIDEST, _USUAL = 0.26, 0.1
+"""Seconds of QRS: what is wider was not told from ST."""
 _LEAST_T, _LEAST_P = 0.06, 0.03
 """mV that a wave spans over the leads (root of the mean square) to be told from none."""
 _LONGEST_P = 0.1
@@ -29,12 +31,14 @@ _LONGEST_T = 0.2
 
 
 class Waves(NamedTuple):
-    """Samples of the median beat, at `FINE` Hz; None where a wave is not told from none."""
+    """Samples of the median beat, at `FINE` Hz; None where a wave is not told from none. Where QRS is not `clear`, it
+    is taken to have the usual duration about its steepest part, since a level beside it still says something."""
 
     onset: float
     offset: float
     t_end: float | None
     p_onset: float | None
+    clear: bool = True
 
 
 def find_waves(beat: MedianBeat, interval: float) -> Waves | None:
@@ -44,11 +48,16 @@ def find_waves(beat: MedianBeat, interval: float) -> Waves | None:
     if found is None:
         return None
     onset, offset = found
+    clear = offset - onset <= _WIDEST * FINE
+    if not clear:
+        onset, offset = beat.origin - _USUAL / 2 * FINE, beat.origin + _USUAL / 2 * FINE
     size = beat.spread[_INDEPENDENT].mean() / np.sqrt(np.maximum(beat.of[_INDEPENDENT].mean(), 1))
     noise = float(size)
     t_end = _t_end(signal, round(onset), round(offset), interval, noise=noise)
     rest = interval - ((t_end if t_end is not None else offset) - onset) / FINE
-    return Waves(onset, offset, t_end, _p_onset(signal, round(onset), min(_LONGEST_PR, rest - 0.01), noise=noise))
+    return Waves(
+        onset, offset, t_end, _p_onset(signal, round(onset), min(_LONGEST_PR, rest - 0.01), noise=noise), clear
+    )
 
 
 def onset_of(mean: FloatArray) -> float | None:
@@ -84,7 +93,7 @@ def _qrs(signal: FloatArray, origin: int) -> tuple[float, float] | None:
     top = float(speed[peak])
     if top <= 0:
         return None
-    rest = float(np.quantile(speed[max(0, peak - 2 * reach) : peak + 3 * reach], 0.2))
+    rest = float(np.quantile(speed[max(0, peak - 2 * reach) : peak + 3 * reach], 0.3))
     limit = max(_STEEP * top, min(2.1 * rest, 0.2 * top))
     still = speed < limit
     first = _edge(speed[: peak + 1][::-1], still[: peak + 1][::-1], limit, round(0.16 * FINE))

@@ -240,12 +240,12 @@ def _follow(sheet: _Straight) -> _Followed:
     if scale is None or last - first < LEAST_WIDTH or share[first:last].mean() < _DRAWN:
         raise SheetError("No rows of traces were found. Send a picture of a 12-lead ECG sheet.")
     above = _above_base(sheet.rows, traces, first, last)
-    drawn_above = np.where(traces.inked, above, np.float32(0))  # beside a pulse without feet a path stays at its height
-    pulse = find_pulse(drawn_above / scale.down, first, last, scale)
+    heights = (above / scale.down).astype(np.float32)
+    pulse = find_pulse(heights * traces.inked, first, last, scale)  # beside a pulse a path may stay up
     if pulse:
         first, last = _without(pulse, first, last, scale, traces.inked)
         scale = find_scale(sheet.lines, first, last)
-    return _Followed(sheet, traces, (above / scale.down).astype(np.float32), (first, last), scale, pulse)
+    return _Followed(sheet, traces, heights, (first, last), scale, pulse)
 
 
 def _above_base(rows: Rows, traces: Traces, first: int, last: int) -> FloatMap:

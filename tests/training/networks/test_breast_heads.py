@@ -46,6 +46,14 @@ def test_a_lesion_without_assessment_says_only_that_it_is_one() -> None:
     assert _loss(1, "unknown", [3, 3, 0, 0, 0]) < _loss(1, "unknown", [3, -3, 0, 0, 0])
 
 
+def test_a_student_learns_half_from_its_teachers_and_all_that_nobody_knows() -> None:
+    targets = OBJECTIVE.targets([_sample(1, "4"), _sample(1, "unknown")])
+    said = np.array([[9, 9, 9, 9, 9], [-9, 9, 9, -9, -9]], np.float32)
+    found = OBJECTIVE.distilled(targets, said)
+    np.testing.assert_allclose(found[0], [1, 1, 1, 1, 0.5, 1, 1, 1, 1], atol=1e-3)
+    np.testing.assert_allclose(found[1], [0.5, 1, 1, 0, 0, 1, 1, 1, 1], atol=1e-3)
+
+
 def test_a_validation_is_scored_on_both_heads() -> None:
     samples = [_sample(1, "5"), _sample(1, "4"), _sample(0, "2"), _sample(0, "1"), _sample(0, "unknown")]
     logits = np.array([[3, 9, 9, 9, 9], [2, 9, 9, 9, -9], [-2, 9, -9, -9, -9], [-3, -9, -9, -9, -9], [-1, 9, 0, 0, 0]])
