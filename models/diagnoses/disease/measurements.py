@@ -38,8 +38,8 @@ _FAHRENHEIT = re.compile(
     rf"\b(8\d|9\d|10\d|11[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(f\b|fahrenheit|degrees?|\u00b0|\u00ba)"
 )
 _TEMPERATURE = re.compile(
-    rf"\b(?:temperatures?|temps?|fevers?|febrile|t)\b{_SAYS}(?<![\d.,])(2[89]|3\d|4[0-4]|8\d|9\d|10\d|11[0-4])"
-    rf"(?:[.,](\d{{1,2}}))?\b{_DEGREES}(c\b|celsius|f\b|fahrenheit)?{_NOT_COUNT}"
+    rf"\b(?:temperatures?|temps?|fevers?|febrile|t)\b\.?{_SAYS}(?<![\d.,])(2[89]|3\d|4[0-4]|8\d|9\d|10\d|11[0-4])"
+    rf"(?:[.,](\d{{1,2}}))?(?!\d){_DEGREES}(c\b|celsius|f\b|fahrenheit)?{_NOT_COUNT}"
 )
 _DECIMAL = re.compile(
     r"(?<![\d.,/+])\b(3[4-9]|4[01])[.,](\d)\b(?!\s?(?:kg|cm|mm|%|/|weeks?|years?|miles?|km|lbs?|mmol|percent))"
@@ -78,6 +78,8 @@ _PREGNANCY = re.compile(
     r"|\b(?:pregnant|pregnancy|gestation)\b[\s,(]{0,2}(?:is |at |now |of |by |about |around ){0,2}"
     rf"({_COUNT})\s?({_WEEKS}|months?)\b(?!\s?ago)"
     r"|(?<![\d/])\b([1-3]\d|4[0-2])\s?/\s?40\b|\b([1-3]\d|4[0-2])\s?\+\s?[0-6]\b"
+    r"|\bi(?:'?m| am) (?:now |only |about |just )?(\d{1,2})\s?(?:weeks|wks)\b"
+    r"(?!\s?(?:old|post|out|since|after|into|off))"
 )
 _BARE_WEEKS = re.compile(
     rf"(?:^|[.,;!\n]\s?|\bi'?m |\bi am |\bshe'?s |\bshe is |\bonly |\bnow |\bat |\bg\dp\d )({_COUNT})\s?({_WEEKS})\b"
@@ -98,7 +100,7 @@ _AGED = re.compile(
     r"\b(?:aged?|age is|i'?m|i am|he'?s|she'?s|he is|she is|who is|i turned|turned|just turned|nearly|almost)\s?:?\s?"
     rf"(\d{{1,3}}|{'|'.join(_TENS)})\b{_NOT_YEARS}"
 )
-_AGE_SEX = re.compile(r"\b(\d{1,3})\s?(?:y/?o?\s?)?(?:f|m)\b(?![./'])")
+_AGE_SEX = re.compile(r"(?<![\d.,/])\b(\d{1,3})\s?(?:y/?o?\s?)?(?:f|m)\b(?![./'])")
 _HAS_AGE = re.compile(
     r"\b(?:baby|son|daughter|boy|girl|child|kid|toddler|mum|mom|dad|mother|father|gran\w*|nan|he|she|little one"
     rf"|husband|wife|partner|newborn|infant)\s(?:is|was|'s)\s(?:only |just |now |about |nearly )?({_COUNT})\b"

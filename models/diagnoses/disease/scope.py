@@ -28,6 +28,7 @@ _EVENT_REACH = 5
 _AFTER_EVENT = frozenset({BOUNDARY, "my", "i", "the", "he", "she"})
 _LIST_CLAUSE = 4
 _PATTERNS = frozenset({"9", "1999", "*"})
+_WORRY = frozenset({"worry", "worried"})
 _HEADS = frozenset({":", "=", "-"})
 _HAD = frozenset({"had", "got", "was", "were", "used"})
 
@@ -267,7 +268,9 @@ class Scopes:
             return [True] * len(words)
         found = self._feared.find(words)
         ends = {at for at, _, _ in self._ends.find(words)} if found else set()
-        for _, end, _ in found:
+        for start, end, _ in found:
+            if words[start] not in _WORRY:
+                feared[start:end] = [True] * (end - start)
             at = end
             while at < len(words) and not (at in ends and at > end) and not self._closes(tokens, at):
                 feared[at] = True

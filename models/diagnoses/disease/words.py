@@ -58,7 +58,7 @@ _WITHOUT_APOSTROPHE: Mapping[str, tuple[str, ...]] = {
     "whats": ("what",),
     "theres": ("there",),
 }
-_ANSWERS = frozenset({"no", "nope", "nah", "none", "never", "yes", "yeah", "yep"})
+_ANSWERS = frozenset({"no", "nope", "nah", "none", "never", "negative", "yes", "yeah", "yep", "positive"})
 
 
 def each(words: str) -> tuple[str, ...]:

@@ -64,6 +64,10 @@ def test_real_words_are_not_corrected(text: str) -> None:
         ("I dont have a fever but my throat hurts", {"fever"}, {"sore throat"}),
         ("I have never had a headache like this", set(), {"headache"}),
         ("My breathing has stopped", set(), set()),
+        ("I can hardly breathe", set(), {"breathlessness at rest"}),
+        ("Fever? Negative. Headache? Positive.", {"fever"}, {"headache"}),
+        ("I don't think I have a fever, but a cough", {"fever"}, {"cough"}),
+        ("haven't been able to stop coughing", set(), {"cough"}),
     ],
 )
 def test_denials(text: str, denied: set[str], present: set[str]) -> None:

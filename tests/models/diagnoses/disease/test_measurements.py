@@ -36,3 +36,48 @@ def test_values_are_findings(text: str, present: set[str], absent: set[str]) -> 
 @pytest.mark.parametrize("text", ["since 2019", "10/12 days", "a 38 year old man", "took 2 tablets 3 times"])
 def test_other_numbers_are_left_alone(text: str) -> None:
     assert measure(level(text))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity", "value", "second", "unit"),
+    [
+        ("temp 38,6", "temperature", 38.6, None, "C"),
+        ("Fever 103.5F", "temperature", 103.5, None, "F"),
+        ("190 over 110 and a headache", "blood pressure", 190, 110, "mmHg"),
+        ("sats 91% on air", "oxygen saturation", 91, None, "%"),
+        ("130 bpm", "pulse", 130, None, "/min"),
+        ("breathing 16 a minute", "breathing rate", 16, None, "/min"),
+        ("sugar was 3.1 mmol", "glucose", 3.1, None, "mmol/L"),
+        ("meter says 480 mg/dL", "glucose", 480, None, "mg/dL"),
+        ("nine weeks gone", "weeks of pregnancy", 9, None, "weeks"),
+        ("G2P1 32/40", "weeks of pregnancy", 32, None, "weeks"),
+        ("38+2, contractions", "weeks of pregnancy", 38, None, "weeks"),
+        ("a 10 day old boy", "age", 10, None, "days"),
+        ("pain for two weeks", "duration", 2, None, "weeks"),
+        ("cough 5/7", "duration", 5, None, "days"),
+        ("I took about 30 paracetamol tablets", "tablets", 30, None, None),
+    ],
+)
+def test_measurements_keep_value_and_unit(
+    text: str, quantity: str, value: float, second: float | None, unit: str | None
+) -> None:
+    found = [(each.quantity, each.value, each.second, each.unit) for each in read([], text).measurements]
+    assert (quantity, value, second, unit) in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["it was 40 degrees outside", "bus 38 was late", "weight 39.5 kg", "pain 8/10", "cholesterol 240", "20/20 vision"],
+)
+def test_what_is_no_measurement(text: str) -> None:
+    assert read([], text).measurements == ()
+
+
+def test_too_low_a_temperature_is_not_no_fever() -> None:
+    found = read([], "my temperature is 34.1")
+    assert (found.present, found.absent) == (("low body temperature",), ())
+
+
+def test_a_fast_pulse_is_one_for_the_age() -> None:
+    assert read([], "6 month old, pulse 140").present == ()
+    assert read([], "A 40 year old, pulse 140").present == ("rapid heart rate",)
