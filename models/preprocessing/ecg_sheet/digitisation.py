@@ -13,6 +13,7 @@ from models.preprocessing.ecg_sheet.columns import Columns, blank_gap, divide, f
 from models.preprocessing.ecg_sheet.direction import time_arrow, uprightness
 from models.preprocessing.ecg_sheet.extent import LEAST_WIDTH, drawn, find_extent
 from models.preprocessing.ecg_sheet.grid import halved, without_lines
+from models.preprocessing.ecg_sheet.hints import hint_of
 from models.preprocessing.ecg_sheet.ink import densities, on_light
 from models.preprocessing.ecg_sheet.layout import (
     Layout,
@@ -23,6 +24,7 @@ from models.preprocessing.ecg_sheet.layout import (
     match_strip,
     plausibility,
 )
+from models.preprocessing.ecg_sheet.lead_names import read_lead_names
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
@@ -66,6 +68,8 @@ _BACKWARDS = -0.3
 """Time arrow of mirrored sheets, of hearts whose beats are so many seconds apart or more."""
 _TURNED = 0.35
 """How much better leads fit together upside down in a picture that is."""
+
+_PRINTED = "The print on the sheet was read as"
 
 
 class SheetError(ValueError):
@@ -128,8 +132,11 @@ class DigitisedSheet(NamedTuple):
 
 
 class _Straight(NamedTuple):
+    """A straight sheet: `ink` of its traces, all `lines`, its dark `print` with grid and rules, its rows."""
+
     ink: FloatMap
     lines: UInt8Array
+    print: UInt8Array
     rows: Rows
 
 
@@ -178,9 +185,10 @@ def _straight(image: Image.Image) -> _Straight:
     density = densities(image, _PEN)
     plane = find_plane(density.lines)
     lines = straighten(density.lines, plane)
-    dark = without_lines(straighten(density.ink, plane))
+    printed = straighten(density.ink, plane)
+    dark = without_lines(printed)
     rows = _twice(find_rows(_score(halved(dark))), dark.shape[1])
-    return _Straight(_trace_ink(dark, rows), lines, rows)
+    return _Straight(_trace_ink(dark, rows), lines, printed, rows)
 
 
 def _twice(rows: Rows, width: int) -> Rows:
@@ -268,22 +276,24 @@ def _without(pulse: Pulse, first: int, last: int, scale: Scale, inked: NDArray[n
 
 def _measure(found: _Followed, told: Told) -> DigitisedSheet:
     shapes = np.stack([_shapes(found, lag) for lag in _LAGS])
-    layout = find_layout(shapes, *found.span, told.layout, told.order)
+    known, legible = _with_print(told, found.sheet)
+    layout = find_layout(shapes, *found.span, known.layout, known.order)
     turned_span = shapes.shape[2] - found.span[1], shapes.shape[2] - found.span[0]
-    turned = find_layout(shapes[:, ::-1, ::-1], *turned_span, told.layout, told.order)
-    upside_down = layout and turned and plausibility(turned) > plausibility(layout) + _TURNED
+    turned = find_layout(shapes[:, ::-1, ::-1], *turned_span, known.layout, known.order)
+    upside_down = not legible and layout and turned and plausibility(turned) > plausibility(layout) + _TURNED
     if upside_down:
         found, layout, shapes = _turn(found, turned_span), turned, shapes[:, ::-1, ::-1]
     if layout is None:
         raise SheetError(_strange_rows(shapes.shape[1], told))
-    if told.layout or told.order:
-        _compare(find_layout(shapes, *found.span), layout, told)
+    if known.layout or known.order:
+        _compare(find_layout(shapes, *found.span), layout, known, "You say" if told.layout or told.order else _PRINTED)
     if is_limb_page(shapes, *found.span, layout):
         raise ForeignSheetError("Six limb leads, each all along, and no chest leads. Send the whole 12-lead ECG.")
-    _contradict(found.pulse, told)
-    gain = found.pulse.gain if found.pulse else told.gain or _DEFAULT_GAIN
-    reading = _place(found, layout, gain, (found.pulse and found.pulse.speed) or told.speed)
-    if layout.consistency >= LAWFUL and _is_mirrored(found, layout.name):
+    _contradict(found.pulse, told, "You say")
+    _contradict(found.pulse, known, _PRINTED)
+    gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
+    reading = _place(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
+    if not legible and layout.consistency >= LAWFUL and _is_mirrored(found, layout.name):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
@@ -327,34 +337,65 @@ def _turn(found: _Followed, span: tuple[int, int]) -> _Followed:
     sheet, traces = found.sheet, found.traces
     height, width = sheet.lines.shape
     rows = Rows(height - 1 - sheet.rows.baselines[::-1, ::-1], sheet.rows.gap, sheet.rows.fit)
-    turned = _Straight(sheet.ink[::-1, ::-1], sheet.lines[::-1, ::-1], rows)
+    turned = _Straight(sheet.ink[::-1, ::-1], sheet.lines[::-1, ::-1], sheet.print[::-1, ::-1], rows)
     heights = Traces(height - 1 - traces.heights[::-1, ::-1], traces.inked[::-1, ::-1])
     pulse = found.pulse and found.pulse._replace(first=width - found.pulse.last, last=width - found.pulse.first)
     return _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse)
 
 
-def _compare(free: Layout | None, layout: Layout, told: Told) -> None:
+def _compare(free: Layout | None, layout: Layout, told: Told, who: str) -> None:
     """Raises `SheetError` where the leads fit together much better in another layout than in the one that was told."""
     if free and plausibility(free) > plausibility(layout) + _MUCH_BETTER:
         said = " in ".join(filter(None, (told.layout, told.order and f"{told.order} order")))
         raise ForeignSheetError(
-            f"You say {said}, but the leads fit together as {free.name} in {free.order} order. Send what is printed on "
+            f"{who} {said}, but the leads fit together as {free.name} in {free.order} order. Send what is printed on "
             "the sheet, or neither."
         )
 
 
-def _contradict(pulse: Pulse | None, told: Told) -> None:
+def _contradict(pulse: Pulse | None, told: Told, who: str) -> None:
     """Raises `SheetError` where the calibration pulse is not as it was told."""
     if pulse and told.gain and told.gain != pulse.gain:
         raise ForeignSheetError(
-            f"You say {told.gain:g} mm/mV, but the calibration pulse is {pulse.gain:g} mm high. Send the gain that is "
+            f"{who} {told.gain:g} mm/mV, but the calibration pulse is {pulse.gain:g} mm high. Send the gain that is "
             "printed on the sheet, or none."
         )
     if pulse and pulse.speed and told.speed and told.speed != pulse.speed:
         raise ForeignSheetError(
-            f"You say {told.speed:g} mm/s, but the calibration pulse is as wide as at {pulse.speed:g} mm/s. Send the "
+            f"{who} {told.speed:g} mm/s, but the calibration pulse is as wide as at {pulse.speed:g} mm/s. Send the "
             "speed that is printed on the sheet, or none."
         )
+
+
+def _with_print(told: Told, sheet: _Straight) -> tuple[Told, bool]:
+    """What is told, completed by what is printed, and whether that is legible as it lies. Raises `ForeignSheetError`
+    where they contradict each other, or the names are not those of twelve leads."""
+    hint = hint_of(read_lead_names(sheet.print), sheet.rows.baselines, sheet.rows.gap)
+    if hint.fault:
+        raise ForeignSheetError(hint.fault)
+    printed = hint.printed
+    for said, found, unit in (
+        (told.layout, printed.layout, ""),
+        (told.order, printed.order, " order"),
+        (told.speed, printed.speed, " mm/s"),
+        (told.gain, printed.gain, " mm/mV"),
+    ):
+        if said is not None and found is not None and said != found:
+            raise ForeignSheetError(
+                f"You say {_plain(said)}{unit}, but {_plain(found)}{unit} is printed on the sheet. Send what is "
+                "printed, or neither."
+            )
+    known = Told(
+        told.speed or printed.speed,
+        told.gain or printed.gain,
+        told.layout or printed.layout,
+        told.order or printed.order,
+    )
+    return known, hint.legible
+
+
+def _plain(said: float | str) -> str:
+    return said if isinstance(said, str) else f"{said:g}"
 
 
 def _strange_rows(count: int, told: Told) -> str:
