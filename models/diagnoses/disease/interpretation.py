@@ -34,6 +34,7 @@ _LEVELS = tuple(_KNOWLEDGE.urgencies)
 _RANKED = 5
 _MOST_TO_RULE_OUT = 5
 _LEAST_SUSPICION = 0.01
+_FEW_SYMPTOMS = 2
 _FEWEST_FOR_EMERGENCY = 2
 _CIRCUMSTANCES = frozenset(vocabulary().parts["circumstances"]) | {"pregnancy", "recent childbirth", "missed periods"}
 _REASSURING: frozenset[UrgencyLevel] = frozenset({"routine", "self_care"})
@@ -175,14 +176,15 @@ def _with(found: Findings, meant: list[str]) -> Findings:
 
 
 def _suspected(probabilities: NDArray[np.float32], classes: tuple[str, ...], case: Case) -> NDArray[np.float32]:
-    """The model's probabilities mixed with those of the diseases that the gravest dangers stand for; an infant's or an
-    old patient's likelier ones by the model weigh more."""
+    """The model's probabilities mixed with those of the diseases that the gravest dangers stand for, of which the likelier
+    by the model weigh more. The more symptoms the model knows, the less is mixed."""
     gravest = min((each.rule.urgency for each in case.red_flags), key=_LEVELS.index, default=None)
     named = {name for each in case.red_flags if each.rule.urgency == gravest for name in each.rule.suspects}
     places = [place for place, name in enumerate(classes) if name in named]
     if not places:
         return probabilities
-    share = _KNOWLEDGE.suspicion.value
+    told = max(len(case.findings.present), _FEW_SYMPTOMS)
+    share = _KNOWLEDGE.suspicion.value * (_FEW_SYMPTOMS / told) ** 2
     weights = probabilities[places] + _LEAST_SUSPICION
     mixed = (1 - share) * probabilities
     mixed[places] += share * weights / weights.sum()
