@@ -26,6 +26,8 @@ _LEAST_T, _LEAST_P = 0.06, 0.03
 _LONGEST_P = 0.1
 """Seconds from the top of a P wave to its onset at most."""
 _LONGEST_PR = 0.34
+_TOP = 0.01
+"""Seconds before the end of where T is looked for that its top lies at least; what goes on rising is none."""
 _LONGEST_T = 0.2
 """Seconds from the top of a T wave to its end at most; a U wave comes later."""
 
@@ -118,7 +120,7 @@ def _t_end(signal: FloatArray, onset: int, offset: int, interval: float, *, nois
     if stop - start < round(0.08 * FINE):
         return None
     wave = _direction(signal, start, stop)
-    if wave is None or wave.size_mv < max(_LEAST_T, 3 * noise):
+    if wave is None or wave.size_mv < max(_LEAST_T, 3 * noise) or wave.peak >= stop - round(_TOP * FINE):
         return None
     last = min(len(signal) - 1, onset + round((0.95 * interval - 0.12) * FINE), wave.peak + round(_LONGEST_T * FINE))
     return _end(wave.values, wave.peak, max(last, wave.peak + 10))
