@@ -176,8 +176,8 @@ def _with(found: Findings, meant: list[str]) -> Findings:
 
 
 def _suspected(probabilities: NDArray[np.float32], classes: tuple[str, ...], case: Case) -> NDArray[np.float32]:
-    """The model's probabilities mixed with those of the diseases that the gravest dangers stand for, of which the likelier
-    by the model weigh more. The more symptoms the model knows, the less is mixed."""
+    """The model's probabilities mixed with those of the diseases that the gravest dangers stand for; what the model
+    finds likelier of them weighs more. The more symptoms the model knows, the less is mixed."""
     gravest = min((each.rule.urgency for each in case.red_flags), key=_LEVELS.index, default=None)
     named = {name for each in case.red_flags if each.rule.urgency == gravest for name in each.rule.suspects}
     places = [place for place, name in enumerate(classes) if name in named]
