@@ -150,6 +150,7 @@ def check_bundle(metadata: Metadata) -> None:
         raise ValueError(f"disease/knowledge.yaml lacks {', '.join(unknown)}.")
     if metadata.tabular_preprocessing.names != features.feature_names():
         raise ValueError("its findings are not those of disease/symptoms.yaml; train it again.")
+    findings.read((), "ready")  # makes what the reader looks words up in, which the first request would wait for
 
 
 @cache

@@ -121,7 +121,7 @@ def _deletions(word: str) -> set[str]:
 
 def _index(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
     index: dict[str, tuple[str, ...]] = {}
-    for word in words:
+    for word in sorted(words):
         for shorter in _deletions(word):
-            index[shorter] = (*index.get(shorter, ()), word)
+            index[shorter] = (*index[shorter], word) if shorter in index else (word,)
     return index
