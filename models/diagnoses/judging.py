@@ -13,7 +13,7 @@ from schemas.common import Reliability
 
 ACCEPTED = Reliability(accepted=True)
 
-_DOUBLED_BELOW, _EVEN = 0.5, 1e-6
+_DOUBLED_BELOW, _EVEN = 0.4, 1e-6
 
 
 def judge_picture(
