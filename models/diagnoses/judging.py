@@ -101,5 +101,5 @@ def _by_novelty(prediction: Prediction, subject: str, wanted: str) -> Reliabilit
         return ACCEPTED
     return Reliability(
         accepted=False,
-        reason=f"The {subject} is unlike those this model learned from. Send {wanted}; don't rely on the answer.",
+        reason=f"The {subject} is unlike those the model learned from. Send {wanted}; don't rely on the answer.",
     )

@@ -50,7 +50,7 @@ def test_an_input_is_accepted_up_to_the_threshold(novelty: float, accepted: bool
 
 def test_a_reason_is_in_words_and_says_what_to_send() -> None:
     reason = judge_picture(_prediction(_metadata("skin"), 9.0), WHOLE, "a dermoscopy").reason
-    assert reason == "The picture is unlike those this model learned from. Send a dermoscopy; don't rely on the answer."
+    assert reason == "The picture is unlike those the model learned from. Send a dermoscopy; don't rely on the answer."
 
 
 @pytest.mark.parametrize(
