@@ -73,7 +73,7 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
             f"{point.specificity:.3f}",
             _predictive(point),
         )
-        for point in metadata.operating_points
+        for point in (*metadata.operating_points, *metadata.rhythm)
     ]
     return [
         "## Operating points",
@@ -84,8 +84,7 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
         "|---|---|---|---|---|---|",
         *(f"| {' | '.join(point)} |" for point in points),
         "",
-        f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.",
-        "",
+        *_temperature(metadata),
     ]
 
 
@@ -102,6 +101,13 @@ def _predictive(point: OperatingPoint) -> str:
         return ""
     told = " and ".join(f"{value:.3f}" for value in values)
     return f"{told} at a prevalence of {point.prevalence:g}"
+
+
+def _temperature(metadata: Metadata) -> Iterable[str]:
+    """Nothing of a bundle whose log odds were calibrated otherwise."""
+    if metadata.rhythm:
+        return []
+    return [f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.", ""]
 
 
 def _input(metadata: Metadata) -> str:

@@ -45,6 +45,7 @@ class BundleDraft:
     metrics: Figures = field(default_factory=dict)
     temperature: float = 1.0
     operating_points: tuple[OperatingPoint, ...] = ()
+    rhythm: tuple[OperatingPoint, ...] = ()
     novelty: NoveltySpec | None = None
     subgroups: Subgroups = field(default_factory=dict)
     notes: str = ""

@@ -18,6 +18,7 @@ import onnx
 import onnxruntime as ort
 from keras import layers
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from models.preprocessing.picture import UInt8Array
 from training.errors import ExportError
@@ -104,6 +105,7 @@ def _export_here(model: keras.Model, target: Path) -> None:
     _rename(graph.graph, dict(zip([value.name for value in graph.graph.output], sorted(model.output), strict=True)))
     for value in (*graph.graph.input, *graph.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    _average_by_axis(graph.graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, target)
 
@@ -124,6 +126,23 @@ def check_parity(model: keras.Model, exported: Path, inputs: UInt8Array | FloatA
     if difference > PARITY:
         raise ExportError(f"Keras and ONNX differ by {difference:.2e} in an output; at most {PARITY:g} is allowed.")
     return difference
+
+
+def _average_by_axis(graph: Any) -> None:
+    """Make a mean of each global average pooling of one axis whose result is squeezed, as the converter writes means:
+    ONNX Runtime takes it along the last axis in half the time."""
+    pooled = {node.output[0]: node for node in graph.node if node.op_type == "GlobalAveragePool"}
+    fixed = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
+    for node in graph.node:
+        pool = pooled.get(node.input[0]) if node.op_type == "Squeeze" and len(node.input) == 2 else None
+        axes = fixed.get(node.input[1]) if pool is not None else None
+        if pool is not None and axes is not None and axes.tolist() == [2]:
+            mean = helper.make_node("ReduceMean", [pool.input[0]], [node.output[0]], axes=[2], keepdims=0)
+            node.CopyFrom(mean)
+    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    kept = [node for node in graph.node if any(name in read for name in node.output)]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:

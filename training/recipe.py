@@ -98,34 +98,6 @@ class Recipe(LoopRecipe):
     folds: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordRecipe(LoopRecipe):
-    """Everything that decides the training of one network, data aside.
-
-    `shift` is the most, in samples, that a record is shifted in time; `lead_loss` the chance of each lead to be
-    silenced in an augmented record; `voltage_loss` the chance that the voltage is withheld; `mixup` as in Zhang et al.
-    2018 (arXiv:1710.09412).
-    """
-
-    filters: tuple[int, ...] = (64, 96, 128, 160)
-    kernel: int = 7
-    dropout: float = 0.4
-    steps: int = 1500
-    warmup: int = 150
-    batch_size: int = 48
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    gradient_norm: float = 2.0
-    shift: int = 200
-    lead_loss: float = 0.08
-    voltage_loss: float = 0.15
-    noise: float = 0.03
-    gain: float = 0.1
-    mixup: float = 0.3
-    averaging: float = 0.995
-    validate_every: int = 300
-
-
 @dataclass(frozen=True)
 class ConvolutionRecipe:
     """Dilations in samples, thresholds a kernel, and the ridge of the two linear models; chosen by cross-validation."""

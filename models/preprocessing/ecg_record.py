@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.preprocessing.ecg_beat import ROWS, with_beat
 from models.preprocessing.wfdb import Header, UnreadableRecordError, UnusableRecordError, read_headers, read_samples
 
 REVISION = 1
@@ -49,7 +50,8 @@ _MOST_NAMES = 15
 class SignalPreprocessing(BaseModel):
     """How a bundle wants its ECGs; stored in metadata.json and compared at load.
 
-    A window has `seconds` seconds at `rate` Hz of each of `leads`, in millivolts, band-passed to `band` (Hz).
+    A window has `seconds` seconds at `rate` Hz of each of `leads`, in millivolts, band-passed to `band` (Hz). With
+    `beat`, which wants 100 Hz, the rows of its median beat follow (`ecg_beat`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,11 +62,12 @@ class SignalPreprocessing(BaseModel):
     seconds: int = Field(default=10, ge=1, le=60)
     leads: tuple[Lead, ...] = LEADS
     band: tuple[float, float] = (0.5, 40.0)
+    beat: bool = False
 
     @property
     def tensor_shape(self) -> tuple[int, int]:
-        """Samples and leads of one tensor, which is float32."""
-        return self.rate * self.seconds, len(self.leads)
+        """Rows, samples first, and leads of one tensor, which is float32."""
+        return self.rate * self.seconds + (ROWS if self.beat else 0), len(self.leads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +167,12 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
     sound = [index for index, fault in enumerate(faults) if fault is None]
     if not sound:
         raise UnusableRecordError(str(faults[0]))
-    samples = spec.tensor_shape[0]
     tensors = [  # one after the other, since spectra take five times the memory of their window
-        resample(filter_band(_bridge_gaps(windows[index]), record.rate, spec.band), samples) for index in sound
+        resample(filter_band(_bridge_gaps(windows[index]), record.rate, spec.band), spec.rate * spec.seconds)
+        for index in sound
     ]
+    if spec.beat:
+        tensors = [with_beat(tensor) for tensor in tensors]
     return EcgWindows(
         tensors=np.stack(tensors),
         record=record,

@@ -121,7 +121,9 @@ class Quantised(_Part):
 class Metadata(_Part):
     """metadata.json. `classes` are the codes in output order; names and texts live in knowledge/.
 
-    `temperature` has already been applied inside the graph. `metrics` maps a test set to its measured figures.
+    `temperature` has already been applied inside the graph. `metrics` maps a test set to its measured figures. `rhythm`
+    names the columns of the output `rhythm`, probabilities of rhythms outside the classes, each with its threshold;
+    empty where the bundle has learned none.
     """
 
     format: Literal[1] = 1
@@ -136,6 +138,7 @@ class Metadata(_Part):
     preprocessing: Preprocessing
     temperature: float = Field(gt=0)
     operating_points: tuple[OperatingPoint, ...]
+    rhythm: tuple[OperatingPoint, ...] = ()
     novelty: NoveltySpec | None = None
     licence: str
     data: tuple[DataSource, ...]

@@ -16,6 +16,7 @@ Outputs = Mapping[str, NDArray[np.float32]]
 
 PROBABILITIES = "probabilities"
 NOVELTY = "novelty"
+RHYTHM = "rhythm"
 
 _ONLY_ERRORS = 3
 _POWER_OF_TWO = 0
@@ -85,8 +86,8 @@ class Engine:
         0-255, (n, samples, leads) float32 signals, mV, (n, samples, channels) float32 sheets, or (n, features) float32
         rows.
 
-        Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, and
-        `novelty` (n,). Raises `EngineError`.
+        Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, `novelty`
+        (n,) and `rhythm` (n, rhythms), 0-1. Raises `EngineError`.
         """
         session = self._session if cores == 1 else self._lone_session
         try:
@@ -103,7 +104,8 @@ class Engine:
         metadata = self._bundle.metadata
         self._check_tensors("inputs", self._session.get_inputs(), [metadata.input])
         self._check_tensors("outputs", self._session.get_outputs(), metadata.outputs)
-        wanted = {PROBABILITIES, NOVELTY} if metadata.novelty else {PROBABILITIES}
+        promised = {PROBABILITIES: True, NOVELTY: metadata.novelty, RHYTHM: metadata.rhythm}
+        wanted = {name for name, described in promised.items() if described}
         if absent := wanted - set(self._outputs):
             raise BundleError(f"Bundle {self._bundle.folder}: the graph has no output {', '.join(sorted(absent))}.")
         prepared = metadata.input.model_copy(

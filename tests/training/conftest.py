@@ -16,9 +16,9 @@ NEEDS = {
         "diagnoses/test_pictures.py",
         "networks/test_backbones.py",
         "networks/test_breast_heads.py",
+        "networks/test_ecg_ensemble.py",
         "networks/test_lead_name_network.py",
         "networks/test_random_convolutions.py",
-        "networks/test_residual_ecg.py",
         "networks/test_sheet_convolutions.py",
         "test_augmentation.py",
         "test_cli.py",
@@ -32,6 +32,7 @@ NEEDS = {
         "datasets/test_ptbxl.py",
         "diagnoses/test_breast.py",
         "diagnoses/test_disease.py",
+        "diagnoses/test_ecg_figures.py",
         "diagnoses/test_heart_risk.py",
         "studies/test_breast_marks.py",
         "studies/test_chest_surroundings.py",
@@ -68,8 +69,6 @@ def few_repeats() -> Iterator[None]:
         if find_spec("sklearn"):
             patch.setattr("training.evaluate.REPEATS", 20)
             patch.setattr("training.diagnoses.heart_risk.RESAMPLES", 20)
-        if find_spec("keras"):
-            patch.setattr("training.networks.residual_ecg.SETTLING", 3)
         yield
 
 

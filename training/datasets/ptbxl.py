@@ -42,6 +42,7 @@ TRAIN_FOLDS = tuple(range(1, 8))
 VALIDATION_FOLDS = (8,)
 TEST_FOLDS = (9, 10)
 
+_STATEMENTS = ("sub_class", "form", "rhythm")
 _NORMALISED = "normalised100.npz"
 _NORMALISED_SCALE = 50.0
 
@@ -51,7 +52,8 @@ class EcgSample:
     """One labelled ECG.
 
     `labels` has a 0 or 1 for each of `CLASSES`; any number of them may be 1. A `record` is in mV; a `normalised` one
-    was scaled lead by lead to variance 1, so its voltages are unknown.
+    was scaled lead by lead to variance 1, so its voltages are unknown. `statements` are those of its report, as
+    `sub_class:IMI`, `form:PVC` or `rhythm:AFIB`.
     """
 
     ecg_id: int
@@ -59,6 +61,7 @@ class EcgSample:
     fold: int
     labels: tuple[int, ...]
     kind: Literal["record", "normalised"] = "record"
+    statements: frozenset[str] = frozenset()
 
     @property
     def record(self) -> str:
@@ -164,14 +167,20 @@ def verify(folder: Path) -> tuple[int, list[str]]:
 
 def _published(folder: Path) -> list[EcgSample]:
     statements = read_table(folder / "scp_statements.csv")
-    diagnostic = statements[statements["diagnostic"].str.startswith("1")]
-    superclass = dict(zip(diagnostic.iloc[:, 0], diagnostic["diagnostic_class"], strict=True))
+    known = dict(zip(statements.iloc[:, 0], statements.to_dict("records"), strict=True))
+    superclass = {code: row["diagnostic_class"] for code, row in known.items() if row["diagnostic"].startswith("1")}
     return [
         EcgSample(
             ecg_id=int(row["ecg_id"]),
             patient_id=int(float(row["patient_id"])),
             fold=int(row["strat_fold"]),
             labels=_multi_hot({superclass[code] for code in ast.literal_eval(row["scp_codes"]) if code in superclass}),
+            statements=frozenset(
+                name
+                for code in ast.literal_eval(row["scp_codes"])
+                if code in known
+                for name in _names(code, known[code])
+            ),
         )
         for row in read_rows(folder / "ptbxl_database.csv")
     ]
@@ -185,9 +194,18 @@ def _selection(folder: Path) -> list[EcgSample]:
             fold=int(row["strat_fold"]),
             labels=tuple(int(row[code]) for code in CLASSES),
             kind="record" if row["signal"] == "records100" else "normalised",
+            statements=frozenset(
+                f"{kind}:{code.rstrip('_')}" for kind in _STATEMENTS for code in ast.literal_eval(row.get(kind) or "[]")
+            ),
         )
         for row in read_rows(folder / "superclass_folds.csv")
     ]
+
+
+def _names(code: str, row: dict[str, str]) -> list[str]:
+    """What a statement of scp_statements.csv is called in a sample: it may be of several kinds."""
+    names = [f"sub_class:{row['diagnostic_subclass'].rstrip('_')}"] if row["diagnostic"].startswith("1") else []
+    return names + [f"{kind}:{code.rstrip('_')}" for kind in ("form", "rhythm") if row[kind].startswith("1")]
 
 
 def _multi_hot(superclasses: set[str]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.diagnoses.heart import interpretation as heart
+from models.preprocessing.ecg_beat import with_beat
 from models.preprocessing.ecg_record import SignalPreprocessing, filter_band
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
 from models.serving.bundle import Bundle, Estimate, OperatingPoint, read_bundle
@@ -182,6 +183,8 @@ def round_trip(data: Path, bundle: Bundle, record_bundle: Bundle, sheets: Sheets
     signals = filter_band(ptbxl.load_signals(data / "ptb-xl", samples), float(ptbxl.RATE), SIGNAL.band)
     tensors = sheets.digitised["clean"].tensors[: len(samples)]
     seen = _leading(bundle, tensors)
+    if record_bundle.metadata.signal_preprocessing.beat:
+        signals = np.stack([with_beat(signal) for signal in signals])
     recorded = _leading(record_bundle, signals)
     same = np.array([one == other for one, other in zip(seen, recorded, strict=True)], dtype=np.float64)
     return bootstrap(lambda _, agreed: float(agreed.mean()), same, same, [sample.patient_id for sample in samples])

@@ -1,47 +1,66 @@
-"""The ECG record model from data to bundle: residual networks and random convolutions in one graph, calibrated.
+"""The ECG record model from data to bundle: random convolutions and a reading of the median beat, weighed together.
 
-The seeds and the published folds fix who is held out: folds 1-7 train, fold 8 chooses, fold 9 is measured once.
+The published folds fix who is held out: of folds 1-8 two at a time are left out, and what readings answer that had not
+seen them weighs these readings, calibrates them and chooses the thresholds; fold 9 is measured once.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
+from models.preprocessing.ecg_beat import with_beat
 from models.preprocessing.ecg_record import SignalPreprocessing, filter_band
 from models.serving.bundle import Bundle, Estimate, OperatingPoint, read_bundle
+from models.serving.engine import NOVELTY, PROBABILITIES, RHYTHM
 from training import novelty
-from training.calibrate import choose_multilabel_points, fit_multilabel_temperature
 from training.datasets import ptbxl
+from training.datasets.ecg_beats import BeatData, read_data, targets_of
 from training.datasets.ptbxl import CLASSES, EcgData, EcgSample
-from training.diagnoses.training import Job, Option, Training
+from training.diagnoses import ecg_figures
+from training.diagnoses.training import Job, Training
 from training.draft import BundleDraft, notes_of, record_figures
-from training.evaluate import measure_multilabel, tensor_specs
 from training.evaluate import predict as run_onnx
-from training.metrics import multilabel_macro_auroc
-from training.recipe import ConvolutionRecipe, RecordRecipe
-
-if TYPE_CHECKING:
-    from training.networks.ecg_ensemble import Ensemble
+from training.evaluate import tensor_specs
+from training.recipe import ConvolutionRecipe
 
 log = logging.getLogger(__name__)
 
 NAME = "heart_record"
-VERSION = "1.1.1"
-TITLE = "12-lead ECG records, five superclasses"
-SPEC = SignalPreprocessing()
-MEMBERS = (RecordRecipe(),)
-"""The networks whose logits are averaged; with more of them the time of an answer grows, and fold 8 gains little."""
+VERSION = "1.2.0"
+TITLE = "12-lead ECG records, five superclasses and the rhythm"
+SPEC = SignalPreprocessing(beat=True)
+GROUPS = ((1, 2), (3, 4), (5, 6), (7, 8))
+"""Folds that are left out together."""
 CONVOLUTIONS = ConvolutionRecipe()
-CONVOLUTIONS_FILE = "convolutions.keras"
+CONVOLUTIONS_FILE, BEAT_FILE, ANSWERS_FILE = "convolutions.keras", "beat.keras", "answers.npz"
+OUT_OF_FOLD = "folds 1-8, out of fold, records in mV"
+TEST = "fold 9, records in mV"
+_FIVE = len(CLASSES)
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Records:
+    """ECGs as the readings take them, in the order of `samples`; labels are of classes and rhythms, (n, 8)."""
+
+    samples: Sequence[EcgSample]
+    ecgs: EcgData
+    beats: BeatData
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Which of `GROUPS` each lies in."""
+        return np.array([next(n for n, folds in enumerate(GROUPS) if s.fold in folds) for s in self.samples])
 
 
 def load_data(folder: Path, samples: Sequence[EcgSample]) -> EcgData:
-    """Signals as the network reads them: band-passed; normalised records scaled again after the filter."""
+    """Signals as the networks read them: band-passed; normalised records scaled again after the filter."""
     signals = filter_band(ptbxl.load_signals(folder, samples), float(ptbxl.RATE), SPEC.band)
     known = np.array([sample.kind == "record" for sample in samples], dtype=np.float32)
     unknown = known == 0
@@ -49,50 +68,73 @@ def load_data(folder: Path, samples: Sequence[EcgSample]) -> EcgData:
     return EcgData(signals, known, ptbxl.labels_of(samples))
 
 
-def train(job: Job) -> None:
-    """Train the random convolutions and the networks of `MEMBERS`; with `resume`, only those not finished."""
-    from training.networks.random_convolutions import fit_convolutions
-    from training.networks.residual_ecg import predict, train_network
+def load_records(folder: Path) -> Records:
+    """Folds 1-8."""
+    splits = ptbxl.split(ptbxl.load(folder))
+    samples = [*splits.train, *splits.validation]
+    ecgs = load_data(folder, samples)
+    return Records(samples, replace(ecgs, labels=targets_of(samples)), read_data(ecgs.signals))
 
-    folder, data = job.runs / NAME, job.data / "ptb-xl"
-    splits = ptbxl.split(ptbxl.load(data))
-    training, validation = (load_data(data, part) for part in (splits.train, splits.validation))
-    convolutions = folder / CONVOLUTIONS_FILE
-    if not (job.resume and convolutions.is_file()):
-        fitted = fit_convolutions(CONVOLUTIONS, training, [sample.fold for sample in splits.train])
-        score = multilabel_macro_auroc(validation.labels, predict(fitted, validation))
-        log.info("random convolutions: validation macro AUROC %.4f", score)
-        folder.mkdir(parents=True, exist_ok=True)
-        fitted.save(convolutions)
-    for number, recipe in enumerate(MEMBERS[: job.options.get("members")], 1):
-        member = folder / f"member{number}"
-        if job.resume and (member / "model.keras").is_file():
-            continue
-        chosen = replace(recipe, steps=job.options["steps"]) if job.options.get("steps") else recipe
-        train_network(chosen, training, validation, member, resume=job.resume)
+
+def train(job: Job) -> None:
+    """Fit the random convolutions and the reading of the beat, and keep them with what they answer out of fold."""
+    from training.networks.beat_reading import fit_beat_reading
+    from training.networks.random_convolutions import fit_convolutions
+
+    folder, records = job.runs / NAME, load_records(job.data / "ptb-xl")
+    folder.mkdir(parents=True, exist_ok=True)
+    fitted = fit_convolutions(CONVOLUTIONS, records.ecgs, records.groups.tolist())
+    reading = fit_beat_reading(records.beats, records.ecgs.labels, records.groups)
+    fitted.model.save(folder / CONVOLUTIONS_FILE)
+    reading.model.save(folder / BEAT_FILE)
+    np.savez(folder / ANSWERS_FILE, answers=np.stack([*fitted.answers, reading.answers]))
 
 
 def make_bundle(job: Job) -> Bundle:
-    """Combine what was trained, calibrate on fold 8, export and write the bundle with the validation figures."""
-    from training import export
-    from training.networks.ecg_ensemble import choose_share, load_ensemble, served_model, tapped
+    """Weigh the readings on what they had not seen, choose thresholds, export and write the bundle with its figures."""
+    import keras
 
-    folder, data = job.runs / NAME, job.data / "ptb-xl"
-    splits = ptbxl.split(ptbxl.load(data))
-    training, validation = (load_data(data, part) for part in (splits.train, splits.validation))
-    ensemble = load_ensemble(folder)
-    ensemble = replace(ensemble, share=choose_share(ensemble, validation))
-    logits = ensemble.predict(validation)
-    temperature = fit_multilabel_temperature(validation.labels, logits)
-    points = choose_multilabel_points(CLASSES, validation.labels, expit(logits / temperature))
-    gaussian = novelty.fit_gaussian(tapped(ensemble, training.in_millivolts))
-    served = served_model(ensemble, temperature, gaussian)
-    exported, voiced = folder / "fp32.onnx", validation.in_millivolts.signals
+    from training import export
+    from training.networks import ecg_ensemble as ensemble
+
+    folder, records = job.runs / NAME, load_records(job.data / "ptb-xl")
+    with np.load(folder / ANSWERS_FILE) as kept:
+        answers = kept["answers"]
+    labels, voiced, groups = records.ecgs.labels, records.ecgs.known > 0, records.groups
+    classes = [answer[voiced] for answer in ensemble.of_classes(*answers)], labels[voiced, :_FIVE]
+    rhythms = ensemble.of_rhythms(*answers), labels[:, _FIVE:]
+    together = ensemble.Ensemble(
+        keras.models.load_model(folder / CONVOLUTIONS_FILE),
+        keras.models.load_model(folder / BEAT_FILE),
+        ensemble.fit_weights(*classes),
+        ensemble.fit_weights(*rhythms),
+    )
+    chances = expit(ensemble.cross_fitted(*classes, groups[voiced]))
+    rhythm_chances = expit(ensemble.cross_fitted(*rhythms, groups))[voiced]
+    points = ecg_figures.choose_points(labels[voiced, :_FIVE], chances)
+    rhythm_points = ecg_figures.choose_rhythm_points(labels[voiced, _FIVE:], rhythm_chances)
+    gaussian = novelty.fit_gaussian(ensemble.familiar_features(records.beats.median[voiced]))
+    served = ensemble.served_model(together, gaussian)
+    exported, tensors = folder / "fp32.onnx", tensors_of(records.ecgs.in_millivolts.signals)
     export.export_onnx(served, exported)
-    difference = export.check_parity(served, exported, voiced[:16])
-    log.info("Keras and ONNX differ by at most %.1e in an output", difference)
+    log.info("Keras and ONNX differ by at most %.1e", export.check_parity(served, exported, tensors[:16]))
+    patients = [sample.patient_id for sample, known in zip(records.samples, voiced, strict=True) if known]
+    figures = ecg_figures.measure(labels[voiced], chances, rhythm_chances, points, rhythm_points, patients)
+    draft = _draft(exported, points, rhythm_points, {OUT_OF_FOLD: figures}, len(labels))
+    return replace(draft, novelty=novelty.choose_threshold(run_onnx(exported, tensors)[NOVELTY])).write(
+        folder / "bundle", exported
+    )
+
+
+def _draft(
+    exported: Path,
+    points: tuple[OperatingPoint, ...],
+    rhythm_points: tuple[OperatingPoint, ...],
+    metrics: dict[str, dict[str, Estimate]],
+    records: int,
+) -> BundleDraft:
     entry, outputs = tensor_specs(exported)
-    draft = BundleDraft(
+    return BundleDraft(
         name=NAME,
         title=TITLE,
         version=VERSION,
@@ -101,54 +143,35 @@ def make_bundle(job: Job) -> Bundle:
         input=entry,
         outputs=outputs,
         preprocessing=SPEC,
-        temperature=temperature,
         operating_points=points,
-        novelty=novelty.choose_threshold(run_onnx(exported, voiced)["novelty"]),
+        rhythm=rhythm_points,
         licence="CC BY 4.0 (as its training data)",
         data=(ptbxl.SOURCE,),
-        metrics=measure(data, ensemble, temperature, points, "validation"),
-        training={
-            "backbone": "one-dimensional residual network and random convolutions",
-            "networks": len(ensemble.networks),
-            "share_of_convolutions": ensemble.share,
-            "steps": MEMBERS[0].steps,
-            "batch_size": MEMBERS[0].batch_size,
-            "records": len(training.labels),
-        },
+        metrics=metrics,
+        training={"backbone": "random convolutions, and a linear reading of the median beat", "records": records},
         notes=notes_of(NAME),
     )
-    return draft.write(folder / "bundle", exported)
 
 
-def measure(
-    data: Path,
-    ensemble: "Ensemble",
-    temperature: float,
-    points: Sequence[OperatingPoint],
-    part: Literal["validation", "test"],
-) -> dict[str, dict[str, Estimate]]:
-    """Figures of a part: of every ECG, and of the records with their voltage, as the service reads them, apart."""
-    splits = ptbxl.split(ptbxl.load(data))
-    samples = {"validation": splits.validation, "test": splits.test}[part]
-    loaded = load_data(data, samples)
-    chances = expit(ensemble.predict(loaded) / temperature)
-    patients = np.array([sample.patient_id for sample in samples])
-    voiced = loaded.known > 0
-    return {
-        name: measure_multilabel(loaded.labels[chosen], chances[chosen], CLASSES, points, patients[chosen].tolist())
-        for name, chosen in ((part, voiced | ~voiced), (f"{part} records in mV", voiced))
-    }
+def tensors_of(signals: FloatArray) -> FloatArray:
+    """Band-passed signals (n, 1000, 12), mV, as the service gives them to the bundle."""
+    return np.stack([with_beat(signal) for signal in signals])
 
 
 def measure_test(job: Job) -> Bundle:
     """Measure fold 9, once everything is chosen, and write the figures into the bundle."""
-    from training.networks.ecg_ensemble import load_ensemble
-
-    bundle = read_bundle(job.runs / NAME / "bundle")
-    known = bundle.metadata
-    ensemble = load_ensemble(job.runs / NAME, known.training["share_of_convolutions"])
-    tested = measure(job.data / "ptb-xl", ensemble, known.temperature, known.operating_points, "test")
-    return record_figures(bundle, TITLE, {**known.metrics, **tested}, notes=notes_of(NAME))
+    bundle, data = read_bundle(job.runs / NAME / "bundle"), job.data / "ptb-xl"
+    samples = [sample for sample in ptbxl.split(ptbxl.load(data)).test if sample.kind == "record"]
+    outputs = run_onnx(bundle.model_path, tensors_of(load_data(data, samples).signals))
+    figures = ecg_figures.measure(
+        targets_of(samples),
+        outputs[PROBABILITIES],
+        outputs[RHYTHM],
+        bundle.metadata.operating_points,
+        bundle.metadata.rhythm,
+        [sample.patient_id for sample in samples],
+    )
+    return record_figures(bundle, TITLE, {**bundle.metadata.metrics, TEST: figures}, notes=notes_of(NAME))
 
 
 TRAINING = Training(
@@ -158,8 +181,4 @@ TRAINING = Training(
     train=train,
     make_bundle=make_bundle,
     measure_test=measure_test,
-    options=(
-        Option("members", "how many networks to average", int),
-        Option("steps", "steps of each network", int),
-    ),
 )

@@ -1,83 +1,113 @@
-"""Networks that read ECG records, averaged, and the random convolutions that join them, as one graph."""
+"""What the readings of an ECG say together, as one graph.
 
-import logging
+The answers of each reading for records that it had not learned from are weighed by a logistic regression, class by
+class (stacking: Wolpert 1992, Neural Networks 5:241-259), which gives calibrated log odds at once (Platt 1999).
+"""
+
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
 
-from models.preprocessing.ecg_record import SignalPreprocessing
-from training.datasets.ptbxl import EcgData
-from training.export import score_layer, tapped_features
-from training.metrics import multilabel_macro_auroc
-from training.networks.residual_ecg import predict
+from models.preprocessing.ecg_beat import BEAT, RHYTHM
+from models.preprocessing.ecg_record import LEADS, SignalPreprocessing
+from models.serving.engine import NOVELTY, PROBABILITIES
+from models.serving.engine import RHYTHM as RHYTHM_OUTPUT
+from training.datasets.ecg_beats import RHYTHMS
+from training.datasets.ptbxl import CLASSES
+from training.export import score_layer
+from training.networks.random_convolutions import QUIETEST, log_odds
 from training.novelty import Gaussian
-
-log = logging.getLogger(__name__)
-
-BLENDS = tuple(round(0.1 * step, 1) for step in range(11))
-"""Shares of the random convolutions in the log odds that are tried on fold 8."""
-TAPS = ("stage1", "stage2", "stage3")
+from training.trainer import predict_in_batches
 
 FloatArray = NDArray[np.float32]
+
+POOLED = 8
+"""Samples of the beat that are averaged where it is compared with beats of the training data."""
+_SAMPLES = 1000
+_CLASSES, _RHYTHMS = slice(0, len(CLASSES)), slice(len(CLASSES), len(CLASSES) + len(RHYTHMS))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Slopes (readings, columns) and bias (columns,) that make log odds of the answers of each reading."""
+
+    slopes: FloatArray
+    bias: FloatArray
+
+    def combine(self, answers: Sequence[Any]) -> Any:
+        """Log odds (n, columns) of each reading's answers (n, columns)."""
+        return sum(answer * slope for answer, slope in zip(answers, self.slopes, strict=True)) + self.bias
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The mean of the networks' logits and, by its `share`, those of the random convolutions."""
+    """The readings, which answer for classes and rhythms, and how they are weighed for either: for the classes those
+    of shape, voltage and beat, for the rhythms, which learn from records without voltage too, those of shape and
+    beat."""
 
-    networks: Sequence[keras.Model]
     convolutions: keras.Model
-    share: float
-
-    def combine(self, logits: Sequence[Any], convolved: Any) -> Any:
-        """Logits (n, 5) of each network and of the convolutions to those of all."""
-        return (1.0 - self.share) * sum(logits) / len(logits) + self.share * convolved
-
-    def predict(self, data: EcgData) -> FloatArray:
-        """Logits (n, 5)."""
-        logits = [predict(network, data) for network in self.networks]
-        return np.asarray(self.combine(logits, predict(self.convolutions, data)), dtype=np.float32)
+    beat_reading: keras.Model
+    classes: Weights
+    rhythms: Weights
 
 
-def load_ensemble(run: Path, share: float = 0.0) -> Ensemble:
-    """What `train` left in `run`."""
-    networks = [keras.models.load_model(path) for path in sorted(run.glob("member*/model.keras"))]
-    return Ensemble(networks, keras.models.load_model(run / "convolutions.keras"), share)
+def of_classes(shape: Any, voltage: Any, beat: Any) -> list[Any]:
+    """The answers (n, 5) that are weighed for the classes, of those of each reading (n, 8)."""
+    return [answers[:, _CLASSES] for answers in (shape, voltage, beat)]
 
 
-def choose_share(ensemble: Ensemble, validation: EcgData) -> float:
-    """The share of the random convolutions, of `BLENDS`, with the best macro AUROC on validation."""
-    logits = [predict(network, validation) for network in ensemble.networks]
-    convolved = predict(ensemble.convolutions, validation)
-
-    def score(share: float) -> float:
-        return multilabel_macro_auroc(validation.labels, replace(ensemble, share=share).combine(logits, convolved))
-
-    scores = {share: score(share) for share in BLENDS}
-    log.info("validation macro AUROC by the share of the convolutions: %s", scores)
-    return max(BLENDS, key=lambda share: scores[share])
+def of_rhythms(shape: Any, _voltage: Any, beat: Any) -> list[Any]:
+    """The answers (n, 3) that are weighed for the rhythms, of those of each reading (n, 8)."""
+    return [answers[:, _RHYTHMS] for answers in (shape, beat)]
 
 
-def served_model(ensemble: Ensemble, temperature: float, gaussian: Gaussian) -> keras.Model:
-    """Band-passed mV `signal` (n, 1000, 12) to `probabilities` (n, 5), each class by itself, and `novelty` (n,)."""
-    signal = keras.Input(SignalPreprocessing().tensor_shape, name="signal")
-    known = keras.ops.ones_like(signal[:, :1, 0])
-    logits = [network([signal, known]) for network in ensemble.networks]
-    combined = ensemble.combine(logits, ensemble.convolutions([signal, known]))
-    probabilities = layers.Activation("sigmoid", name="probabilities")(combined / temperature)
-    first = ensemble.networks[0]
-    taps = keras.Model(first.inputs, tapped_features(first, TAPS))
-    score = layers.Identity(name="novelty")(score_layer(gaussian, taps([signal, known])))
-    return keras.Model(signal, {"probabilities": probabilities, "novelty": score})
+def fit_weights(answers: Sequence[FloatArray], labels: FloatArray) -> Weights:
+    """Weights of the answers (n, columns) of each reading for records that it had not seen; labels (n, columns)."""
+    return Weights(*log_odds([np.asarray(answer, np.float64) for answer in answers], labels))
 
 
-def tapped(ensemble: Ensemble, data: EcgData) -> FloatArray:
-    """The features (n, d) that tell how unlike the training data a record is."""
-    first = ensemble.networks[0]
-    return predict(keras.Model(first.inputs, tapped_features(first, TAPS)), data)
+def cross_fitted(answers: Sequence[FloatArray], labels: FloatArray, groups: NDArray[np.int64]) -> FloatArray:
+    """Log odds (n, columns) whose weights were fitted on the other groups (n,)."""
+    found = np.zeros(labels.shape, np.float32)
+    for group in np.unique(groups):
+        here = groups == group
+        weights = fit_weights([answer[~here] for answer in answers], labels[~here])
+        found[here] = weights.combine([answer[here] for answer in answers])
+    return found
+
+
+def served_model(ensemble: Ensemble, gaussian: Gaussian) -> keras.Model:
+    """`signal` (n, 1113, 12), band-passed mV and the rows of its beat, to `probabilities` (n, 5) and `rhythm` (n, 3),
+    each by itself, and `novelty` (n,)."""
+    signal = keras.Input(SignalPreprocessing(beat=True).tensor_shape, name="signal")
+    beat, rhythm = signal[:, _SAMPLES : _SAMPLES + BEAT], signal[:, _SAMPLES + BEAT, :RHYTHM]
+    shape, voltage = ops.split(ensemble.convolutions(signal[:, :_SAMPLES]), 2, axis=1)
+    answers = shape, voltage, ensemble.beat_reading([beat, rhythm])
+    classes = ensemble.classes.combine(of_classes(*answers))
+    rhythms = ensemble.rhythms.combine(of_rhythms(*answers))
+    outputs = {
+        PROBABILITIES: layers.Activation("sigmoid", name=PROBABILITIES)(classes),
+        RHYTHM_OUTPUT: layers.Activation("sigmoid", name=RHYTHM_OUTPUT)(rhythms),
+        NOVELTY: layers.Identity(name=NOVELTY)(score_layer(gaussian, _familiar(beat))),
+    }
+    return keras.Model(signal, outputs)
+
+
+def familiar_features(beats: FloatArray) -> FloatArray:
+    """The features (n, d) that tell how unlike the training data median beats (n, 112, 12) are."""
+    beat = keras.Input(beats.shape[1:])
+    return predict_in_batches(keras.Model(beat, _familiar(beat)), beats, 64)
+
+
+def _familiar(beat: Any) -> Any:
+    """The shape of the beat in each lead, roughly, and how loud it is."""
+    centred = beat - ops.mean(beat, axis=1, keepdims=True)
+    level = ops.maximum(ops.sqrt(ops.mean(ops.square(centred), axis=1, keepdims=True)), QUIETEST)
+    pooled = ops.average_pool(centred / level, POOLED, POOLED)
+    features = BEAT // POOLED * len(LEADS)
+    return ops.concatenate([ops.reshape(pooled, (-1, features)), ops.log(level[:, 0])], axis=1)

@@ -11,6 +11,7 @@ voltage only from those whose voltage is known.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from training.datasets.ptbxl import EcgData
-from training.networks.residual_ecg import QUIETEST
 from training.recipe import ConvolutionRecipe
 
 FloatArray = NDArray[np.float32]
@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 KERNELS = tuple(combinations(range(9), 3))
 """Where each kernel's three weights of 2 stand; the other six are -1."""
 MOST_LEADS = 9.99
+QUIETEST = 0.01
+"""A lead below this root mean square, in mV, counts as silent when it is scaled."""
 CLIP = 3.0
 """Voltages beyond that, in mV, are cut off."""
 SLOPE_PENALTY = 1e-3
@@ -38,16 +40,24 @@ _SAMPLE = 64
 _BATCH = 64
 
 
-def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[int]) -> keras.Model:
-    """Signals (n, 1000, 12) and whether their voltage is known (n, 1) to log odds (n, classes).
+@dataclass(frozen=True)
+class Convolutions:
+    """`model` makes of a signal (n, 1000, 12) in mV two linear answers, of its shape and of its voltage, (n, 2 x t).
 
-    `folds` (n,) says which records belong together: log odds are fitted on answers for folds left out.
+    `answers` (2, n, t) are those for the training ECGs, each by a model that had not seen its fold; those of voltage
+    are 0 where the voltage is unknown.
     """
+
+    model: keras.Model
+    answers: FloatArray
+
+
+def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[int]) -> Convolutions:
+    """Fit both readings of `train`, whose `folds` (n,) say which records belong together."""
     signal = keras.Input(train.signals.shape[1:], name="signal")
-    known = keras.Input((1,), name="known")
     groups, voiced = np.asarray(folds), train.known > 0
     everything = np.ones(len(voiced), dtype=bool)
-    outputs, answers = [], []
+    readings, answers = [], []
     for number, (scaled, learned, strength) in enumerate(
         ((_shape, everything, recipe.shape_ridge), (_voltage, voiced, recipe.voltage_ridge))
     ):
@@ -56,21 +66,17 @@ def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[
         convolve = _convolutions(recipe, scaled, train.signals[sample], rng)
         features = convolve.predict(train.signals[learned], batch_size=_BATCH, verbose=0)
         labels = train.labels[learned]
-        unseen = np.zeros(train.labels.shape)
+        unseen = np.zeros(train.labels.shape, np.float32)
         for fold in np.unique(groups):
             left_out = groups[learned] == fold
             weights, bias = ridge(features[~left_out], labels[~left_out], strength)
             unseen[learned & (groups == fold)] = features[left_out] @ weights + bias
         read = layers.Dense(labels.shape[1], trainable=False)
-        outputs.append(read(convolve(signal)))
+        readings.append(read(convolve(signal)))
         read.set_weights(list(ridge(features, labels, strength)))
         answers.append(unseen)
-    shape, voltage = outputs
-    alone, alone_bias = log_odds([answers[0]], train.labels)
-    both, both_bias = log_odds([answer[voiced] for answer in answers], train.labels[voiced])
-    without = shape * alone[0] + alone_bias
-    with_voltage = shape * both[0] + voltage * both[1] + both_bias
-    return keras.Model([signal, known], known * with_voltage + (1.0 - known) * without, name="random_convolutions")
+    model = keras.Model(signal, keras.ops.concatenate(readings, axis=1), name="random_convolutions")
+    return Convolutions(model, np.stack(answers))
 
 
 def _shape(signal: Any) -> Any:

@@ -19,8 +19,7 @@ from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing
 from models.serving.engine import PROBABILITIES
 from training.datasets.digitised_sheets import SheetData
 from training.metrics import multilabel_macro_auroc
-from training.networks.random_convolutions import CLIP, KERNELS, log_odds, ridge
-from training.networks.residual_ecg import QUIETEST
+from training.networks.random_convolutions import CLIP, KERNELS, QUIETEST, log_odds, ridge
 from training.recipe import SheetRecipe
 
 FloatArray = NDArray[np.float32]

@@ -83,6 +83,18 @@ class AlertRules(Part):
         return self.st_elevation, self.posterior, self.widespread_depression, *self.figures
 
 
+class Rhythms(Part):
+    """Names of rhythms, and the rates a minute below and above which one from the sinus node is slow and fast."""
+
+    fibrillation: str
+    sinus: str
+    slow: str
+    fast: str
+    extrasystoles: str
+    slow_below: float
+    fast_above: float
+
+
 class NotSettled(Part):
     """What is said where nothing is settled: the stage, where the ECG was read and where it can't be relied upon; how
     soon to act on a critical class that isn't excluded, and on another."""
@@ -104,6 +116,7 @@ class HeartKnowledge(Document):
     not_settled: NotSettled
     not_assessed: Sourced[tuple[str, ...]]
     rhythm_not_assessed: Sourced[str]
+    rhythms: Sourced[Rhythms]
     classes: tuple[HeartClass, ...]
     alerts: AlertRules
 
