@@ -125,7 +125,7 @@ async def test_a_picture_that_fails_leaves_nothing_behind(bundles: Path, monkeyp
     async def is_gone() -> bool:
         return all(each() is None for each in kept)
 
-    monkeypatch.setattr("models.preprocessing.picture.read", fail)
+    monkeypatch.setattr("models.diagnoses.skin.field.decode_and_judge", fail)
     async with serving(bundles=bundles) as client:
         gc.collect()
         gc.disable()

@@ -44,7 +44,7 @@ async def test_a_misspelt_part_is_named_with_what_was_meant(
 
 async def test_an_unknown_part_is_named_with_what_there_is(client: httpx.AsyncClient, picture: bytes) -> None:
     told = await refusal(client, "/analyze/breast", files=upload(picture), data={"note": "x"})
-    assert told == {"note": "This form has no part `note`. It takes image, biopsy_proven."}
+    assert told == {"note": "This form has no part `note`. It takes image, biopsy_proven, setting."}
     told = await refusal(client, "/analyze/skin", files=upload(picture), data={"biopsy_proven": "true"})
     assert told == {"biopsy_proven": "This form has no part `biopsy_proven`. It takes image."}
     told = await refusal(client, "/analyze/skin", files=upload(picture) | upload(b"", part="mask"))
