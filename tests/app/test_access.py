@@ -24,7 +24,11 @@ def _bearer(key: str, scheme: str = "Bearer") -> dict[str, str]:
     return {"Authorization": f"{scheme} {key}"}
 
 
-@pytest.mark.parametrize("setting", [KEY, hashed(KEY), hashed(KEY, "ward3"), f"{OTHER},{hashed(KEY, 'ward3')}"])
+@pytest.mark.parametrize(
+    "setting",
+    [KEY, hashed(KEY), hashed(KEY, "ward3"), f"{OTHER},{hashed(KEY, 'ward3')}"],
+    ids=["plain", "hashed", "named", "second"],
+)
 @pytest.mark.parametrize("sent", [{"X-API-Key": KEY}, _bearer(KEY), _bearer(KEY, "bEARER"), _bearer(f"  {KEY}")])
 async def test_either_header_opens_the_door(bundles: Path, setting: str, sent: dict[str, str]) -> None:
     async with serving(bundles=bundles, api_keys=setting) as client:
