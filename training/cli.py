@@ -61,13 +61,26 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     for training in TRAININGS:
         _add_training(commands.add_parser(training.command, help=f"make the model: {training.title}"), training)
-    measured = [training for training in TRAININGS if training.task_of]
     series = commands.add_parser("series", help="train the networks of several models, one after the other")
     series.add_argument("names", nargs="+", choices=[each.command for each in TRAININGS if each.train], help="which")
     _add_folders(series)
     series.add_argument("--resume", action="store_true", help="go on from what an earlier run left")
     series.add_argument("--smoke", action="store_true", default=None, help="a run of a minute on made-up pictures")
     series.set_defaults(run=_series)
+    _add_finishing(commands)
+    _add_measuring(commands)
+    data = commands.add_parser("data", help="check downloaded data sets").add_subparsers(required=True)
+    verify = data.add_parser("verify", help="compare a folder with the published layout and counts")
+    verify.add_argument("set", choices=tuple(_data_sets()), help="which data set")
+    verify.add_argument("folder", type=Path, help="where it lies")
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _add_measuring(commands: Any) -> None:
+    from training.diagnoses import TRAININGS
+
+    measured = [training for training in TRAININGS if training.task_of]
     evaluate = commands.add_parser("evaluate", help="measure a picture bundle on a split")
     _add_choice(evaluate, measured)
     evaluate.add_argument("--split", choices=("validation", "test"), default="validation", help="what to measure on")
@@ -75,15 +88,6 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--record", action="store_true", help="write the figures into the run's bundle and report")
     evaluate.add_argument("--predictions", type=Path, help="also write path and probabilities to this CSV file")
     evaluate.set_defaults(run=_evaluate)
-    quantize = commands.add_parser("quantize", help="add an int8 network to a bundle, where it loses little enough")
-    _add_choice(quantize, [training for training in TRAININGS if training.int8])
-    quantize.add_argument("bundle", type=Path, help="bundle folder")
-    quantize.set_defaults(run=_quantize)
-    average = commands.add_parser("average", help="average the weights of several runs from the same start")
-    average.add_argument("name", choices=[training.command for training in measured], help="which model")
-    average.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders with a model.keras")
-    average.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
-    average.set_defaults(run=_average)
     measure = commands.add_parser(
         "measure", help="measure a shipped picture bundle as it is served, into measured.json"
     )
@@ -93,6 +97,30 @@ def build_parser() -> argparse.ArgumentParser:
     measure.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where the bundle has it")
     _add_folders(measure)
     measure.set_defaults(run=_measure)
+    tables = commands.add_parser("tables", help="write cards and README from the bundles' measured.json")
+    tables.add_argument("--bundles", type=Path, default=Path("models/bundles"), help="folder of the bundles")
+    tables.add_argument("--readme", type=Path, default=Path("README.md"), help="the README with the table's marks")
+    tables.set_defaults(run=_tables)
+    compare = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
+    _add_choice(compare, measured)
+    compare.set_defaults(run=_compare)
+
+
+def _add_finishing(commands: Any) -> None:
+    """What is done with a network that is trained."""
+    from training.diagnoses import TRAININGS
+
+    quantize = commands.add_parser("quantize", help="add an int8 network to a bundle, where it loses little enough")
+    _add_choice(quantize, [training for training in TRAININGS if training.int8])
+    quantize.add_argument("bundle", type=Path, help="bundle folder")
+    quantize.set_defaults(run=_quantize)
+    average = commands.add_parser("average", help="average the weights of several runs from the same start")
+    average.add_argument(
+        "name", choices=[training.command for training in TRAININGS if training.task_of], help="which model"
+    )
+    average.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders with a model.keras")
+    average.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
+    average.set_defaults(run=_average)
     points = commands.add_parser("points", help="choose a bundle's operating points again, as a new version")
     points.add_argument("name", choices=("skin", "xray"), help="which model")
     points.add_argument("bundle", type=Path, help="bundle folder")
@@ -105,19 +133,6 @@ def build_parser() -> argparse.ArgumentParser:
     taught.add_argument("version", help="the bundle's new version")
     _add_folders(taught)
     taught.set_defaults(run=_strangers)
-    tables = commands.add_parser("tables", help="write cards and README from the bundles' measured.json")
-    tables.add_argument("--bundles", type=Path, default=Path("models/bundles"), help="folder of the bundles")
-    tables.add_argument("--readme", type=Path, default=Path("README.md"), help="the README with the table's marks")
-    tables.set_defaults(run=_tables)
-    compare = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
-    _add_choice(compare, measured)
-    compare.set_defaults(run=_compare)
-    data = commands.add_parser("data", help="check downloaded data sets").add_subparsers(required=True)
-    verify = data.add_parser("verify", help="compare a folder with the published layout and counts")
-    verify.add_argument("set", choices=tuple(_data_sets()), help="which data set")
-    verify.add_argument("folder", type=Path, help="where it lies")
-    verify.set_defaults(run=_verify)
-    return parser
 
 
 def _add_training(command: argparse.ArgumentParser, training: "Training") -> None:

@@ -129,8 +129,6 @@ def train(
     freeze(network, recipe.first_stage)
     truth = objective.targets(validation)
 
-    file_changes = FILE_CHANGES.get(recipe.augmentation)
-
     def stage(number: int, part: "Part") -> Stage:
         shown = run.pictures(validation, recipe, part.size)
         return Stage(
@@ -139,7 +137,7 @@ def train(
             {"pictures": run.pictures(samples, recipe, part.size), **learned},
             lambda found: objective.score(truth, predict_in_batches(found, shown, recipe.batch_size), validation),
             chances,
-            {"pictures": file_changes} if file_changes else {},
+            {"pictures": FILE_CHANGES[recipe.augmentation]} if recipe.augmentation in FILE_CHANGES else {},
             recipe.restarts[number] if recipe.restarts else None,
         )
 
@@ -147,14 +145,8 @@ def train(
         AUGMENTATIONS[recipe.augmentation], mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed
     )
     learner = Learner(network, changes, objective.loss)
-    fit(
-        learner,
-        recipe,
-        [stage(number, part) for number, part in enumerate(parts)],
-        run.folder,
-        resume=run.resume,
-        tensorboard=run.tensorboard,
-    )
+    stages = [stage(number, part) for number, part in enumerate(parts)]
+    fit(learner, recipe, stages, run.folder, resume=run.resume, tensorboard=run.tensorboard)
     save(recipe, network, objective.logits, run.folder / "model.keras")
 
 
