@@ -45,7 +45,7 @@ def test_everything_that_was_measured_stands_in_the_card() -> None:
         "Classes, in output order: `drusen`, `normal`.",
         "Input: 64 x 64 RGB, framing `squash`. Network: efficientnet_lite0.",
         "* **Eyes** (CC BY 4.0), trained on. Somebody 2020",
-        "| drusen | 0.3100 | by hand | 0.950 | 0.800 |",
+        "| drusen | 0.3100 | by hand | 0.950 | 0.800 |  |",
         "Temperature 1.250, fitted on validation and applied inside the graph.",
         "### test (41 cases)",
         "| auroc | 0.912 (0.900 to 0.930) |",
