@@ -90,6 +90,11 @@ def test_predictions_of_a_bundle_are_written(chest_xray: Path, tmp_path: Path, w
             write_picture(folder / label / f"{number}.jpeg", (64, 64))  # type: ignore[operator]
             rows.append(f"{label}/{number}.jpeg,{label},{label}{number}")
     (folder / "labels.csv").write_text("\n".join(rows))
+    adults = chest_xray.parent / "chest_normal_adults"
+    for number in range(6):
+        write_picture(adults / "Images" / f"{number}.jpg", (64, 64))  # type: ignore[operator]
+    listed = [f"Images/{number}.jpg,NORMAL,{number}" for number in range(6)]
+    (adults / "labels.csv").write_text("\n".join(["file,label,group", *listed]))
     bundle, file = make_bundle(tmp_path / "bundles", "xray"), tmp_path / "predictions.csv"
     arguments = ["evaluate", "xray", "--bundle", str(bundle.folder), "--data", str(chest_xray.parent)]
     assert cli.main([*arguments, "--split", "test", "--runs", str(tmp_path), "--predictions", str(file)]) == 0

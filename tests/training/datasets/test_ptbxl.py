@@ -30,11 +30,11 @@ def published(tmp_path: Path) -> Path:
     with (tmp_path / "scp_statements.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
             [
-                ("", "description", "diagnostic", "diagnostic_class"),
-                ("NORM", "normal ECG", "1.0", "NORM"),
-                ("IMI", "inferior myocardial infarction", "1.0", "MI"),
-                ("LVH", "left ventricular hypertrophy", "1.0", "HYP"),
-                ("SR", "sinus rhythm", "", ""),
+                ("", "description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"),
+                ("NORM", "normal ECG", "1.0", "", "", "NORM", "NORM"),
+                ("IMI", "inferior myocardial infarction", "1.0", "", "", "MI", "IMI"),
+                ("LVH", "left ventricular hypertrophy", "1.0", "", "", "HYP", "LVH"),
+                ("SR", "sinus rhythm", "", "", "1.0", "", ""),
             ]
         )
     with (tmp_path / "ptbxl_database.csv").open("w", newline="") as file:
@@ -55,9 +55,9 @@ def published(tmp_path: Path) -> Path:
 
 def test_statements_count_whatever_their_likelihood_and_ecgs_without_one_are_left_out(published: Path) -> None:
     assert ptbxl.load(published) == [
-        EcgSample(3, 5, 1, (1, 0, 0, 0, 0)),
-        EcgSample(12, 7, 8, (0, 1, 0, 0, 1)),
-        EcgSample(1001, 6, 10, (1, 0, 0, 0, 0)),
+        EcgSample(3, 5, 1, (1, 0, 0, 0, 0), statements=frozenset({"sub_class:NORM"})),
+        EcgSample(12, 7, 8, (0, 1, 0, 0, 1), statements=frozenset({"sub_class:IMI", "sub_class:LVH", "rhythm:SR"})),
+        EcgSample(1001, 6, 10, (1, 0, 0, 0, 0), statements=frozenset({"sub_class:NORM"})),
     ]
 
 
