@@ -65,8 +65,9 @@ def read_dermoscopy(sent: SentPicture, spec: ImagePreprocessing, limits: Limits)
     in full, since what is left of it is smaller. Raises a `PictureError`."""
     picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels, for_input=spec)
     if disc := find_disc(picture):
-        whole, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels)
-        picture = inside(whole, disc)
+        del picture  # before there is another one
+        picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels)
+        picture = inside(picture, disc)
     return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
 
 
