@@ -59,9 +59,9 @@ __all__ = (
 
 REVISION = 1
 
-MAX_BYTES = 215_000_000
-"""The most memory that decoding may take, the picture and its copies together. 40 megapixels of RGB take 160 MB, of
-which 300 MB for a request and what it sent leaves room for a copy at half the size."""
+MAX_BYTES = 180_000_000
+"""The most memory that decoding may take, the picture and its copies together. 40 megapixels of RGB take 160 MB; what a
+request sent, and what others just left, has to fit into 300 MB beside it."""
 
 Framing = Literal["middle_square", "squash", "letterbox"]
 UInt8Array = NDArray[np.uint8]
