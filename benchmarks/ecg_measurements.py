@@ -41,7 +41,7 @@ _SETS: tuple[Mapping[str, float], ...] = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(1, 9)))
-    folder = Path(os.environ.get("MEDIDIAGNOSE_DATA", "../shared/data")) / "ptb-xl"
+    folder = Path(os.environ.get("MEDIDIAGNOSE_DATA", "data")) / "ptb-xl"
     records = list(_records(folder, parser.parse_args().folds))
     normal = [record for record, statements in records if statements == ("NORM", "")]
     alerts = [_alerts(record) for record in normal]
