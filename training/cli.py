@@ -204,7 +204,7 @@ def _train(options: argparse.Namespace) -> int:
     else:
         if training.train and not options.bundle_only:
             training.train(job)
-        if job.options.get("across"):
+        if job.options.get("across") or job.options.get("fold"):
             return 0
         bundle = training.make_bundle(job)
     _print_figures(bundle, console)

@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,8 +54,9 @@ class Stage:
 class Draws(keras.utils.PyDataset):
     """Batches drawn from `arrays`, each (n, ...), `steps` in an epoch.
 
-    What is drawn depends on the seed, the `epoch`, which `EpochBegin` sets, and the step alone; so Keras' workers can't
-    draw ahead, as they keep for the next epoch what one left over. Without `chances` nothing is drawn twice in a batch.
+    What is drawn depends on the seed, the `epoch`, which `EpochBegin` sets, and the step alone. While a step computes,
+    the next is drawn in a thread; Keras' workers can't do that, as they keep for the next epoch what one left over.
+    Without `chances` nothing is drawn twice in a batch.
     Every batch has the same size: with a smaller last one, TensorFlow 2.21 on the CPU corrupts the heap (oneDNN,
     one-dimensional convolutions).
     """
@@ -74,16 +76,24 @@ class Draws(keras.utils.PyDataset):
         self._arrays, self._chances, self._changes = arrays, chances, changes or {}
         self._size, self._steps, self._seed = batch_size, steps, seed
         self._choices = len(next(iter(arrays.values())))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="draws")
+        self._ahead: dict[int, Future[dict[str, NDArray[Any]]]] = {}
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> tuple[dict[str, NDArray[Any]]]:
-        rng = np.random.default_rng([self._seed, self.epoch * self._steps + index])
+        step = self.epoch * self._steps + index
+        drawn = self._ahead.get(step) or self._thread.submit(self._draw, step)
+        self._ahead = {step + 1: self._thread.submit(self._draw, step + 1)} if index + 1 < self._steps else {}
+        return (drawn.result(),)
+
+    def _draw(self, step: int) -> dict[str, NDArray[Any]]:
+        rng = np.random.default_rng([self._seed, step])
         repeat = self._chances is not None
         drawn = rng.choice(self._choices, self._size, replace=repeat, p=self._chances)
         batch = {name: values[drawn] for name, values in self._arrays.items()}
-        return (batch | {name: change(batch[name], rng) for name, change in self._changes.items()},)
+        return batch | {name: change(batch[name], rng) for name, change in self._changes.items()}
 
 
 class Learner(keras.Model):

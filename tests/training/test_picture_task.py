@@ -87,6 +87,19 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     }
 
 
+def test_a_fold_can_be_trained_alone_and_joined_to_the_others_later(tmp_path: Path) -> None:
+    command = ["xray", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
+    folder = tmp_path / "xray-smoke"
+    assert cli.main([*command, "--fold", "3"]) == 1
+    assert cli.main([*command, "--fold", "2"]) == 0
+    assert not (folder / "model.keras").exists()
+    assert not (folder / "fold1").exists()
+    trained = (folder / "fold2" / "out_of_fold.csv").stat().st_mtime_ns
+    assert cli.main([*command, "--resume"]) == 0
+    assert (folder / "fold2" / "out_of_fold.csv").stat().st_mtime_ns == trained
+    assert read_bundle(folder / "bundle").metadata.training["folds"] == 2
+
+
 def test_folds_hold_a_part_of_the_test_split_outside_everything(tmp_path: Path) -> None:
     splits = smoke_splits(smoke_task(skin.TASK), tmp_path)
     outside = hold_some_outside(splits, lambda _: False)

@@ -1,5 +1,6 @@
 """Keras' loop with what it lacks: exact resumption, averages that forget their start, sizes that grow."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,24 @@ def test_draws_depend_on_seed_epoch_and_step_alone() -> None:
     rare = np.zeros(40)
     rare[5] = 1
     assert len(np.unique(Draws(ARRAYS, rare, batch_size=8, steps=1, seed=7)[0][0]["x"], axis=0)) == 1
+
+
+def test_the_next_step_is_drawn_while_one_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = [Draws(ARRAYS, None, batch_size=8, steps=4, seed=7)[step][0]["x"] for step in range(4)]
+    draws, drawn = Draws(ARRAYS, None, batch_size=8, steps=4, seed=7), threading.Event()
+    draw = draws._draw
+
+    def told(step: int) -> object:
+        found = draw(step)
+        if step == 1:
+            drawn.set()
+        return found
+
+    monkeypatch.setattr(draws, "_draw", told)
+    first = draws[0][0]["x"]
+    assert drawn.wait(10)
+    for found, expected in zip([first, *(draws[step][0]["x"] for step in range(1, 4))], alone, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_last_batch_is_padded_and_cut() -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
@@ -105,15 +106,16 @@ def _kept(samples: Sequence[Sample], spec: ImagePreprocessing, cache: Path) -> U
     file = cache / f"{key}.npy"
     if not file.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial.npy")
-        shape = (len(samples), spec.size, spec.size, 3)
-        tensors = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        for start in range(0, len(samples), _AT_ONCE):
-            part = samples[start : start + _AT_ONCE]
-            tensors[start : start + len(part)] = np.stack(for_each(lambda sample: _read(sample, spec), part))
-        tensors.flush()
-        del tensors
-        partial.rename(file)
+        with TemporaryDirectory(dir=cache) as own:
+            partial = Path(own) / "partial.npy"
+            shape = (len(samples), spec.size, spec.size, 3)
+            tensors = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            for start in range(0, len(samples), _AT_ONCE):
+                part = samples[start : start + _AT_ONCE]
+                tensors[start : start + len(part)] = np.stack(for_each(lambda sample: _read(sample, spec), part))
+            tensors.flush()
+            del tensors
+            partial.replace(file)
     cached: UInt8Array = np.load(file, mmap_mode="r")
     return cached
 

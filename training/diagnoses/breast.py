@@ -154,6 +154,8 @@ def train(job: Job) -> None:
     run = run_of(job)
     if not job.options.get("across"):
         train_folds(run)
+    if run.fold is not None:
+        return
     name = job.options.get("across", "bus_bra")
     folder = run.folder / f"{name}_alone"
     if job.resume and (folder / OUT_OF_FOLD).is_file():

@@ -80,6 +80,7 @@ RECIPE_OPTIONS = (
     Option("class_weighting", "weigh each class's loss by its rarity", bool),
 )
 RUN_OPTIONS = (
+    Option("fold", "train this fold alone, from 1 on, so that folds can run side by side; --resume joins them", int),
     Option("smoke", "a run of a minute on made-up pictures", bool),
     Option("tensorboard", "also write the run's tensorboard/", bool),
     Option("student", "with folds: one network distilled from theirs, in the place of the mean of their weights", bool),
@@ -135,6 +136,7 @@ class Run:
     resume: bool = False
     tensorboard: bool = False
     student: bool = False
+    fold: int | None = None
 
     @property
     def network(self) -> Path:
@@ -189,8 +191,8 @@ def open_run(task: PictureTask, job: Job, *, disjoint: bool = True) -> Run:
         splits = hold_some_outside(splits, task.only_tested)
     if disjoint:
         assert_no_leak(splits.train, splits.validation, splits.test)
-    chosen = (bool(job.options.get(name)) for name in ("tensorboard", "student"))
-    return Run(task, folder, job.cache, splits, job.resume, *chosen)
+    tensorboard, student = (bool(job.options.get(name)) for name in ("tensorboard", "student"))
+    return Run(task, folder, job.cache, splits, job.resume, tensorboard, student, job.options.get("fold"))
 
 
 def hold_some_outside(splits: Splits, only_tested: Callable[[Sample], bool]) -> Splits:
@@ -217,13 +219,22 @@ def train(run: Run) -> None:
 
 def train_folds(run: Run) -> None:
     """Train one network without each fold, in fold<n>, where it leaves what it says of that fold as out_of_fold.csv;
-    their mean becomes model.keras. With `resume`, finished folds stay."""
+    their mean becomes model.keras. With `resume`, finished folds stay. Where the run has one `fold`, that is all.
+
+    Raises `TrainingError` for a fold that isn't there.
+    """
     recipe, parts = run.task.recipe, folds_of(run)
+    if run.fold is not None and not 1 <= run.fold <= len(parts):
+        raise TrainingError(f"There is no fold {run.fold}; there are {len(parts)}.")
     for number, (train_part, held_out) in enumerate(parts, 1):
+        if run.fold not in (None, number):
+            continue
         folder = run.folder / f"fold{number}"
         if not (run.resume and (folder / OUT_OF_FOLD).is_file()):
             log.info("%s: fold %d of %d", recipe.name, number, len(parts))
             fit(run, folder, train_part, held_out)
+    if run.fold is not None:
+        return
     folders = [run.folder / f"fold{number}" for number in range(1, len(parts) + 1)]
     average(run.folder, folders)
     if run.student and not (run.resume and run.network.is_file()):

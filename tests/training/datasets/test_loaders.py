@@ -1,11 +1,14 @@
 import csv
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.preprocessing.picture import ImagePreprocessing
-from training.datasets import chest_nih, chest_normal_adults, chest_xray, ham10000, isic2017
+from training.datasets import chest_nih, chest_normal_adults, chest_xray, ham10000, isic2017, pictures
 from training.datasets.pictures import load_tensors, rows_of, verify_counts
 from training.errors import DatasetError
 
@@ -119,6 +122,23 @@ def test_verify_names_wrong_counts_and_damaged_pictures(ham10000: Path) -> None:
     problems = verify_counts(samples, ham_module.CLASSES, {"nv": 2, "mel": 3})
     assert problems[0] == "mel: 1 pictures, published 3"
     assert [problem.split(":")[0] for problem in problems[1:]] == ["ISIC_1.jpg"]
+
+
+def test_runs_side_by_side_share_a_cache(ham10000: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, spec = _ham(ham10000), ImagePreprocessing(size=32, framing="middle_square")
+    together = threading.Barrier(2, timeout=10)
+    read = pictures._read
+
+    def slowly(sample: pictures.Sample, spec: ImagePreprocessing) -> NDArray[np.uint8]:
+        if sample is samples[0]:
+            together.wait()
+        return read(sample, spec)
+
+    monkeypatch.setattr(pictures, "_read", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: load_tensors(samples, spec, tmp_path / "cache"), range(2)))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".npy"]
 
 
 def test_tensors_come_from_the_services_preprocessing_and_from_the_cache_alike(ham10000: Path, tmp_path: Path) -> None:
