@@ -2,7 +2,7 @@
 
     python -m benchmarks.hostile                     # 10,000 inputs, some ten minutes on two cores
     python -m benchmarks.hostile --short             # a few hundred, for a check of every change
-    python -m benchmarks.hostile --only "JPEG 20000 scans"
+    python -m benchmarks.hostile --only "JPEG 20000 scans"    # those with such a name
 
 First each input that costs far more than its size is sent alone, and the memory of the service watched; then inputs of
 every kind come over several connections at once, chosen by `--seed`. Meanwhile a process of its own asks /health/live,
@@ -20,7 +20,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -47,6 +47,7 @@ MOST_GROWTH_PERCENT = 5.0
 SHORT_SLACK = 4 / 3
 SLOWEST_LIVE_MS = 50.0
 SHORT_INPUTS = 500
+ROUNDS_OF_ONLY = 20
 LISTED = 40
 _UNHEARD = 0.3
 """Seconds after which a connection that sent no proper HTTP is dropped."""
@@ -87,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--short", action="store_true", help=f"{SHORT_INPUTS} inputs")
-    parser.add_argument("--only", help="send the inputs whose name holds this, each alone")
+    parser.add_argument("--only", help="send the inputs whose name holds this, each alone, then at once")
     return parser
 
 
@@ -107,11 +108,11 @@ async def _attack(server: Server, count: int, seed: int, connections: int, short
         for make in costly:
             await _alone(server, make(), memory, baseline, seen)
         print(f"{len(costly)} alone in {time.perf_counter() - began:.0f} s", flush=True)
-        if not only:
-            began = time.perf_counter()
-            numbers = iter(range(count - len(costly)))
-            await asyncio.gather(*(_several(server, seed, numbers, seen) for _ in range(connections)))
-            print(f"{count - len(costly)} at once in {time.perf_counter() - began:.0f} s", flush=True)
+        left = ROUNDS_OF_ONLY * len(costly) if only else count - len(costly)
+        make = partial(_one_of, [make() for make in costly]) if only else partial(chosen, seed)
+        began, numbers = time.perf_counter(), iter(range(left))
+        await asyncio.gather(*(_several(server, map(make, numbers), seen) for _ in range(connections)))
+        print(f"{left} at once in {time.perf_counter() - began:.0f} s", flush=True)
         canary.cancel()
         await asyncio.gather(canary, return_exceptions=True)
     growth = 100 * (await resident_after_traffic(server, memory, usual, connections, rounds=3) / baseline - 1)
@@ -158,6 +159,10 @@ def chosen(seed: int, number: int) -> Input:
     )
     share = rng.random()
     return next(make for below, make in kinds if share < below)()
+
+
+def _one_of(inputs: Sequence[Input], number: int) -> Input:
+    return inputs[number % len(inputs)]
 
 
 def _input(family: str, request: Request, headers: Mapping[str, str] | None = None) -> Input:
@@ -225,10 +230,10 @@ async def _alone(server: Server, sent: Input, memory: Memory, baseline: int, see
     client.close()
 
 
-async def _several(server: Server, seed: int, numbers: Iterator[int], seen: Seen) -> None:
+async def _several(server: Server, inputs: Iterator[Input], seen: Seen) -> None:
     client = Client(server.url)
-    for number in numbers:
-        await _exchange(client, chosen(seed, number), seen)
+    for sent in inputs:
+        await _exchange(client, sent, seen)
     client.close()
 
 

@@ -1,10 +1,10 @@
 """Picture bytes to the uint8 tensor a network reads; one code path for training and service.
 
 The order is fixed: recognise the format by content, walk its structure and check what decoding will cost, decode (a
-large JPEG at a half, a quarter or an eighth of its size), bring every colour mode to 8-bit RGB, turn upright (EXIF),
-frame (middle square, squash or letterbox), resize with antialiasing. Every step is deterministic. A bundle stores its
-`ImagePreprocessing`, so a change of any step here must raise `REVISION`; reduced decoding did not, as it stays within
-`TOLERANCE`.
+picture far larger than needed at a half, a quarter or an eighth of its size), bring every colour mode to 8-bit RGB,
+turn upright (EXIF), frame (middle square, squash or letterbox), resize with antialiasing. Every step is deterministic.
+A bundle stores its `ImagePreprocessing`, so a change of any step here must raise `REVISION`; reduced decoding did not,
+as it stays within `TOLERANCE`.
 
 JPEGs are decoded by simplejpeg, which tells of damage and gives the same pixels as Pillow at every size.
 """
@@ -12,9 +12,9 @@ JPEGs are decoded by simplejpeg, which tells of damage and gives the same pixels
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import simplejpeg
@@ -49,8 +49,10 @@ __all__ = (
     "UInt8Array",
     "UnreadablePictureError",
     "UnsupportedFormatError",
+    "WantedInput",
     "decode",
     "decode_and_judge",
+    "inside_square",
     "preprocess",
     "read",
     "sniff_format",
@@ -108,6 +110,16 @@ _UPRIGHT = {
 """What undoes each EXIF orientation (TIFF 6.0, tag 274)."""
 
 
+class WantedInput(Protocol):
+    """What a picture is decoded for."""
+
+    reduced_formats: ClassVar[Sequence[PictureFormat]]
+    """Formats whose pictures are decoded at a half, a quarter or an eighth of their size, where that is enough."""
+
+    def least_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The width and height that a picture of that size has to keep, in pixels."""
+
+
 class ImagePreprocessing(BaseModel):
     """How a bundle wants its pictures; stored in metadata.json and compared at load.
 
@@ -117,6 +129,7 @@ class ImagePreprocessing(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    reduced_formats: ClassVar[Sequence[PictureFormat]] = ("JPEG",)
 
     kind: Literal["image"] = "image"
     revision: int = REVISION
@@ -128,6 +141,10 @@ class ImagePreprocessing(BaseModel):
         """Height, width and channels of one tensor, which is uint8."""
         return self.size, self.size, 3
 
+    def least_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The width and height below which a picture of that size would have to be enlarged."""
+        return inside_square(size, self.size) if self.framing == "letterbox" else (self.size, self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadPicture:
@@ -137,12 +154,12 @@ class ReadPicture:
     damage: str | None
 
 
-def decode(data: bytes, *, max_pixels: int, for_input: ImagePreprocessing | None = None) -> Image.Image:
+def decode(data: bytes, *, max_pixels: int, for_input: WantedInput | None = None) -> Image.Image:
     """Decode picture bytes to an upright 8-bit RGB picture (its first frame).
 
     `max_pixels` bounds width x height and is checked from the header, before any pixel is decoded. With `for_input` a
-    JPEG is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is still no smaller than that input. A
-    picture whose pixels and their copies would take more than `MAX_BYTES` is reduced likewise.
+    picture of its formats is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is still large enough.
+    One whose pixels and their copies would take more than `MAX_BYTES` is reduced likewise.
 
     Raises `UnsupportedFormatError`, `PictureTooLargeError` or `UnreadablePictureError`.
     """
@@ -150,7 +167,7 @@ def decode(data: bytes, *, max_pixels: int, for_input: ImagePreprocessing | None
 
 
 def decode_and_judge(
-    data: bytes, *, max_pixels: int, for_input: ImagePreprocessing | None = None
+    data: bytes, *, max_pixels: int, for_input: WantedInput | None = None
 ) -> tuple[Image.Image, str | None]:
     """As `decode`, and a sentence about what is damaged, where the decoder got over it."""
     if not data:
@@ -161,15 +178,15 @@ def decode_and_judge(
     structure = picture_structure.walk(data, picture_format, max_pixels=max_pixels)
     if picture_format == "JPEG":
         return _decode_jpeg(structure, for_input)
-    return _decode_by_pillow(structure, picture_format), None
+    return _decode_by_pillow(structure, picture_format, for_input), None
 
 
-def _decode_jpeg(structure: Structure, for_input: ImagePreprocessing | None) -> tuple[Image.Image, str | None]:
+def _decode_jpeg(structure: Structure, for_input: WantedInput | None) -> tuple[Image.Image, str | None]:
     width, height = structure.size
     if structure.components not in _JPEG_MODES:
         raise _unusual_colours()
     mode, colours = _JPEG_MODES[structure.components]
-    wanted = _reduction(structure.size, for_input)
+    wanted = _reduction(structure.size, "JPEG", for_input)
     for reduction in _REDUCTIONS[_REDUCTIONS.index(wanted) :]:
         size = -(-width // reduction), -(-height // reduction)
         pixels = size[0] * size[1]
@@ -210,25 +227,27 @@ def _unusual_colours() -> UnsupportedFormatError:
     )
 
 
-def _reduction(size: tuple[int, int], for_input: ImagePreprocessing | None) -> int:
-    """How many times smaller a JPEG may be decoded for an input."""
-    if for_input is None:
+def _reduction(size: tuple[int, int], picture_format: PictureFormat, for_input: WantedInput | None) -> int:
+    """How many times smaller a picture may be decoded for an input."""
+    if for_input is None or picture_format not in for_input.reduced_formats:
         return 1
-    least = _least_size(size, for_input)
+    least = for_input.least_size(size)
     scale = min(size[0] // least[0], size[1] // least[1])
     return next((reduction for reduction in _REDUCTIONS[::-1] if reduction <= scale), 1)
 
 
-def _decode_by_pillow(structure: Structure, picture_format: PictureFormat) -> Image.Image:
-    picture = _opened(structure, picture_format)
+def _decode_by_pillow(
+    structure: Structure, picture_format: PictureFormat, for_input: WantedInput | None
+) -> Image.Image:
+    picture = _opened(structure, picture_format, _reduction(structure.size, picture_format, for_input))
     if picture is None:
         raise damaged(picture_format)
     return _upright(picture, structure.orientation)
 
 
-def _opened(structure: Structure, picture_format: PictureFormat) -> Image.Image | None:
-    """The picture as stored, in RGB; None where Pillow can't decode it. Then its exception ends here: whoever keeps the
-    service's own would keep, by the frames of its cause, all that had been decoded.
+def _opened(structure: Structure, picture_format: PictureFormat, wanted: int) -> Image.Image | None:
+    """The picture as stored, in RGB, `wanted` times smaller or more; None where Pillow can't decode it. Then its
+    exception ends here: whoever keeps the service's own would keep, by the frames of its cause, all that was decoded.
 
     Raises `PictureTooLargeError`.
     """
@@ -236,7 +255,7 @@ def _opened(structure: Structure, picture_format: PictureFormat) -> Image.Image 
         with Image.open(io.BytesIO(structure.data), formats=[picture_format]) as picture:
             if picture.size != structure.size:
                 return None
-            reduction = _affordable_reduction(structure, picture.mode)
+            reduction = _affordable_reduction(structure, picture.mode, wanted)
             picture.load()
             return to_rgb(picture, reduction=reduction, inverted=structure.inverted)
     except PictureError:
@@ -245,11 +264,12 @@ def _opened(structure: Structure, picture_format: PictureFormat) -> Image.Image 
         return None
 
 
-def _affordable_reduction(structure: Structure, mode: str) -> int:
-    """The least reduction at which decoding stays within `MAX_BYTES`. Raises `PictureTooLargeError`."""
+def _affordable_reduction(structure: Structure, mode: str, wanted: int) -> int:
+    """The least reduction, from `wanted` on, at which decoding stays within `MAX_BYTES`. Raises
+    `PictureTooLargeError`."""
     pixels = structure.size[0] * structure.size[1]
     decoded = pixels * _MODE_BYTES.get(mode, _RGB_BYTES)
-    for reduction in _REDUCTIONS:
+    for reduction in _REDUCTIONS[_REDUCTIONS.index(wanted) :]:
         copies = int(mode != "RGB" or reduction > 1) + int(structure.orientation in _UPRIGHT)
         converted = copies * _RGB_BYTES * pixels // reduction**2
         if decoded + max(structure.working_bytes, converted) <= MAX_BYTES:
@@ -340,7 +360,7 @@ def to_tensor(picture: Image.Image, spec: ImagePreprocessing) -> UInt8Array:
     width, height = picture.size
     box = (0.0, 0.0, float(width), float(height))
     if spec.framing == "letterbox":
-        inner = _inside_square(picture.size, spec.size)
+        inner = inside_square(picture.size, spec.size)
         square = Image.new("RGB", (spec.size, spec.size))
         corner = ((spec.size - inner[0]) // 2, (spec.size - inner[1]) // 2)
         square.paste(picture.resize(inner, Image.Resampling.BILINEAR), corner)
@@ -364,12 +384,7 @@ def read(data: bytes, spec: ImagePreprocessing, *, max_pixels: int) -> ReadPictu
     return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
 
 
-def _least_size(size: tuple[int, int], spec: ImagePreprocessing) -> tuple[int, int]:
-    """The width and height below which a picture of that size would have to be enlarged."""
-    return _inside_square(size, spec.size) if spec.framing == "letterbox" else (spec.size, spec.size)
-
-
-def _inside_square(size: tuple[int, int], edge: int) -> tuple[int, int]:
+def inside_square(size: tuple[int, int], edge: int) -> tuple[int, int]:
     """The largest width and height of the same proportions inside a square."""
     scale = edge / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

@@ -14,7 +14,7 @@ from models.preprocessing.ecg_sheet.direction import time_arrow, uprightness
 from models.preprocessing.ecg_sheet.extent import LEAST_WIDTH, drawn, find_extent
 from models.preprocessing.ecg_sheet.grid import halved, without_lines
 from models.preprocessing.ecg_sheet.hints import hint_of
-from models.preprocessing.ecg_sheet.ink import densities, on_light
+from models.preprocessing.ecg_sheet.ink import Densities, densities, on_light
 from models.preprocessing.ecg_sheet.layout import (
     Layout,
     Order,
@@ -39,7 +39,8 @@ SAMPLES = 1000
 LEAD_COUNT = 12
 LONG_SIDE = 1400
 """Larger pictures are reduced to this many pixels first."""
-
+REDUCING_GAP = 2
+"""Those of several times as many are averaged over whole pixels down to this many times as many before."""
 LEAST_SIDE = 120
 """Of smaller pictures, in pixels after that, nothing can be read."""
 _PEN = 5
@@ -69,6 +70,9 @@ _BACKWARDS = -0.3
 _TURNED = 0.35
 """How much better leads fit together upside down in a picture that is."""
 
+_LEAST_DENSITY = 4
+"""Of ink; less is noise."""
+_NO_LINES = "The picture shows no lines. Send a picture of a 12-lead ECG sheet."
 _PRINTED = "The print on the sheet was read as"
 
 
@@ -160,12 +164,14 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
     """
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     if max(image.size) > LONG_SIDE:
-        image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
     if min(image.size) < LEAST_SIDE:
         raise SheetError("The picture is too small for an ECG sheet. Send it with 500 pixels or more across.")
-    image = on_light(image)
+    density = densities(on_light(image), _PEN)
+    if density.ink.max() < _LEAST_DENSITY:
+        raise SheetError(_NO_LINES)
     try:
-        reading, fault = _measure(_follow(_straight(image)), told), None
+        reading, fault = _measure(_follow(_straight(density)), told), None
     except ForeignSheetError:
         raise
     except SheetError as error:
@@ -173,7 +179,7 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
     if reading and reading.consistency >= LAWFUL:
         return reading
     with suppress(SheetError):
-        turned = _measure(_follow(_straight(image.transpose(Image.Transpose.ROTATE_90))), told)
+        turned = _measure(_follow(_straight(_lying(density))), told)
         if turned.consistency >= _SIDEWAYS:
             return turned
     if reading is None:
@@ -181,8 +187,11 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
     return reading
 
 
-def _straight(image: Image.Image) -> _Straight:
-    density = densities(image, _PEN)
+def _lying(density: Densities) -> Densities:
+    return Densities(*(np.ascontiguousarray(np.rot90(each)) for each in density))
+
+
+def _straight(density: Densities) -> _Straight:
     plane = find_plane(density.lines)
     lines = straighten(density.lines, plane)
     printed = straighten(density.ink, plane)
@@ -218,9 +227,9 @@ def _score(density: FloatMap) -> FloatMap:
     """Ink 0-1: what stands out from paper and remnants of the grid, told apart by Otsu's threshold."""
     levels = np.minimum(density, 255).astype(np.uint8)
     counts = np.bincount(levels.ravel(), minlength=256).astype(float)
-    counts[:4] = 0
+    counts[:_LEAST_DENSITY] = 0
     if counts.sum() < 100:
-        raise SheetError("The picture shows no lines. Send a picture of a 12-lead ECG sheet.")
+        raise SheetError(_NO_LINES)
     below = np.cumsum(counts)
     moment = np.cumsum(counts * np.arange(256))
     with np.errstate(divide="ignore", invalid="ignore"):

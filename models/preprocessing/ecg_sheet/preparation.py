@@ -4,8 +4,9 @@ The traces are read off the sheet (`ecg_sheet`) and laid on ten seconds at 100 H
 stores its `SheetPreprocessing`, so a change of any step here must raise `REVISION`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,17 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.preprocessing.ecg_record import LEADS, MAX_FLAT_LEADS
-from models.preprocessing.ecg_sheet.digitisation import SAMPLES, UNTOLD, DigitisedSheet, SheetError, Told, digitise
-from models.preprocessing.picture import UInt8Array, decode_and_judge
+from models.preprocessing.ecg_sheet.digitisation import (
+    LONG_SIDE,
+    REDUCING_GAP,
+    SAMPLES,
+    UNTOLD,
+    DigitisedSheet,
+    SheetError,
+    Told,
+    digitise,
+)
+from models.preprocessing.picture import FORMATS, PictureFormat, UInt8Array, decode_and_judge, inside_square
 
 REVISION = 2
 LEAST_SHOWN = 1.5
@@ -32,6 +42,7 @@ class SheetPreprocessing(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    reduced_formats: ClassVar[Sequence[PictureFormat]] = FORMATS
 
     kind: Literal["sheet"] = "sheet"
     revision: int = REVISION
@@ -42,6 +53,10 @@ class SheetPreprocessing(BaseModel):
     def tensor_shape(self) -> tuple[int, int]:
         """Samples at 100 Hz, and channels: each lead in mV about its median, then whether it is shown, 0 or 1."""
         return SAMPLES, 2 * len(LEADS)
+
+    def least_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The width and height to which `digitise` averages a picture of that size before it resizes it."""
+        return inside_square(size, REDUCING_GAP * LONG_SIDE)
 
 
 @dataclass(frozen=True, slots=True)

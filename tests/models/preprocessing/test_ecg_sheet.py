@@ -8,8 +8,9 @@ from PIL import Image
 
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet import SheetError, digitise
+from models.preprocessing.ecg_sheet.digitisation import LONG_SIDE
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, leads_shown, preprocess, read
-from models.preprocessing.picture import PictureError
+from models.preprocessing.picture import PictureError, decode
 from tests.pictures import encode, noise, plain
 from tests.sheets import ecg, sheet
 
@@ -40,6 +41,37 @@ def test_a_turned_and_tilted_sheet_is_read_too() -> None:
     assert found.reading is not None
     assert found.reading.layout == "3x4"
     assert len(leads_shown(found.reading)) == 12
+
+
+@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "TIFF", "BMP"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_sheet_far_larger_than_it_is_read_at_is_decoded_at_half_its_size(picture_format: str, mode: str) -> None:
+    drawn = sheet(strip=None).convert(mode)
+    large = drawn.resize((2 * 2 * LONG_SIDE, drawn.height * 2 * 2 * LONG_SIDE // drawn.width // 2 * 2))
+    file = encode(large, picture_format)
+    assert decode(file, max_pixels=LARGE, for_input=SPEC).size == (large.width // 2, large.height // 2)
+    whole = read(decode(file, max_pixels=LARGE), SPEC).reading
+    found = preprocess(file, SPEC, max_pixels=LARGE).reading
+    assert whole is not None
+    assert found is not None
+    exact = picture_format != "JPEG"
+    np.testing.assert_allclose(found.signal, whole.signal, atol=0 if exact else 0.02)
+    np.testing.assert_array_equal(found.shown, whole.shown)
+    assert found.layout == whole.layout
+
+
+def test_a_sheet_of_less_is_decoded_in_full() -> None:
+    file = encode(sheet().resize((2 * 2 * LONG_SIDE - 2, 800)), "JPEG")
+    assert decode(file, max_pixels=LARGE, for_input=SPEC).width == 2 * 2 * LONG_SIDE - 2
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (200, 90, 40)])
+def test_a_picture_without_any_line_is_refused_before_it_is_straightened(
+    colour: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("models.preprocessing.ecg_sheet.digitisation.find_plane")
+    with pytest.raises(SheetError, match="shows no lines"):
+        digitise(np.full((400, 600, 3), colour, np.uint8))
 
 
 def test_a_sheet_that_fits_worse_than_known_ones_is_not_relied_upon() -> None:
