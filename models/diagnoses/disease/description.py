@@ -3,7 +3,7 @@ is."""
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -25,14 +25,14 @@ _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a text tells: symptoms in order with their kinds, pieces, measurements, the patient; the text
-    with typing errors mended, None where there are none."""
+    """What a text tells: symptoms in order with their kinds, pieces, measurements, the patient; the words with typing
+    errors by their places in the text, as they are taken to be meant."""
 
     symptoms: tuple[tuple[str, Kind], ...]
     spans: tuple[Span, ...]
     measurements: tuple[Measurement, ...]
     patient: Patient
-    mended: str | None
+    corrections: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def describe(text: str) -> Description:
         tuple(Span(places(span.start), places(span.end - 1) + 1, span.kind, span.symptom) for span in spans),
         tuple(replace(found, start=places(found.start), end=places(found.end - 1) + 1) for found in placed),
         patient,
-        _mended(plain, told),
+        {places(at): word for at, word in _corrections(told)},
     )
 
 
@@ -131,16 +131,12 @@ def _is_foreign(words: Iterable[str]) -> bool:
     return len(strange) >= _FOREIGN
 
 
-def _mended(plain: str, told: Sequence[_Told]) -> str | None:
-    """The text with the words that were mended in the place of those that were sent."""
-    pieces: list[str] = []
-    end = 0
+def _corrections(told: Sequence[_Told]) -> Iterator[tuple[int, str]]:
+    """Where each word with a typing error begins, and what it is taken for."""
     for sentence in told:
         for sent, written in zip(sentence.sent, sentence.written, strict=True):
             if sent.text != written.text:
-                pieces += (plain[end : sent.start], written.text)
-                end = sent.end
-    return "".join((*pieces, plain[end:])) if pieces else None
+                yield sent.start, written.text
 
 
 class _Whose:

@@ -1,6 +1,6 @@
 """Symptoms that are present or absent, found in a list of entries and in a free description."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.diagnoses.disease.description import describe
@@ -20,7 +20,8 @@ class Findings:
     """Symptoms by their vocabulary names, in the order they were named: `present`, `absent`, those of the `past`, of
     an `other_person`, and `hypothetical` ones; entries and pieces of the text not understood, as they were sent
     (`unrecognized`), with the nearest names as `suggestions`. Of the text alone: each piece that matters (`spans`), its
-    `measurements`, the `patient` as it tells, and the text with typing errors `mended`, None where there are none."""
+    `measurements`, the `patient` as it tells, and its `corrections`: by their places the words with typing errors, as
+    they are taken to be meant."""
 
     present: tuple[str, ...]
     absent: tuple[str, ...] = ()
@@ -32,7 +33,7 @@ class Findings:
     spans: tuple[Span, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     patient: Patient = field(default_factory=Patient)
-    mended: str | None = None
+    corrections: Mapping[int, str] = field(default_factory=dict)
 
 
 def read(entries: Iterable[str], text: str = "") -> Findings:
@@ -74,7 +75,7 @@ def read(entries: Iterable[str], text: str = "") -> Findings:
         spans=told.spans if told else (),
         measurements=told.measurements if told else (),
         patient=told.patient if told else Patient(),
-        mended=told.mended if told else None,
+        corrections=told.corrections if told else {},
     )
 
 

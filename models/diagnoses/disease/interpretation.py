@@ -114,14 +114,9 @@ def understand(request: DiseaseRequest) -> Case:
 
 
 def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:
-    """The rules that hold for a request as it was sent, and for its text with typing errors mended."""
+    """The rules that hold for a request."""
     entries = [f"{entry}." for entry in request.symptoms]
-    raised = red_flags.raised(found.present, patient, "\n".join(filter(None, (request.text, *entries))))
-    if found.mended is None:
-        return tuple(raised)
-    known = {each.rule.name for each in raised}
-    mended = red_flags.raised(found.present, patient, "\n".join((found.mended, *entries)))
-    return (*raised, *(each for each in mended if each.rule.name not in known))
+    return tuple(red_flags.raised(found, patient, "\n".join(filter(None, (request.text, *entries)))))
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:

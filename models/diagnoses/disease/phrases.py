@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rapidfuzz import process
@@ -20,7 +21,7 @@ from models.diagnoses.disease.danger_values import values_in
 from models.diagnoses.disease.knowledge import DangerWords, danger_words
 from models.diagnoses.disease.matching import speller
 from models.diagnoses.disease.standing import HERE, PAST, standing
-from models.diagnoses.disease.words import american, stem
+from models.diagnoses.disease.words import american, level, stem
 from models.diagnoses.knowledge import KnowledgeError
 
 _WINDOW = 9
@@ -29,11 +30,11 @@ _NEXT_SENTENCE = 60
 _EVERYWHERE = -10_000
 _SHORTEST_CORRECTED, _LONG_WORD, _MOST_MEANT = 3, 9, 4
 _MOST_WORDS = 4000
-_TOKEN = re.compile(r"[a-z]+(?:['\u2018\u2019\u00b4`][a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
-_APOSTROPHES = re.compile("['\u2018\u2019\u00b4`]")
+_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
 _AS_WRITTEN = "="
 _ENDS = frozenset(".;!?\n")
 _MARKS = frozenset(",:()/-") | _ENDS
+NO_CORRECTIONS: Mapping[int, str] = MappingProxyType({})
 
 
 class Hit(NamedTuple):
@@ -168,7 +169,7 @@ class Phrases:
         return self._sizes.get(name, 1_000)
 
     def _add(self, name: str, phrase: str) -> None:
-        words = [word for word, _ in self._tokens(phrase.removeprefix(_AS_WRITTEN).lower())]
+        words = [word for word, _ in self._tokens(level(phrase.removeprefix(_AS_WRITTEN)))]
         keys = [stem(american(word)) for word in words if word not in self._fillers]
         for word in words:
             if word.isalpha():
@@ -182,16 +183,21 @@ class Phrases:
         else:
             self._longer[keys[0], keys[1]].append((tuple(keys[2:]), name))
 
-    def hits(self, text: str, known: Iterable[str] = ()) -> dict[str, list[Hit]]:
-        """The classes of a text with their places; `known` are classes that hold whatever the text says."""
-        plain = text.lower()
-        tokens = self._tokens(plain)[:_MOST_WORDS]
+    def hits(
+        self, text: str, known: Iterable[str] = (), corrections: Mapping[int, str] = NO_CORRECTIONS
+    ) -> dict[str, list[Hit]]:
+        """The classes of a text with their places; `known` are classes that hold whatever the text says, `corrections`
+        what words with typing errors mean, by their places: such a word is looked for both ways."""
+        plain = level(text)
+        tokens = self._tokens(plain, corrections)[:_MOST_WORDS]
         masked = self._masked([word for word, _ in tokens])
         words = [
             _Word(() if at in masked else self._meant(word), at)
             for at, (word, _) in enumerate(tokens)
             if word not in self._fillers
         ]
+        if corrections:
+            words = [self._both_ways(word, tokens[word.token][1], plain, corrections) for word in words]
         places = _places(tokens, words)
         matches = [(words[first].token, words[last].token, name) for first, last, name in self._matches(words)]
         matches += self._exactly([word for word, _ in tokens], masked)
@@ -222,15 +228,22 @@ class Phrases:
                 hits[name] = [*hits.get(name, ()), *found]
         return hits
 
-    def _tokens(self, plain: str) -> list[tuple[str, int]]:
-        """Words of a lower-case text without apostrophes, numbers and marks, each with its place in the text."""
+    def _tokens(self, plain: str, corrections: Mapping[int, str] = NO_CORRECTIONS) -> list[tuple[str, int]]:
+        """Words of a leveled text without apostrophes, numbers and marks, each with its place in the text."""
         same, found = self._same, []
         for match in _TOKEN.finditer(plain):
-            word = match[0]
-            if not word.isascii() or "'" in word or "`" in word:
-                word = _APOSTROPHES.sub("", word)
-            found.append((same.get(word, word), match.start()))
+            word, start = match[0].replace("'", ""), match.start()
+            if start in corrections:
+                word = corrections[start]
+            found.append((same.get(word, word), start))
         return found
+
+    def _both_ways(self, word: _Word, start: int, plain: str, corrections: Mapping[int, str]) -> _Word:
+        """A corrected word that is also taken as it was sent."""
+        if start not in corrections or not word.keys:
+            return word
+        sent = _TOKEN.match(plain, start)
+        return word._replace(keys=tuple(dict.fromkeys((*word.keys, *self._meant(sent[0]))))) if sent else word
 
     def _masked(self, words: Sequence[str]) -> set[int]:
         masked: set[int] = set()

@@ -1,10 +1,11 @@
 """Dangers that call for care at once, looked for in the text itself and among the symptoms, before the model."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import RedFlagRule, red_flag_knowledge
 from models.diagnoses.disease.patient import Patient
 from models.diagnoses.disease.phrases import Hits, Line, compile_line, phrases
@@ -29,24 +30,25 @@ class Raised:
     words: str | None = None
 
 
-def raised(present: Iterable[str], patient: Patient, text: str = "") -> list[Raised]:
-    """The rules that hold, in their order, for the symptoms that are present and for a text of up to 15,000 characters.
+def raised(found: Findings, patient: Patient, text: str = "") -> list[Raised]:
+    """The rules that hold, in their order, for what was found and for a text of up to 15,000 characters that begins with
+    the one it was found in.
 
     Sex bars none: where what is told contradicts it, that is told, not trusted.
     """
     wider = vocabulary().wider
-    meanings = {symptom: wider[symptom] | {symptom} for symptom in present}
+    meanings = {symptom: wider[symptom] | {symptom} for symptom in found.present}
     known = frozenset[str]().union(*meanings.values())
-    hits = phrases().hits(text, _ages(patient)) if text else {}
+    hits = phrases().hits(text, _ages(patient), found.corrections) if text else {}
     words = _words(hits, text, patient)
-    found = []
+    dangers = []
     for place, rule in enumerate(red_flag_knowledge().rules):
         holds = _holds(rule, known, hits) and _is_aged(rule, patient)
         if holds or place in words:
             named = frozenset(name for group in rule.all_of for name in group) if holds else frozenset()
             symptoms = tuple(name for name, means in meanings.items() if means & named)
-            found.append(Raised(rule, symptoms, words.get(place)))
-    return found
+            dangers.append(Raised(rule, symptoms, words.get(place)))
+    return dangers
 
 
 def _words(hits: Hits, text: str, patient: Patient) -> dict[int, str]:

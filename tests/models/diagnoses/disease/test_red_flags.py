@@ -13,7 +13,7 @@ RULES = {rule.name: rule for rule in red_flag_knowledge().rules}
 
 
 def found(text: str, patient: Patient | None = None) -> list[Raised]:
-    return raised(read([], text).present, patient or describe(text), text)
+    return raised(read([], text), patient or describe(text), text)
 
 
 def flags(text: str, patient: Patient | None = None) -> set[str]:
