@@ -11,9 +11,11 @@ from models.diagnoses.disease import features, findings, red_flags
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import UrgencyLevel, disease_knowledge
 from models.diagnoses.disease.languages import only_english
+from models.diagnoses.disease.measurements import measure
 from models.diagnoses.disease.patient import Patient
 from models.diagnoses.disease.red_flags import Raised
 from models.diagnoses.disease.vocabulary import vocabulary
+from models.diagnoses.disease.words import level
 from models.diagnoses.probabilities import DECIMALS, percent
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
@@ -114,9 +116,12 @@ def understand(request: DiseaseRequest) -> Case:
 
 
 def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:
-    """The rules that hold for a request."""
-    entries = [f"{entry}." for entry in request.symptoms]
-    return tuple(red_flags.raised(found, patient, "\n".join(filter(None, (request.text, *entries)))))
+    """The rules that hold for a request, its text followed by its entries."""
+    entries = "\n".join(f"{entry}." for entry in request.symptoms)
+    whole = "\n".join(filter(None, (request.text, entries)))
+    before = len(whole) - len(entries)
+    listed = [replace(each, start=each.start + before, end=each.end + before) for each in measure(level(entries))[1]]
+    return tuple(red_flags.raised(replace(found, measurements=(*found.measurements, *listed)), patient, whole))
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:

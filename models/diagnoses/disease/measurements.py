@@ -29,11 +29,14 @@ _TIME = r"(?:minutes?|mins?|hours?|hrs?|days?|weeks?|wks?|months?|years?|yrs?)"
 _WEEKS = r"(?:weeks?|wks?|w)"
 _DEGREES = r"\s?(?:\u00b0|\u00ba|degrees?|deg)?\s?"
 _NOT_BODY = re.compile(
-    r"\s?(?:c|f|celsius|fahrenheit)?\s?(?:outside|heat\b|weather|outdoors|in the shade|oven|water|day\b|sun\b|wash)"
+    r"\s?(?:c|f|celsius|fahrenheit)?"
+    r"\s?(?:outside|heat\b|weather|outdoors|in the (?:shade|room|house)|oven|water|day\b|sun\b|wash)"
 )
 _NOT_COUNT = rf"(?!\s?(?:{_TIME}|min|kg|lbs?|mg|ml|cm|times|x\b|%|st\b|th\b|/|\+))"
 
-_CELSIUS = re.compile(rf"\b(3\d|4[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(c\b|celsius|centigrade|degrees?|\u00b0|\u00ba)")
+_CELSIUS = re.compile(
+    rf"\b(2[6-9]|3\d|4[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(c\b|celsius|centigrade|degrees?|\u00b0|\u00ba)"
+)
 _FAHRENHEIT = re.compile(
     rf"\b(8\d|9\d|10\d|11[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(f\b|fahrenheit|degrees?|\u00b0|\u00ba)"
 )
@@ -55,8 +58,12 @@ _SATURATION = re.compile(
     rf"|oxygen(?:\s(?:sats?|saturations?|levels?))?)\b{_SAYS}(100|[4-9]\d)(?![.,]?\d)\s?(?:%|percent|per cent)?"
     r"(?!\s?(?:years|days|weeks|bpm))"
 )
+_SATURATED = re.compile(
+    r"\b([4-9]\d|100)\s?(?:%|percent|per cent)?\s?(?:sats?|sp\s?o2|saturations?|oxygen"
+    r"|on (?:\w+ )?(?:oximeter|finger))\b"
+)
 _PULSE = re.compile(
-    rf"\b(?:heart\s?rate|heart\s?beat|heart|pulse(?:\srate)?|hr|puls)\b{_SAYS}(\d{{2,3}})\b"
+    rf"\b(?:heart\s?rate|heart\s?beat(?:ing)?|heart|pulse(?:\srate)?|hr|puls)\b{_SAYS}(\d{{2,3}})\b"
     rf"(?:\s?(?:bpm|beats|/\s?min)\b)?{_NOT_COUNT}"
 )
 _BEATS = re.compile(r"\b(\d{2,3})\s?(?:bpm|beats (?:a|per) min(?:ute)?)\b")
@@ -89,6 +96,12 @@ _EXPECTING = re.compile(
     r"\b(?:pregnan\w*|the baby|baby (?:move|kick|isn|is ?n|hasn|not|has)|waters|contraction|fetal|foetal|midwife|bump"
     r"|due date|trimester|womb|bleeding|antenatal|g\dp\d|feel (?:the|my) baby|palms|tummy has gone)"
 )
+_MAY_EXPECT = re.compile(
+    r"\b(?:bled|bleeds?|leak\w*|fluid|gush\w*|bp|blood pressure|headache|puffed|swollen|swelling"
+    r"|under (?:my|her|the) ribs)\b"
+)
+_LEAST_UNNAMED_WEEKS = 16
+"""From so many weeks on a pregnancy is meant where what is told goes with one."""
 _AGE = re.compile(
     rf"\b({_COUNT})\s?-?\s?(years?|yrs?|y|months?|mths?|mo|m|weeks?|wks?|w|days?|d)\s?-?\s?"
     r"(?:old\b|of age\b|/?\.?o\b\.?)"
@@ -112,6 +125,8 @@ _DURATION = re.compile(
     rf"|\b({_COUNT}|a|an)\s({_TIME})\s(?:ago|now|history)\b"
     r"|(?<![\d/])\b(\d{1,2})\s?/\s?(7|52|12|24)\b(?!\s?/)"
 )
+_SYSTOLIC = re.compile(rf"\b(?:blood pressure|bp|systolic)\b{_SAYS}(\d{{2,3}})\b(?!\s?(?:/|over|on)\s?\d){_NOT_COUNT}")
+_KETONES = re.compile(rf"\bketones?\b{_SAYS}(\d{{1,2}}(?:[.,]\d)?)\b(?:\s?mmols?(?:\s?/\s?l)?)?{_NOT_COUNT}")
 _MEDICINE = (
     r"paracetamols?|acetaminophen|tylenols?|panadols?|ibuprofens?|advils?|nurofens?|aspirins?|codeines?|co-codamols?"
     r"|tramadols?|antidepressants?|sleeping (?:pills|tablets)|painkillers?|sertralines?|fluoxetines?|amitriptylines?"
@@ -224,7 +239,7 @@ def _temperatures(text: str) -> Iterator[Measurement]:
         for match in pattern.finditer(text):
             value = float(f"{match[1]}.{match[2] or 0}")
             bare = match[3].startswith("deg")
-            if _NOT_BODY.match(text, match.end()) or (bare and not low <= value <= high):
+            if _NOT_BODY.match(text, match.end()) or (bare and not low <= value <= high and not match[2]):
                 continue
             yield Measurement("temperature", value, unit, match.start(), match.end())
 
@@ -235,6 +250,9 @@ def _pressures(text: str) -> Iterator[Measurement]:
         named = not match[0][0].isdigit()
         if 30 <= diastolic < systolic <= 300 and systolic >= (50 if named else 70):
             yield Measurement("blood pressure", systolic, "mmHg", match.start(), match.end(), second=diastolic)
+    for match in _SYSTOLIC.finditer(text):
+        if 50 <= int(match[1]) <= 300:
+            yield Measurement("blood pressure", int(match[1]), "mmHg", match.start(), match.end())
 
 
 def _simple(
@@ -262,11 +280,14 @@ def _glucoses(text: str) -> Iterator[Measurement]:
 
 def _pregnancies(text: str) -> Iterator[Measurement]:
     matches = list(_PREGNANCY.finditer(text))
-    if not matches and _EXPECTING.search(text):
+    named = bool(matches) or _EXPECTING.search(text) is not None
+    if not matches and (named or _MAY_EXPECT.search(text)):
         matches = list(_BARE_WEEKS.finditer(text))
     for match in matches:
         groups = [group for group in match.groups() if group]
         weeks = _amount(groups[0])
+        if not named and weeks < _LEAST_UNNAMED_WEEKS:
+            continue
         if len(groups) > 1 and groups[1].startswith("month"):
             weeks *= 52 / 12
         if 1 <= weeks <= 43:
@@ -309,11 +330,15 @@ def years(found: Measurement) -> float:
 _READERS: tuple[tuple[tuple[str, ...] | None, Callable[[str], Iterator[Measurement]]], ...] = (
     (None, _temperatures),
     (("week", "wk", "month", "pregn", "gest", "/", "+"), _pregnancies),
-    (("/", "over", " on "), _pressures),
-    (("o2", "sat", "oxygen", "oximeter", "ox "), _simple((_SATURATION,), "oxygen saturation", "%", 40, 100)),
+    (("/", "over", " on ", "pressure", "bp", "systolic"), _pressures),
+    (
+        ("o2", "sat", "oxygen", "oximeter", "ox ", "finger"),
+        _simple((_SATURATION, _SATURATED), "oxygen saturation", "%", 40, 100),
+    ),
     (("pulse", "heart", "hr", "bpm", "beats", "puls"), _simple((_PULSE, _BEATS), "pulse", "/min", 20, 300)),
     (("resp", "breath", "rr", "minute"), _simple((_BREATHS_A_MINUTE, _BREATHS), "breathing rate", "/min", 4, 120)),
     (("sugar", "glucose", "bg", "bm", "bsl", "mmol", "mg", "libre", "dexcom"), _glucoses),
+    (("ketone",), _simple((_KETONES,), "ketones", "mmol/L", 0, 30)),
     (None, _tablets),
     (None, _ages),
     (None, _durations),

@@ -17,11 +17,12 @@ from typing import NamedTuple
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from models.diagnoses.disease.danger_values import values_in
+from models.diagnoses.disease.danger_values import values_of
 from models.diagnoses.disease.knowledge import DangerWords, danger_words
 from models.diagnoses.disease.matching import speller
+from models.diagnoses.disease.reading import Measurement
 from models.diagnoses.disease.standing import HERE, PAST, standing
-from models.diagnoses.disease.words import american, level, stem
+from models.diagnoses.disease.words import american, each, level, stem
 from models.diagnoses.knowledge import KnowledgeError
 
 _WINDOW = 9
@@ -32,6 +33,13 @@ _SHORTEST_CORRECTED, _LONG_WORD, _MOST_MEANT = 3, 9, 4
 _MOST_WORDS = 4000
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
 _AS_WRITTEN = "="
+_LEAST_COUNT, _MOST_COUNT = 9, 200
+_UNITS = frozenset(
+    each(
+        "/ : am pm mg mcg ml g gram grams kg stone lb lbs pound pounds cm mm % percent times degrees c f oclock left"
+        " days day weeks week months month years year hours hour hrs minutes minute mins min secs yo"
+    )
+)
 _ENDS = frozenset(".;!?\n")
 _MARKS = frozenset(",:()/-") | _ENDS
 NO_CORRECTIONS: Mapping[int, str] = MappingProxyType({})
@@ -184,10 +192,15 @@ class Phrases:
             self._longer[keys[0], keys[1]].append((tuple(keys[2:]), name))
 
     def hits(
-        self, text: str, known: Iterable[str] = (), corrections: Mapping[int, str] = NO_CORRECTIONS
+        self,
+        text: str,
+        known: Iterable[str] = (),
+        corrections: Mapping[int, str] = NO_CORRECTIONS,
+        measured: Sequence[Measurement] = (),
     ) -> dict[str, list[Hit]]:
-        """The classes of a text with their places; `known` are classes that hold whatever the text says, `corrections`
-        what words with typing errors mean, by their places: such a word is looked for both ways."""
+        """The classes of a text with its measurements, and their places; `known` are classes that hold whatever the
+        text says, `corrections` what words with typing errors mean, by their places: such a word is looked for both
+        ways."""
         plain = level(text)
         tokens = self._tokens(plain, corrections)[:_MOST_WORDS]
         masked = self._masked([word for word, _ in tokens])
@@ -215,11 +228,9 @@ class Phrases:
                 word, begin = tokens[last]
                 hits.setdefault(name, []).append(Hit(places[first], places[last], tokens[first][1], begin + len(word)))
         starts = [start for _, start in tokens]
-        for name, start in values_in(plain):
-            token = max(0, bisect_right(starts, start) - 1)
-            if away[token] == HERE if tokens else True:
-                at = places[token] if tokens else 0
-                hits.setdefault(name, []).append(Hit(at, at, start, start + 1))
+        for name, start in (*values_of(measured, plain), *_counts(tokens, measured)):
+            at = places[max(0, bisect_right(starts, start) - 1)]
+            hits.setdefault(name, []).append(Hit(at, at, start, start + 1))
         for name in known:
             hits.setdefault(name, []).append(Hit(_EVERYWHERE, _EVERYWHERE, 0, 0))
         for name, lines in self._composed:
@@ -294,6 +305,16 @@ class Phrases:
             if distance == near[0][1] and (length > _SHORTEST_CORRECTED or sorted(form) == sorted(word))
         ]
         return tuple(dict.fromkeys(meant)) or (stemmed,)
+
+
+def _counts(tokens: Sequence[tuple[str, int]], measured: Iterable[Measurement]) -> Iterator[tuple[str, int]]:
+    """Whole numbers that may count tablets, of which nothing says that they measure anything else."""
+    taken = [(found.start, found.end) for found in measured if found.quantity != "tablets"]
+    for at, (word, start) in enumerate(tokens):
+        if not word.isdigit() or not _LEAST_COUNT <= int(word) <= _MOST_COUNT or any(a <= start < b for a, b in taken):
+            continue
+        if at + 1 == len(tokens) or tokens[at + 1][0] not in _UNITS:
+            yield "many_number", start
 
 
 def _places(tokens: Sequence[tuple[str, int]], words: Sequence[_Word]) -> list[int]:

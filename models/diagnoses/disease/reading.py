@@ -18,8 +18,8 @@ class Kind(StrEnum):
 
 
 Quantity = Literal[
-    "temperature", "blood pressure", "oxygen saturation", "pulse", "breathing rate", "glucose", "weeks of pregnancy",
-    "age", "duration", "tablets",
+    "temperature", "blood pressure", "oxygen saturation", "pulse", "breathing rate", "glucose", "ketones",
+    "weeks of pregnancy", "age", "duration", "tablets",
 ]  # fmt: skip
 
 
@@ -37,9 +37,10 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A number with its unit at `start` to `end` of the text: temperature in C or F, blood pressure in mmHg (`value`
-    systolic, `second` diastolic), oxygen saturation in %, pulse and breathing rate in /min, glucose in mmol/L or mg/dL,
-    weeks of pregnancy (completed), age and duration in minutes to years, tablets without a unit (counts of a medicine
-    taken or held). `kind` says whose and when, as for symptoms: `PRESENT` is the patient's now."""
+    systolic, `second` diastolic, None where untold), oxygen saturation in %, pulse and breathing rate in /min, glucose
+    in mmol/L or mg/dL, ketones in mmol/L, weeks of pregnancy (completed), age and duration in minutes to years, tablets
+    without a unit (counts of a medicine taken or held). `kind` says whose and when, as for symptoms: `PRESENT` is the
+    patient's now."""
 
     quantity: Quantity
     value: float

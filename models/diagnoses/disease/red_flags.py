@@ -31,15 +31,15 @@ class Raised:
 
 
 def raised(found: Findings, patient: Patient, text: str = "") -> list[Raised]:
-    """The rules that hold, in their order, for what was found and for a text of up to 15,000 characters that begins with
-    the one it was found in.
+    """The rules that hold, in their order, for what was found and for a text of up to 15,000 characters; the places of
+    what was found are those of that text.
 
     Sex bars none: where what is told contradicts it, that is told, not trusted.
     """
     wider = vocabulary().wider
     meanings = {symptom: wider[symptom] | {symptom} for symptom in found.present}
     known = frozenset[str]().union(*meanings.values())
-    hits = phrases().hits(text, _ages(patient), found.corrections) if text else {}
+    hits = phrases().hits(text, _ages(patient), found.corrections, found.measurements) if text else {}
     words = _words(hits, text, patient)
     dangers = []
     for place, rule in enumerate(red_flag_knowledge().rules):

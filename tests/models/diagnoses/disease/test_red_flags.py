@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.diagnoses.disease.findings import read
+from models.diagnoses.disease.findings import Findings, read
 from models.diagnoses.disease.knowledge import RedFlagRule, danger_words, red_flag_knowledge
 from models.diagnoses.disease.patient import Patient, describe
 from models.diagnoses.disease.phrases import compile_line, phrases
@@ -112,10 +112,11 @@ def test_age_bounds_a_rule_and_sex_none() -> None:
 
 
 def test_the_symptoms_or_the_words_that_raised_a_rule_are_named() -> None:
-    symptoms = {each.rule.name: each.symptoms for each in raised(("fever", "neck stiffness", "cough"), Patient())}
+    symptoms = {each.rule.name: each.symptoms for each in raised(read(["fever", "neck stiffness", "cough"]), Patient())}
     assert symptoms["Possible meningitis"] == ("fever", "neck stiffness")
     told = {
-        each.rule.name: each.words for each in raised((), Patient(), "It's awful: I've burnt my face with hot oil!")
+        each.rule.name: each.words
+        for each in raised(Findings(()), Patient(), "It's awful: I've burnt my face with hot oil!")
     }
     assert told["Severe burn"] is not None
     assert "burnt my face" in told["Severe burn"]
