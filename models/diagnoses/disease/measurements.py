@@ -143,6 +143,12 @@ _UNITS = {
     "52": "weeks", "12": "months", "24": "hours",
 }  # fmt: skip
 
+_BACK, _AHEAD = 120, 60
+_WEEKS_CUE = re.compile(r"w(?:ee)?ks?\b|\dw\b")
+_PREGNANCY_CUE = re.compile(r"w(?:ee)?ks?\b|\dw\b|months?\b|/\s?40\b|\d\s?\+")
+_DURATION_CUE = re.compile(r"(?:min(?:ute)?|h(?:ou)?r|day|w(?:ee)?k|month|y(?:ea)?r)s?\b|\d\s?/")
+_PRESSURE_CUE = re.compile(r"\d\s?(?:/|over|on)")
+
 UNMASKED = frozenset({"age", "duration", "tablets", "weeks of pregnancy"})
 """Quantities whose words matter to the sentence they stand in."""
 
@@ -244,8 +250,19 @@ def _temperatures(text: str) -> Iterator[Measurement]:
             yield Measurement("temperature", value, unit, match.start(), match.end())
 
 
+def _near(pattern: re.Pattern[str], cue: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """The matches of a pattern whose search is slow, looked for only around what each of them holds."""
+    start = end = 0
+    for found in cue.finditer(text):
+        if found.start() - _BACK > end:
+            yield from pattern.finditer(text, start, end)
+            start = found.start() - _BACK
+        end = min(found.end() + _AHEAD, len(text))
+    yield from pattern.finditer(text, max(0, start), end)
+
+
 def _pressures(text: str) -> Iterator[Measurement]:
-    for match in _PRESSURE.finditer(text):
+    for match in _near(_PRESSURE, _PRESSURE_CUE, text):
         systolic, diastolic = int(match[1]), int(match[2])
         named = not match[0][0].isdigit()
         if 30 <= diastolic < systolic <= 300 and systolic >= (50 if named else 70):
@@ -279,10 +296,10 @@ def _glucoses(text: str) -> Iterator[Measurement]:
 
 
 def _pregnancies(text: str) -> Iterator[Measurement]:
-    matches = list(_PREGNANCY.finditer(text))
+    matches = list(_near(_PREGNANCY, _PREGNANCY_CUE, text))
     named = bool(matches) or _EXPECTING.search(text) is not None
     if not matches and (named or _MAY_EXPECT.search(text)):
-        matches = list(_BARE_WEEKS.finditer(text))
+        matches = list(_near(_BARE_WEEKS, _WEEKS_CUE, text))
     for match in matches:
         groups = [group for group in match.groups() if group]
         weeks = _amount(groups[0])
@@ -310,7 +327,7 @@ def _ages(text: str) -> Iterator[Measurement]:
 
 
 def _durations(text: str) -> Iterator[Measurement]:
-    for match in _DURATION.finditer(text):
+    for match in _near(_DURATION, _DURATION_CUE, text):
         amount, unit = [group for group in match.groups() if group][:2]
         name = next(name for start, name in _UNITS.items() if unit.startswith(start))
         value = 2.0 if "couple" in amount else _amount(amount)
