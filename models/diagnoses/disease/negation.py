@@ -38,7 +38,9 @@ class Negation:
         self._functions = frozenset(rules.functions.value)
         self._terminators = frozenset(rules.terminators.value) | {MEASURED}
         self._backward_ends = frozenset(rules.backward_ends.value) | {BOUNDARY, MEASURED}
-        self._compared = [phrase.split() for phrase in rules.beyond_compare.value]
+        self._compared: dict[str, list[list[str]]] = defaultdict(list)
+        for phrase in rules.beyond_compare.value:
+            self._compared[phrase.split()[0]].append(phrase.split())
         self._any = self._denials | self._following | self._answers | self._well | self._over
         self._pseudo: dict[str, list[list[str]]] = defaultdict(list)
         for phrase in rules.pseudo_denials.value:
@@ -77,7 +79,8 @@ class Negation:
         return any(
             words[place : place + len(phrase)] == phrase
             for place in range(at + 1, len(words))
-            for phrase in self._compared
+            if words[place] in self._compared
+            for phrase in self._compared[words[place]]
         )
 
     def _answered(self, words: Sequence[str], asking: Collection[int]) -> frozenset[int]:

@@ -77,7 +77,7 @@ def _lines_by_class() -> Mapping[str, Sequence[tuple[int, Line]]]:
     found: dict[str, list[tuple[int, Line]]] = defaultdict(list)
     for place, rule in enumerate(red_flag_knowledge().rules):
         for line in map(compile_line, rule.said):
-            found[min(line.classes, key=phrases().frequency)].append((place, line))
+            found[min(line.classes, key=lambda name: (phrases().frequency(name), name))].append((place, line))
     return found
 
 

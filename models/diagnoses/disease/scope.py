@@ -23,6 +23,8 @@ _SUBJECTS = frozenset({"he", "she", "they"})
 _MINE = frozenset({"my", "our"})
 _DETERMINERS = frozenset(each("my our the a an own late elderly old little both older younger"))
 _FINITE = frozenset(each("i my now today still am is are has have since but he she it feel feels got we"))
+_NONE: list[tuple[list[str], str]] = []
+_DIGITS = frozenset("0123456789")
 _REACH = 3
 _EVENT_REACH = 5
 _AFTER_EVENT = frozenset({BOUNDARY, "my", "i", "the", "he", "she"})
@@ -79,6 +81,8 @@ class Phrases:
                 self._by_first[words[0]].append((words, kind))
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
+        self._firsts = frozenset(self._by_first)
+        self._after_number = self._by_first.get("9", [])
         self.words = (
             frozenset(word for entries in self._by_first.values() for phrase, _ in entries for word in phrase)
             - _PATTERNS
@@ -87,11 +91,13 @@ class Phrases:
     def find(self, words: Sequence[str]) -> list[tuple[int, int, str]]:
         """Start, end and kind of each phrase, from left to right, none within another."""
         found: list[tuple[int, int, str]] = []
+        if not self._after_number and self._firsts.isdisjoint(words):
+            return found
         after = 0
         for at, word in enumerate(words):
-            entries = self._by_first.get(word, ())
-            if word in _NUMBERS or word[:1].isdigit():
-                entries = (*entries, *self._by_first.get("9", ()))
+            entries = self._by_first.get(word, _NONE)
+            if self._after_number and (word in _NUMBERS or word[0] in _DIGITS):
+                entries = [*entries, *self._after_number]
             if not entries or at < after:
                 continue
             following = words[at + 1] if at + 1 < len(words) else BOUNDARY

@@ -4,8 +4,10 @@ Narrower than the reader's own rules (negation.py): a danger is dropped only whe
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
+
+from models.diagnoses.disease.words import each
 
 HERE, AWAY, PAST = 0, 1, 2
 
@@ -13,100 +15,22 @@ _ENDS = frozenset(".;!?\n")
 _BREAKS = frozenset(",:()/-") | _ENDS
 _DENIALS = frozenset({"no", "without", "denies", "denied", "deny", "denying", "nor", "neither", "none", "nil"})
 _LIST_DENIALS = frozenset({"denies", "denied", "deny", "denying"})
-_NEAR_DENIALS = frozenset(
-    {
-        "not",
-        "never",
-        "hardly",
-        "cant",
-        "cannot",
-        "dont",
-        "doesnt",
-        "didnt",
-        "isnt",
-        "arent",
-        "wasnt",
-        "havent",
-        "hasnt",
-        "hadnt",
-    }
-)
+_NEAR_DENIALS = frozenset(each("not never hardly cant cannot dont doesnt didnt isnt arent wasnt havent hasnt hadnt"))
 _REACH, _NEAR_REACH = 6, 3
+_LEAST_BEFORE, _KIN_REACH = 4, 40
+"""Characters before a turn to the present, and behind a relative within which it says what was had."""
 _TURNS = frozenset(
-    [
-        "but",
-        "however",
-        "although",
-        "though",
-        "except",
-        "still",
-        "now",
-        "then",
-        "because",
-        "since",
-        "yet",
-        "only",
-        "just",
-        "and",
-        "so",
-        "with",
-        "feels",
-        "feel",
-        "feeling",
-        "started",
-        "suddenly",
-        "sudden",
-        "today",
-        "i",
-        "im",
-        "ive",
-        "hes",
-        "shes",
-        "he",
-        "she",
-        "they",
-        "has",
-        "have",
-        "is",
-        "are",
-        "was",
-    ]
+    each(
+        "but however although though except still now then because since yet only just and so with feels feel"
+        " feeling started suddenly sudden today i im ive hes shes he she they has have is are was"
+    )
 )
 _PSEUDO = frozenset(
-    [
-        "doubt",
-        "only",
-        "sure",
-        "certain",
-        "idea",
-        "relief",
-        "better",
-        "improvement",
-        "improving",
-        "improved",
-        "stop",
-        "stopping",
-        "stopped",
-        "going",
-        "help",
-        "helped",
-        "helping",
-        "longer",
-        "matter",
-        "reason",
-        "end",
-        "warning",
-        "good",
-        "use",
-        "know",
-        "let",
-        "sense",
-        "gone",
-        "letting",
-        "settle",
-        "settling",
-        "easing",
-    ]
+    each(
+        "doubt only sure certain idea relief better improvement improving improved stop stopping stopped"
+        " going help helped helping longer matter reason end warning good use know let sense gone letting"
+        " settle settling easing"
+    )
 )
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _ANSWERS = frozenset({"no", "none", "nil", "absent", "negative", "denied", "nad", "normal", "fine"})
@@ -165,6 +89,29 @@ _IF = re.compile(
     r"|\bwhat causes\b|\bdoes (?:\w+ ){1,4}cause\b"
 )
 
+_PAST_HINTS = frozenset(
+    each(
+        "ago back before year last when previous previously history h pmh used past childhood child kid teenager teen"
+        " baby boy girl behind once long months checked clear recovered old teens twenties thirties forties youth"
+    )
+)
+_KIN_HINTS = frozenset(
+    each(
+        "family fh runs mother father mum mom dad granddad grandad grandpa gran grandma nan grandmother grandfather"
+        " uncle aunt auntie cousin cousins brother brothers sister sisters parent parents grandparents friend friends colleague"
+        " colleagues coworker neighbour neighbor neighbours boss mate relative relatives someone somebody people actor"
+        " celebrity dog dogs cat cats pet pets"
+    )
+)
+_IF_HINTS = frozenset(
+    each(
+        "should what whats how risk afraid scared frightened worried if case read reading heard watched saw article film"
+        " programme documentary leaflet can prevent aid course curious wondering chance chances avoid vaccinated"
+        " vaccination screening tested cause causes dangerous safe possible"
+    )
+)
+"""Words without one of which a sentence is not past, not another's, not hypothetical."""
+
 
 def standing(words: Sequence[str], used: Collection[int] = (), fillers: Collection[str] = ()) -> list[int]:
     """For each word of a text 0 where it is the patient's and now, 1 where it surely is not, 2 where it is past.
@@ -183,143 +130,55 @@ def standing(words: Sequence[str], used: Collection[int] = (), fillers: Collecti
     return away
 
 
-_HINTS = frozenset(
-    (
-        "ago",
-        "back",
-        "before",
-        "year",
-        "last",
-        "when",
-        "previous",
-        "previously",
-        "history",
-        "h",
-        "pmh",
-        "used",
-        "past",
-        "childhood",
-        "child",
-        "kid",
-        "teenager",
-        "teen",
-        "behind",
-        "once",
-        "long",
-        "months",
-        "checked",
-        "clear",
-        "recovered",
-        "old",
-        "family",
-        "fh",
-        "runs",
-        "should",
-        "what",
-        "whats",
-        "how",
-        "risk",
-        "afraid",
-        "scared",
-        "frightened",
-        "worried",
-        "if",
-        "case",
-        "read",
-        "reading",
-        "heard",
-        "watched",
-        "saw",
-        "article",
-        "film",
-        "programme",
-        "documentary",
-        "leaflet",
-        "can",
-        "prevent",
-        "aid",
-        "course",
-        "curious",
-        "wondering",
-        "chance",
-        "chances",
-        "avoid",
-        "vaccinated",
-        "vaccination",
-        "screening",
-        "tested",
-        "cause",
-        "causes",
-        "dangerous",
-        "safe",
-        "possible",
-        "teens",
-        "twenties",
-        "thirties",
-        "forties",
-        "youth",
-        "mother",
-        "father",
-        "mum",
-        "mom",
-        "dad",
-        "granddad",
-        "grandad",
-        "grandpa",
-        "gran",
-        "grandma",
-        "nan",
-        "grandmother",
-        "grandfather",
-        "uncle",
-        "aunt",
-        "auntie",
-        "cousin",
-        "cousins",
-        "brother",
-        "brothers",
-        "sister",
-        "sisters",
-        "parent",
-        "parents",
-        "grandparents",
-        "friend",
-        "friends",
-        "colleague",
-        "colleagues",
-        "coworker",
-        "neighbour",
-        "neighbor",
-        "neighbours",
-        "boss",
-        "mate",
-        "relative",
-        "relatives",
-        "someone",
-        "somebody",
-        "people",
-        "actor",
-        "celebrity",
-        "dog",
-        "cat",
-        "pet",
-        "young",
-        "little",
-        "younger",
-    )
-)
-"""Words without which a sentence is of the patient now."""
-
-
 def _sentence(words: Sequence[str], start: int, end: int, away: list[int]) -> None:
-    if _HINTS.isdisjoint(words[start:end]) and not any(_YEAR.match(word) for word in words[start:end]):
+    said = frozenset(words[start:end])
+    past = not said.isdisjoint(_PAST_HINTS) or any(map(_YEAR.match, said))
+    kin, feared = not said.isdisjoint(_KIN_HINTS), not said.isdisjoint(_IF_HINTS)
+    if not (past or kin or feared):
         return
     offsets, text = [], ""
     for at in range(start, end):
         offsets.append(len(text))
         text += words[at] + " "
     bounds = [place - start for place in range(start, end) if words[place] == ","]
-    _elsewhere(text, offsets, bounds, start, away)
+    if past or kin:
+        for begin, last in _clauses(offsets, bounds, len(text)):
+            if past:
+                _mark_past(text[begin:last], begin, offsets, start, away)
+            if kin:
+                _mark_kin(text[begin:last], text[last:], begin, offsets, start, away)
+    if feared and (hypothetical := _IF.search(text)):
+        turn = _MINE.search(text, hypothetical.end())
+        _mark(offsets, start, hypothetical.start(), turn.start() if turn else len(text), away, AWAY)
+
+
+def _clauses(offsets: Sequence[int], bounds: Sequence[int], length: int) -> Iterator[tuple[int, int]]:
+    """Where each clause of a sentence's text begins and ends."""
+    for begin, stop in pairwise((0, *(bound + 1 for bound in bounds), len(offsets))):
+        if begin < stop:
+            yield offsets[begin], length if stop == len(offsets) else offsets[stop]
+
+
+def _mark_past(clause: str, begin: int, offsets: Sequence[int], start: int, away: list[int]) -> None:
+    """Mark a clause of the past up to a turn to the present."""
+    if _PAST.search(clause):
+        turn = _PRESENT.search(clause)
+        until = turn.start() if turn and turn.start() > _LEAST_BEFORE else len(clause)
+        _mark(offsets, start, begin, begin + until, away, PAST)
+
+
+def _mark_kin(clause: str, rest: str, begin: int, offsets: Sequence[int], start: int, away: list[int]) -> None:
+    """Mark what a relative had, up to a turn to the patient."""
+    if _FAMILY.search(clause):
+        _mark(offsets, start, begin, begin + len(clause), away, AWAY)
+    kin = _KIN.search(clause)
+    if kin is None or _RECENT.search(clause):
+        return
+    behind = clause[kin.end() :]
+    own = _OWN.search(behind)
+    told_own = own or _OWN.search(rest)
+    if _KIN_HAD.search(behind[:_KIN_REACH]) or (told_own and "my " + kin[0] in clause):
+        _mark(offsets, start, begin, begin + kin.end() + own.start() if own else begin + len(clause), away, AWAY)
 
 
 def _denied(
@@ -372,39 +231,6 @@ def _list_goes_on(words: Sequence[str], at: int, end: int) -> bool:
         if words[place] in _DENIALS or words[place] in _TURNS:
             return False
     return False
-
-
-def _elsewhere(text: str, offsets: Sequence[int], bounds: Sequence[int], start: int, away: list[int]) -> None:
-    """Mark what is past, another's or hypothetical, from its clause on to a turn to the present or to the patient."""
-    clauses = [0, *[bound + 1 for bound in bounds], len(offsets)]
-    for begin, stop in pairwise(clauses):
-        if begin >= stop:
-            continue
-        last = len(text) if stop == len(offsets) else offsets[stop]
-        clause, rest = text[offsets[begin] : last], text[last:]
-        if _PAST.search(clause):
-            turn = _PRESENT.search(clause)
-            _mark(
-                offsets,
-                start,
-                offsets[begin],
-                offsets[begin] + turn.start() if turn and turn.start() > 4 else last,
-                away,
-                PAST,
-            )
-        if _FAMILY.search(clause):
-            _mark(offsets, start, offsets[begin], last, away, AWAY)
-        if kin := _KIN.search(clause):
-            behind = clause[kin.end() :]
-            recent = _RECENT.search(clause)
-            own = _OWN.search(behind) or _OWN.search(rest)
-            if not recent and (_KIN_HAD.search(behind[:40]) or (own and "my " + kin[0] in clause)):
-                own_here = _OWN.search(behind)
-                until = offsets[begin] + kin.end() + own_here.start() if own_here else last
-                _mark(offsets, start, offsets[begin], until, away, AWAY)
-    if hypothetical := _IF.search(text):
-        turn = _MINE.search(text, hypothetical.end())
-        _mark(offsets, start, hypothetical.start(), turn.start() if turn else len(text), away, AWAY)
 
 
 def _mark(offsets: Sequence[int], start: int, begin: int, end: int, away: list[int], how: int) -> None:
