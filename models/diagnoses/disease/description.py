@@ -5,7 +5,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from models.diagnoses.disease import measurements
 from models.diagnoses.disease.languages import foreign_words
@@ -14,7 +14,7 @@ from models.diagnoses.disease.negation import negation
 from models.diagnoses.disease.patient import Patient, patient_of
 from models.diagnoses.disease.reading import Kind, Measurement, Span
 from models.diagnoses.disease.scope import Scope, When, Who, scopes
-from models.diagnoses.disease.vocabulary import Vocabulary, vocabulary
+from models.diagnoses.disease.vocabulary import vocabulary
 from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
 
 _BLANKS = re.compile(r"[^\S\n ]|\s{2,}")
@@ -212,7 +212,7 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
         symptom: str | None = None
         if owned is not None:
             kind, symptom = kinds[owned.places], owned.symptom
-        elif _matters(token, words):
+        elif _matters(token.text):
             kind = Kind.NOT_UNDERSTOOD
         else:
             if token.text == BOUNDARY or token.text == MEASURED or token.text not in words.stopwords:
@@ -228,9 +228,10 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
         yield open_span
 
 
-def _matters(token: Token, words: Vocabulary) -> bool:
+@lru_cache(maxsize=8192)
+def _matters(word: str) -> bool:
     """Whether a word that is in no match may be a complaint: a part of the body, or no everyday word."""
-    word = token.text
+    words = vocabulary()
     if not word[0].isalpha() or len(word) == 1 or word in words.stopwords:
         return False
     base = words.base(word)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from typing import NamedTuple
 
 from models.diagnoses.disease.knowledge import english
 from models.diagnoses.disease.measurements import UNMASKED, measure, shown
@@ -36,8 +36,7 @@ class Match:
     span: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     """A word of a segment in its base form; `at` is its place in the sentence."""
 
     base: str
@@ -121,46 +120,46 @@ def in_entry(entry: str) -> tuple[list[tuple[str, Kind]], int, int]:
 def find(tokens: Sequence[Token], denied: Sequence[bool]) -> list[Match]:
     """The symptoms of a sentence in the order of their first words."""
     words = vocabulary()
+    segments = _segments(tokens, denied, words)
+    alone = [_in_segment(segment, words) for segment in segments]
     accepted: list[Match] = []
-    for segment in _segments(tokens, denied, words):
-        accepted += _in_segment(segment, words)
+    for index, segment in enumerate(segments):
+        lent = _borrowed(segments, index, words, found=bool(alone[index]))
+        accepted += _in_segment([*segment, *lent], words) if lent else alone[index]
     return sorted(accepted, key=lambda match: min(match.places))
 
 
 def _segments(tokens: Sequence[Token], denied: Sequence[bool], words: Vocabulary) -> list[list[_Word]]:
-    segments: list[list[_Word]] = []
-    for separates, group in groupby(enumerate(tokens), key=lambda item: item[1].text in _SEPARATORS):
-        if not separates:
-            segments.append(
-                [
-                    _Word(words.base(token.text), denied[at], at)
-                    for at, token in group
-                    if token.text not in words.stopwords
-                ]
-            )
-    return _share(segments, words)
+    """The words that matter between two separators."""
+    segments: list[list[_Word]] = [[]]
+    for at, token in enumerate(tokens):
+        if token.text in _SEPARATORS:
+            if segments[-1]:
+                segments.append([])
+        elif token.text not in words.stopwords:
+            segments[-1].append(_Word(words.base(token.text), denied[at], at))
+    return segments
 
 
-def _share(segments: list[list[_Word]], words: Vocabulary) -> list[list[_Word]]:
-    """Lend a complaint to a list of places and places to a list of complaints: `knee and hip pain`."""
-    shared = [list(segment) for segment in segments]
-    for index, segment in enumerate(segments):
-        kinds = {word.base for word in segment} - words.sides
-        following = segments[index + 1 : index + 3]
-        if kinds & words.places and not kinds & words.complaints and not _in_segment(segment, words):
-            shared[index] += _lent([*segments[max(0, index - 1) : index], *following], words.complaints)[:1]
-        elif kinds and kinds <= words.complaints:
-            shared[index] += _lent(following, words.places) or _lent(
-                _affirmed_before(segments, index, words), words.places
-            )
-    return shared
+def _borrowed(segments: list[list[_Word]], index: int, words: Vocabulary, *, found: bool) -> list[_Word]:
+    """What a list of places borrows of complaints and a list of complaints of places: `knee and hip pain`; `found` says
+    whether the segment holds a symptom by itself."""
+    kinds = {word.base for word in segments[index]} - words.sides
+    if not kinds:
+        return []
+    following = segments[index + 1 : index + 3]
+    if not found and kinds & words.places and not kinds & words.complaints:
+        return _lent([*segments[max(0, index - 1) : index], *following], words.complaints)[:1]
+    if kinds <= words.complaints:
+        before = [] if found else _affirmed_before(segments, index)
+        return _lent(following, words.places) or _lent(before, words.places)
+    return []
 
 
-def _affirmed_before(segments: list[list[_Word]], index: int, words: Vocabulary) -> list[list[_Word]]:
+def _affirmed_before(segments: list[list[_Word]], index: int) -> list[list[_Word]]:
     """The two segments before a bare `red` or `painful`, the nearest first, unless any of it is denied."""
     before = segments[max(0, index - 2) : index][::-1]
-    affirmed = not any(word.denied for segment in (segments[index], *before) for word in segment)
-    return before if affirmed and not _in_segment(segments[index], words) else []
+    return [] if any(word.denied for segment in (segments[index], *before) for word in segment) else before
 
 
 def _lent(lenders: Sequence[Sequence[_Word]], wanted: frozenset[str]) -> list[_Word]:
@@ -171,7 +170,7 @@ def _in_segment(segment: Sequence[_Word], words: Vocabulary) -> list[Match]:
     places: dict[str, list[int]] = defaultdict(list)
     for place, word in enumerate(segment):
         places[word.base].append(place)
-    bases = places.keys()
+    bases = frozenset(places)
     candidates = [
         match
         for base in bases

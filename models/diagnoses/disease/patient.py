@@ -14,12 +14,12 @@ Sex = Literal["female", "male"]
 _OLDEST = 120
 _AFTER_AGE = r"|\b\d{{1,3}}\s?(?:y/?o?\s?)?{}\b(?![./'])"
 _NAMED: tuple[tuple[Sex, re.Pattern[str]], ...] = (
-    ("female", re.compile(r"\b(?:female|woman|girl|lady|mrs|ms)\b" + _AFTER_AGE.format("f"), re.IGNORECASE)),
-    ("male", re.compile(r"\b(?:male|man|boy|gentleman|mr)\b" + _AFTER_AGE.format("m"), re.IGNORECASE)),
+    ("female", re.compile(r"\b(?:female|woman|girl|lady|mrs|ms)\b" + _AFTER_AGE.format("f"))),
+    ("male", re.compile(r"\b(?:male|man|boy|gentleman|mr)\b" + _AFTER_AGE.format("m"))),
 )
 _REFERRED: tuple[tuple[Sex, re.Pattern[str]], ...] = (
-    ("female", re.compile(r"\b(?:she|her|hers)\b", re.IGNORECASE)),
-    ("male", re.compile(r"\b(?:he|his|him)\b", re.IGNORECASE)),
+    ("female", re.compile(r"\b(?:she|her|hers)\b")),
+    ("male", re.compile(r"\b(?:he|his|him)\b")),
 )
 
 
@@ -39,12 +39,13 @@ def describe(text: str) -> Patient:
 
 def patient_of(text: str, measured: Iterable[Measurement]) -> Patient:
     """The same where the text's measurements are known, with the weeks of pregnancy."""
+    lower = text.lower()
     known = [found for found in measured if found.kind is Kind.PRESENT]
     ages = [years(found) for found in known if found.quantity == "age"]
     weeks = [found.value for found in known if found.quantity == "weeks of pregnancy"]
     return Patient(
         age=ages[0] if ages and ages[0] <= _OLDEST else None,
-        sex=_first(text, _NAMED) or _first(text, _REFERRED),
+        sex=_first(lower, _NAMED) or _first(lower, _REFERRED),
         pregnant_weeks=weeks[0] if weeks else None,
     )
 

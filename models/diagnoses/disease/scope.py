@@ -94,12 +94,14 @@ class Phrases:
         if not self._after_number and self._firsts.isdisjoint(words):
             return found
         after = 0
-        for at, word in enumerate(words):
-            entries = self._by_first.get(word, _NONE)
-            if self._after_number and (word in _NUMBERS or word[0] in _DIGITS):
-                entries = [*entries, *self._after_number]
-            if not entries or at < after:
+        firsts = self._firsts | _NUMBERS
+        for at in [at for at, word in enumerate(words) if word in firsts or word[0] in _DIGITS]:
+            if at < after:
                 continue
+            word = words[at]
+            entries = self._by_first.get(word, _NONE)
+            if word in _NUMBERS or word[0] in _DIGITS:
+                entries = [*entries, *self._after_number]
             following = words[at + 1] if at + 1 < len(words) else BOUNDARY
             for phrase, kind in entries:
                 if len(phrase) > 1 and phrase[1] != following and phrase[1] not in _PATTERNS:

@@ -98,16 +98,16 @@ _PAST_HINTS = frozenset(
 _KIN_HINTS = frozenset(
     each(
         "family fh runs mother father mum mom dad granddad grandad grandpa gran grandma nan grandmother grandfather"
-        " uncle aunt auntie cousin cousins brother brothers sister sisters parent parents grandparents friend friends colleague"
-        " colleagues coworker neighbour neighbor neighbours boss mate relative relatives someone somebody people actor"
-        " celebrity dog dogs cat cats pet pets"
+        " uncle aunt auntie cousin cousins brother brothers sister sisters parent parents grandparents"
+        " friend friends colleague colleagues coworker neighbour neighbor neighbours boss mate"
+        " relative relatives someone somebody people actor celebrity dog dogs cat cats pet pets"
     )
 )
 _IF_HINTS = frozenset(
     each(
-        "should what whats how risk afraid scared frightened worried if case read reading heard watched saw article film"
-        " programme documentary leaflet can prevent aid course curious wondering chance chances avoid vaccinated"
-        " vaccination screening tested cause causes dangerous safe possible"
+        "should what whats how risk afraid scared frightened worried if case read reading heard watched"
+        " saw article film programme documentary leaflet can prevent aid course curious wondering chance"
+        " chances avoid vaccinated vaccination screening tested cause causes dangerous safe possible"
     )
 )
 """Words without one of which a sentence is not past, not another's, not hypothetical."""
