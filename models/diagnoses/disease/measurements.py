@@ -1,7 +1,7 @@
 """Measured values in a text with their units and places, and the symptoms that they show or rule out."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from models.diagnoses.disease.reading import Measurement, Quantity
@@ -143,11 +143,11 @@ _UNITS = {
     "52": "weeks", "12": "months", "24": "hours",
 }  # fmt: skip
 
-_BACK, _AHEAD = 120, 60
-_WEEKS_CUE = re.compile(r"w(?:ee)?ks?\b|\dw\b")
-_PREGNANCY_CUE = re.compile(r"w(?:ee)?ks?\b|\dw\b|months?\b|/\s?40\b|\d\s?\+")
-_DURATION_CUE = re.compile(r"(?:min(?:ute)?|h(?:ou)?r|day|w(?:ee)?k|month|y(?:ea)?r)s?\b|\d\s?/")
-_PRESSURE_CUE = re.compile(r"\d\s?(?:/|over|on)")
+_WARM = re.compile(r"(?<![\d.,])(?:2[6-9]|3\d|4[0-4]|8\d|9\d|1[01]\d)(?!\d)")
+_DIGITS = re.compile(r"\d+")
+
+Stretches = Sequence[tuple[int, int]]
+Reader = Callable[[str, Stretches], Iterator[Measurement]]
 
 UNMASKED = frozenset({"age", "duration", "tablets", "weeks of pregnancy"})
 """Quantities whose words matter to the sentence they stand in."""
@@ -159,11 +159,10 @@ def measure(leveled: str) -> tuple[str, list[Measurement]]:
     if not _NUMBER.search(leveled):
         return leveled, []
     taken: list[Measurement] = []
-    for words, read in _READERS:
-        if words is None or any(word in leveled for word in words):
-            for found in read(leveled):
-                if all(found.end <= other.start or found.start >= other.end for other in taken):
-                    taken.append(found)
+    for places, back, ahead, read in _READERS:
+        for found in read(leveled, _stretches(leveled, places(leveled), back, ahead)):
+            if all(found.end <= other.start or found.start >= other.end for other in taken):
+                taken.append(found)
     taken.sort(key=lambda found: found.start)
     masked = leveled
     for found in taken:
@@ -229,20 +228,20 @@ def _amount(written: str) -> float:
     return float(_SPELT.get(written, _SPELT.get(tens, 0) + _SPELT.get(ones, 0)))
 
 
-def _temperatures(text: str) -> Iterator[Measurement]:
-    for match in _TEMPERATURE.finditer(text):
+def _temperatures(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    named = list(_each(text, stretches, _TEMPERATURE))
+    for match in named:
         value = float(f"{match[1]}.{match[2] or 0}")
         if not _NOT_BODY.match(text, match.end()):
             yield Measurement("temperature", value, "F" if value >= 80 else "C", match.start(), match.end())
-    for match in _BEFORE_FEVER.finditer(text):
+    for match in _each(text, stretches, _BEFORE_FEVER):
         yield Measurement("temperature", float(f"{match[1]}.{match[2] or 0}"), "C", match.start(), match.end())
-    named = _TEMPERATURE.search(text) is not None
-    for match in _DECIMAL.finditer(text):
+    for match in _each(text, stretches, _DECIMAL):
         value = float(f"{match[1]}.{match[2]}")
         if (named or value >= 38) and not _OF_ANOTHER_KIND.search(text, max(0, match.start() - 40), match.start()):
             yield Measurement("temperature", value, "C", match.start(), match.end())
     for pattern, unit, (low, high) in ((_CELSIUS, "C", (37.5, 42.5)), (_FAHRENHEIT, "F", (99.0, 108.0))):
-        for match in pattern.finditer(text):
+        for match in _each(text, stretches, pattern):
             value = float(f"{match[1]}.{match[2] or 0}")
             bare = match[3].startswith("deg")
             if _NOT_BODY.match(text, match.end()) or (bare and not low <= value <= high and not match[2]):
@@ -250,56 +249,79 @@ def _temperatures(text: str) -> Iterator[Measurement]:
             yield Measurement("temperature", value, unit, match.start(), match.end())
 
 
-def _near(pattern: re.Pattern[str], cue: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """The matches of a pattern whose search is slow, looked for only around what each of them holds."""
-    start = end = 0
-    for found in cue.finditer(text):
-        if found.start() - _BACK > end:
+def _stretches(text: str, places: Iterable[int], back: int, ahead: int) -> Stretches:
+    """What lies around places that are in order, each stretch up to the end of a word."""
+    found: list[tuple[int, int]] = []
+    for place in places:
+        end = text.find(" ", place + ahead)
+        end = len(text) if end < 0 else end
+        if found and place - back <= found[-1][1]:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((max(0, place - back), end))
+    return found
+
+
+def _of_words(*words: str) -> Callable[[str], list[int]]:
+    def places(text: str) -> list[int]:
+        found = []
+        for word in words:
+            at = text.find(word)
+            while at >= 0:
+                found.append(at)
+                at = text.find(word, at + 1)
+        return sorted(found)
+
+    return places
+
+
+def _of(pattern: re.Pattern[str]) -> Callable[[str], list[int]]:
+    return lambda text: [match.start() for match in pattern.finditer(text)]
+
+
+def _each(text: str, stretches: Stretches, *patterns: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    for pattern in patterns:
+        for start, end in stretches:
             yield from pattern.finditer(text, start, end)
-            start = found.start() - _BACK
-        end = min(found.end() + _AHEAD, len(text))
-    yield from pattern.finditer(text, max(0, start), end)
 
 
-def _pressures(text: str) -> Iterator[Measurement]:
-    for match in _near(_PRESSURE, _PRESSURE_CUE, text):
+def _pressures(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _PRESSURE):
         systolic, diastolic = int(match[1]), int(match[2])
         named = not match[0][0].isdigit()
         if 30 <= diastolic < systolic <= 300 and systolic >= (50 if named else 70):
             yield Measurement("blood pressure", systolic, "mmHg", match.start(), match.end(), second=diastolic)
-    for match in _SYSTOLIC.finditer(text):
+    for match in _each(text, stretches, _SYSTOLIC):
         if 50 <= int(match[1]) <= 300:
             yield Measurement("blood pressure", int(match[1]), "mmHg", match.start(), match.end())
 
 
-def _simple(
-    patterns: tuple[re.Pattern[str], ...], quantity: Quantity, unit: str, low: float, high: float
-) -> Callable[[str], Iterator[Measurement]]:
-    def read(text: str) -> Iterator[Measurement]:
-        for pattern in patterns:
-            for match in pattern.finditer(text):
-                value = _amount(next(group for group in match.groups() if group))
-                if low <= value <= high:
-                    yield Measurement(quantity, value, unit, match.start(), match.end())
+def _simple(patterns: tuple[re.Pattern[str], ...], quantity: Quantity, unit: str, low: float, high: float) -> Reader:
+    def read(text: str, stretches: Stretches) -> Iterator[Measurement]:
+        for match in _each(text, stretches, *patterns):
+            value = _amount(next(group for group in match.groups() if group))
+            if low <= value <= high:
+                yield Measurement(quantity, value, unit, match.start(), match.end())
 
     return read
 
 
-def _glucoses(text: str) -> Iterator[Measurement]:
-    for pattern in (_GLUCOSE, _GLUCOSE_UNIT):
-        for match in pattern.finditer(text):
-            value = _amount(match[1])
-            unit = ("mg/dL" if match[2].startswith("mg") else "mmol/L") if match[2] else ""
-            unit = unit or ("mg/dL" if value >= 36 else "mmol/L")
-            if 0.5 <= value <= (2000 if unit == "mg/dL" else 110):
-                yield Measurement("glucose", value, unit, match.start(), match.end())
+def _glucoses(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _GLUCOSE, _GLUCOSE_UNIT):
+        value = _amount(match[1])
+        unit = ("mg/dL" if match[2].startswith("mg") else "mmol/L") if match[2] else ""
+        unit = unit or ("mg/dL" if value >= 36 else "mmol/L")
+        if 0.5 <= value <= (2000 if unit == "mg/dL" else 110):
+            yield Measurement("glucose", value, unit, match.start(), match.end())
 
 
-def _pregnancies(text: str) -> Iterator[Measurement]:
-    matches = list(_near(_PREGNANCY, _PREGNANCY_CUE, text))
-    named = bool(matches) or _EXPECTING.search(text) is not None
-    if not matches and (named or _MAY_EXPECT.search(text)):
-        matches = list(_near(_BARE_WEEKS, _WEEKS_CUE, text))
+def _pregnancies(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    matches = list(_each(text, stretches, _PREGNANCY))
+    told = bool(matches)
+    matches = matches or list(_each(text, stretches, _BARE_WEEKS))
+    named = bool(matches) and (told or _EXPECTING.search(text) is not None)
+    if not named and (not matches or not _MAY_EXPECT.search(text)):
+        return
     for match in matches:
         groups = [group for group in match.groups() if group]
         weeks = _amount(groups[0])
@@ -313,29 +335,29 @@ def _pregnancies(text: str) -> Iterator[Measurement]:
             yield Measurement("weeks of pregnancy", round(weeks, 1), "weeks", start, match.end())
 
 
-def _ages(text: str) -> Iterator[Measurement]:
-    for match in _AGE.finditer(text):
+def _ages(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _AGE):
         unit = _UNITS["mo" if match[2][0] == "m" else match[2][0]]
         yield Measurement("age", _amount(match[1]), unit, match.start(), match.end())
-    for match in _AGE_SEX.finditer(text):
+    for match in _each(text, stretches, _AGE_SEX):
         yield Measurement("age", float(match[1]), "years", match.start(), match.end())
-    for match in _AGED.finditer(text):
+    for match in _each(text, stretches, _AGED):
         yield Measurement("age", _amount(match[1]), "years", match.start(), match.end())
     for match in _HAS_AGE.finditer(text):
         unit = _UNITS[match[2][:2] if match[2][0] == "m" else match[2][0]] if match[2] else "years"
         yield Measurement("age", _amount(match[1]), unit, match.start(1), match.end())
 
 
-def _durations(text: str) -> Iterator[Measurement]:
-    for match in _near(_DURATION, _DURATION_CUE, text):
+def _durations(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _DURATION):
         amount, unit = [group for group in match.groups() if group][:2]
         name = next(name for start, name in _UNITS.items() if unit.startswith(start))
         value = 2.0 if "couple" in amount else _amount(amount)
         yield Measurement("duration", value, name, match.start(), match.end())
 
 
-def _tablets(text: str) -> Iterator[Measurement]:
-    for match in _TABLETS.finditer(text):
+def _tablets(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _TABLETS):
         yield Measurement("tablets", _amount(match[1]), None, match.start(), match.end())
 
 
@@ -344,19 +366,32 @@ def years(found: Measurement) -> float:
     return found.value * _YEARS_OF[(found.unit or "y")[0]]
 
 
-_READERS: tuple[tuple[tuple[str, ...] | None, Callable[[str], Iterator[Measurement]]], ...] = (
-    (None, _temperatures),
-    (("week", "wk", "month", "pregn", "gest", "/", "+"), _pregnancies),
-    (("/", "over", " on ", "pressure", "bp", "systolic"), _pressures),
+_MEDICINES = [word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", _MEDICINE)]
+_FAR, _BEHIND = 120, 40
+"""Characters before the place that a reader looks around and behind it: where a name comes first, up to its number."""
+_READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
+    (_of(_WARM), _FAR, _BEHIND, _temperatures),
+    (_of_words("week", "wk", "w ", "preg", "along", "gone", "gest", "40", "+", "month"), _FAR, _BEHIND, _pregnancies),
+    (_of_words("/", "over", " on ", "pressure", "bp", "systolic"), _FAR, _FAR, _pressures),
     (
-        ("o2", "sat", "oxygen", "oximeter", "ox ", "finger"),
+        _of_words("o2", "sat", "oxygen", "oximeter", "ox ", "finger"), _BEHIND, _FAR,
         _simple((_SATURATION, _SATURATED), "oxygen saturation", "%", 40, 100),
     ),
-    (("pulse", "heart", "hr", "bpm", "beats", "puls"), _simple((_PULSE, _BEATS), "pulse", "/min", 20, 300)),
-    (("resp", "breath", "rr", "minute"), _simple((_BREATHS_A_MINUTE, _BREATHS), "breathing rate", "/min", 4, 120)),
-    (("sugar", "glucose", "bg", "bm", "bsl", "mmol", "mg", "libre", "dexcom"), _glucoses),
-    (("ketone",), _simple((_KETONES,), "ketones", "mmol/L", 0, 30)),
-    (None, _tablets),
-    (None, _ages),
-    (None, _durations),
-)
+    (
+        _of_words("pulse", "heart", "hr", "bpm", "beats", "puls"), _BEHIND, _FAR,
+        _simple((_PULSE, _BEATS), "pulse", "/min", 20, 300),
+    ),
+    (
+        _of_words("resp", "breath", "rr", "minute"), _BEHIND, _FAR,
+        _simple((_BREATHS_A_MINUTE, _BREATHS), "breathing rate", "/min", 4, 120),
+    ),
+    (
+        _of_words("sugar", "glucose", "bg", "bm", "bsl", "mmol", "mg", "libre", "dexcom"), _BEHIND, _FAR, _glucoses,
+    ),
+    (_of_words("ketone"), 0, _FAR, _simple((_KETONES,), "ketones", "mmol/L", 0, 30)),
+    (_of_words("tablet", "pill", "capsule", "tabs", "caplet", *_MEDICINES), _FAR, _BEHIND, _tablets),
+    (lambda text: sorted((*_of(_DIGITS)(text), *_of_words("old", "age", "ty")(text))), _BEHIND, _BEHIND, _ages),
+    (
+        _of_words("min", "hour", "hr", "day", "week", "wk", "month", "year", "yr", "/"), _FAR, _BEHIND, _durations,
+    ),
+)  # fmt: skip

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import contains
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from models.diagnoses.disease.danger_values import values_of
 from models.diagnoses.disease.knowledge import DangerWords, danger_words
 from models.diagnoses.disease.matching import speller
 from models.diagnoses.disease.reading import Measurement
+from models.diagnoses.disease.spelling import deletions_index, one_edit_from
 from models.diagnoses.disease.standing import HERE, PAST, standing
 from models.diagnoses.disease.words import american, each, level, stem
 from models.diagnoses.knowledge import KnowledgeError
@@ -133,11 +135,6 @@ def compile_line(text: str) -> Line:
     return Line(tuple(stretches), tuple(barred), named)
 
 
-class _Word(NamedTuple):
-    keys: tuple[str, ...]
-    token: int
-
-
 class Phrases:
     """The classes of the knowledge file, compiled once."""
 
@@ -151,7 +148,7 @@ class Phrases:
             first, *rest = mask.split()
             self._masks[first].append(tuple(rest))
         self._single: dict[str, list[str]] = defaultdict(list)
-        self._longer: dict[tuple[str, str], list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self._longer: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = defaultdict(lambda: defaultdict(list))
         self._exact: dict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
         self._forms: dict[str, str] = {}
         for name, phrases in document.classes.value.items():
@@ -163,10 +160,12 @@ class Phrases:
         self._composed = [
             (name, tuple(compile_line(line) for line in lines)) for name, lines in document.composed.value.items()
         ]
-        self._by_letter: dict[str, list[str]] = defaultdict(list)
-        for form in self._forms:
-            if len(form) >= _SHORTEST_CORRECTED:
-                self._by_letter[form[0]].append(form)
+        forms = [form for form in self._forms if len(form) >= _SHORTEST_CORRECTED]
+        self._near = deletions_index(forms)
+        self._long: dict[str, list[str]] = defaultdict(list)
+        for form in forms:
+            if len(form) >= _LONG_WORD - 2:
+                self._long[form[0]].append(form)
         self._meant = lru_cache(maxsize=16384)(self._keys_of)
         self.names = frozenset(
             [*document.classes.value, *document.composed.value, *document.measured.value, *document.known.value]
@@ -189,7 +188,7 @@ class Phrases:
         elif len(keys) == 1:
             self._single[keys[0]].append(name)
         else:
-            self._longer[keys[0], keys[1]].append((tuple(keys[2:]), name))
+            self._longer[keys[0]][keys[1]].append((tuple(keys[2:]), name))
 
     def hits(
         self,
@@ -203,24 +202,25 @@ class Phrases:
         ways."""
         plain = level(text)
         tokens = self._tokens(plain, corrections)[:_MOST_WORDS]
-        masked = self._masked([word for word, _ in tokens])
-        words = [
-            _Word(() if at in masked else self._meant(word), at)
-            for at, (word, _) in enumerate(tokens)
-            if word not in self._fillers
-        ]
+        words = [word for word, _ in tokens]
+        masked = self._masked(words)
+        mattering = [at for at, word in enumerate(words) if word not in self._fillers]
+        keys = [() if at in masked else self._meant(words[at]) for at in mattering]
         if corrections:
-            words = [self._both_ways(word, tokens[word.token][1], plain, corrections) for word in words]
-        places = _places(tokens, words)
-        matches = [(words[first].token, words[last].token, name) for first, last, name in self._matches(words)]
-        matches += self._exactly([word for word, _ in tokens], masked)
+            keys = [
+                self._both_ways(meant, tokens[at][1], plain, corrections)
+                for meant, at in zip(keys, mattering, strict=True)
+            ]
+        places = _places(words, frozenset(mattering))
+        matches = [(mattering[first], mattering[last], name) for first, last, name in self._matches(keys)]
+        matches += self._exactly(words, masked)
         used = {
             at
             for first, last, name in matches
             if last > first and name not in self._denying
             for at in range(first, last + 1)
         }
-        away = standing([word for word, _ in tokens], used, self._fillers)
+        away = standing(words, used, self._fillers)
         hits: dict[str, list[Hit]] = {}
         for first, last, name in matches:
             how = away[first]
@@ -249,12 +249,14 @@ class Phrases:
             found.append((same.get(word, word), start))
         return found
 
-    def _both_ways(self, word: _Word, start: int, plain: str, corrections: Mapping[int, str]) -> _Word:
-        """A corrected word that is also taken as it was sent."""
-        if start not in corrections or not word.keys:
-            return word
+    def _both_ways(
+        self, keys: tuple[str, ...], start: int, plain: str, corrections: Mapping[int, str]
+    ) -> tuple[str, ...]:
+        """The keys of a corrected word with those of the word as it was sent."""
+        if start not in corrections or not keys:
+            return keys
         sent = _TOKEN.match(plain, start)
-        return word._replace(keys=tuple(dict.fromkeys((*word.keys, *self._meant(sent[0]))))) if sent else word
+        return tuple(dict.fromkeys((*keys, *self._meant(sent[0])))) if sent else keys
 
     def _masked(self, words: Sequence[str]) -> set[int]:
         masked: set[int] = set()
@@ -264,20 +266,20 @@ class Phrases:
                     masked.update(range(at, at + 1 + len(rest)))
         return masked
 
-    def _matches(self, words: Sequence[_Word]) -> Iterator[tuple[int, int, str]]:
+    def _matches(self, keys: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int, str]]:
         """The places of the first and the last word of each phrase, and its class."""
-        for at, word in enumerate(words):
-            following = words[at + 1].keys if at + 1 < len(words) else ()
-            for key in word.keys:
-                for name in self._single.get(key, ()):
-                    yield at, at, name
-                for second in following:
-                    for rest, name in self._longer.get((key, second), ()):
-                        end = at + 2 + len(rest)
-                        if end <= len(words) and all(
-                            each in words[at + 2 + step].keys for step, each in enumerate(rest)
-                        ):
-                            yield at, end - 1, name
+        single, longer = self._single, self._longer
+        for at, meant in enumerate(keys):
+            for key in meant:
+                if key in single:
+                    for name in single[key]:
+                        yield at, at, name
+                if key in longer and at + 1 < len(keys):
+                    for second in keys[at + 1]:
+                        for rest, name in longer[key].get(second, ()):
+                            end = at + 2 + len(rest)
+                            if end <= len(keys) and all(map(contains, keys[at + 2 : end], rest)):
+                                yield at, end - 1, name
 
     def _exactly(self, words: Sequence[str], masked: Collection[int]) -> list[tuple[int, int, str]]:
         """The same by places of tokens, of phrases that hold little but fillers and count only as they are written."""
@@ -295,15 +297,11 @@ class Phrases:
         length = len(word)
         if stemmed in self._keys or length < _SHORTEST_CORRECTED or speller().knows(word):
             return (stemmed,)
-        errors = 1 if length < _LONG_WORD else 2
-        near = process.extract(
-            word, self._by_letter[word[0]], scorer=OSA.distance, score_cutoff=errors, limit=_MOST_MEANT
-        )
-        meant = [
-            self._forms[form]
-            for form, distance, _ in near
-            if distance == near[0][1] and (length > _SHORTEST_CORRECTED or sorted(form) == sorted(word))
-        ]
+        near = [form for form in one_edit_from(word, self._near) if form[0] == word[0]]
+        if not near and length >= _LONG_WORD:
+            twice = process.extract(word, self._long[word[0]], scorer=OSA.distance, score_cutoff=2, limit=_MOST_MEANT)
+            near = [form for form, _, _ in twice]
+        meant = [self._forms[form] for form in near if length > _SHORTEST_CORRECTED or sorted(form) == sorted(word)]
         return tuple(dict.fromkeys(meant)) or (stemmed,)
 
 
@@ -317,14 +315,13 @@ def _counts(tokens: Sequence[tuple[str, int]], measured: Iterable[Measurement]) 
             yield "many_number", start
 
 
-def _places(tokens: Sequence[tuple[str, int]], words: Sequence[_Word]) -> list[int]:
-    """A place for each token: words that matter count one, marks and fillers nothing, a new sentence many."""
-    counted = {word.token for word in words}
+def _places(words: Sequence[str], mattering: Collection[int]) -> list[int]:
+    """A place for each word: one that matters counts one, marks and fillers nothing, a new sentence many."""
     places, place = [], 0
-    for at, (word, _) in enumerate(tokens):
+    for at, word in enumerate(words):
         if word in _ENDS:
             place += _NEXT_SENTENCE
-        elif word not in _MARKS and at in counted:
+        elif word not in _MARKS and at in mattering:
             place += 1
         places.append(place)
     return places

@@ -3,7 +3,7 @@ the same is left where at most one letter is left out of each."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from rapidfuzz import process
@@ -28,7 +28,7 @@ class Speller:
         self._ordinary_stems = frozenset(map(stem, self._ordinary))
         self._known = self._vocabulary | self._ordinary | frozenset(clinical)
         self._stems = frozenset(map(stem, self._known))
-        self._near: dict[str, tuple[str, ...]] = _index(word for word in self._known if len(word) >= _SHORTEST)
+        self._near = deletions_index(word for word in self._known if len(word) >= _SHORTEST)
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:
             if len(word) >= _SHORTEST_TWICE - 1:
@@ -53,11 +53,8 @@ class Speller:
         heard = word.replace("shun", "tion")
         if heard != word and self.knows(heard):
             return (heard,)
-        near = {known for shorter in _deletions(word) for known in self._near.get(shorter, ())}
         ranked = sorted(
-            (slip, known)
-            for known in near
-            if OSA.distance(word, known, score_cutoff=1) <= 1 and (slip := self.slip(word, known)) is not None
+            (slip, known) for known in one_edit_from(word, self._near) if (slip := self.slip(word, known)) is not None
         )
         if not any(known[0] == word[0] for _, known in ranked) and (twice := self._twice(word)):
             return twice
@@ -119,7 +116,14 @@ def _deletions(word: str) -> set[str]:
     return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
-def _index(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def one_edit_from(word: str, index: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The words of an index that are one edit from a word, in alphabetic order."""
+    near = {known for shorter in _deletions(word) for known in index.get(shorter, ())}
+    return sorted(known for known in near if OSA.distance(word, known, score_cutoff=1) <= 1)
+
+
+def deletions_index(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The words by each form of them that lacks at most one letter."""
     index: dict[str, tuple[str, ...]] = {}
     for word in sorted(words):
         for shorter in _deletions(word):
