@@ -145,6 +145,7 @@ _UNITS = {
 
 _WARM = re.compile(r"(?<![\d.,])(?:2[6-9]|3\d|4[0-4]|8\d|9\d|1[01]\d)(?!\d)")
 _DIGITS = re.compile(r"\d+")
+_PAIR = re.compile(r"\d\s?(?:/|over|on)")
 
 Stretches = Sequence[tuple[int, int]]
 Reader = Callable[[str, Stretches], Iterator[Measurement]]
@@ -291,9 +292,6 @@ def _pressures(text: str, stretches: Stretches) -> Iterator[Measurement]:
         named = not match[0][0].isdigit()
         if 30 <= diastolic < systolic <= 300 and systolic >= (50 if named else 70):
             yield Measurement("blood pressure", systolic, "mmHg", match.start(), match.end(), second=diastolic)
-    for match in _each(text, stretches, _SYSTOLIC):
-        if 50 <= int(match[1]) <= 300:
-            yield Measurement("blood pressure", int(match[1]), "mmHg", match.start(), match.end())
 
 
 def _simple(patterns: tuple[re.Pattern[str], ...], quantity: Quantity, unit: str, low: float, high: float) -> Reader:
@@ -367,12 +365,13 @@ def years(found: Measurement) -> float:
 
 
 _MEDICINES = [word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", _MEDICINE)]
-_FAR, _BEHIND = 120, 40
+_FAR, _PHRASE, _BEHIND = 120, 60, 40
 """Characters before the place that a reader looks around and behind it: where a name comes first, up to its number."""
 _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
     (_of(_WARM), _FAR, _BEHIND, _temperatures),
-    (_of_words("week", "wk", "w ", "preg", "along", "gone", "gest", "40", "+", "month"), _FAR, _BEHIND, _pregnancies),
-    (_of_words("/", "over", " on ", "pressure", "bp", "systolic"), _FAR, _FAR, _pressures),
+    (_of_words("week", "wk", "preg", "along", "gone", "gest", "40", "+"), _PHRASE, _PHRASE, _pregnancies),
+    (_of(_PAIR), _FAR, _BEHIND, _pressures),
+    (_of_words("pressure", "bp", "systolic"), _BEHIND, _FAR, _simple((_SYSTOLIC,), "blood pressure", "mmHg", 50, 300)),
     (
         _of_words("o2", "sat", "oxygen", "oximeter", "ox ", "finger"), _BEHIND, _FAR,
         _simple((_SATURATION, _SATURATED), "oxygen saturation", "%", 40, 100),
@@ -392,6 +391,6 @@ _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
     (_of_words("tablet", "pill", "capsule", "tabs", "caplet", *_MEDICINES), _FAR, _BEHIND, _tablets),
     (lambda text: sorted((*_of(_DIGITS)(text), *_of_words("old", "age", "ty")(text))), _BEHIND, _BEHIND, _ages),
     (
-        _of_words("min", "hour", "hr", "day", "week", "wk", "month", "year", "yr", "/"), _FAR, _BEHIND, _durations,
+        _of_words("min", "hour", "hr", "day", "week", "wk", "month", "year", "yr", "/"), _PHRASE, _BEHIND, _durations,
     ),
 )  # fmt: skip

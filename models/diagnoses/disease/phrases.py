@@ -6,7 +6,7 @@ doesn't count.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -206,11 +206,8 @@ class Phrases:
         masked = self._masked(words)
         mattering = [at for at, word in enumerate(words) if word not in self._fillers]
         keys = [() if at in masked else self._meant(words[at]) for at in mattering]
-        if corrections:
-            keys = [
-                self._both_ways(meant, tokens[at][1], plain, corrections)
-                for meant, at in zip(keys, mattering, strict=True)
-            ]
+        starts = [start for _, start in tokens]
+        self._take_both_ways(keys, mattering, starts, plain, corrections)
         places = _places(words, frozenset(mattering))
         matches = [(mattering[first], mattering[last], name) for first, last, name in self._matches(keys)]
         matches += self._exactly(words, masked)
@@ -227,7 +224,6 @@ class Phrases:
             if how == HERE or (how == PAST and name in self._history):
                 word, begin = tokens[last]
                 hits.setdefault(name, []).append(Hit(places[first], places[last], tokens[first][1], begin + len(word)))
-        starts = [start for _, start in tokens]
         for name, start in (*values_of(measured, plain), *_counts(tokens, measured)):
             at = places[max(0, bisect_right(starts, start) - 1)]
             hits.setdefault(name, []).append(Hit(at, at, start, start + 1))
@@ -249,14 +245,20 @@ class Phrases:
             found.append((same.get(word, word), start))
         return found
 
-    def _both_ways(
-        self, keys: tuple[str, ...], start: int, plain: str, corrections: Mapping[int, str]
-    ) -> tuple[str, ...]:
-        """The keys of a corrected word with those of the word as it was sent."""
-        if start not in corrections or not keys:
-            return keys
-        sent = _TOKEN.match(plain, start)
-        return tuple(dict.fromkeys((*keys, *self._meant(sent[0])))) if sent else keys
+    def _take_both_ways(
+        self,
+        keys: list[tuple[str, ...]],
+        mattering: Sequence[int],
+        starts: Sequence[int],
+        plain: str,
+        corrections: Mapping[int, str],
+    ) -> None:
+        """Add to the keys of each corrected word those of the word as it was sent."""
+        for start in corrections:
+            at = bisect_left(mattering, bisect_left(starts, start))
+            if at < len(mattering) and starts[mattering[at]] == start and keys[at]:
+                sent = _TOKEN.match(plain, start)
+                keys[at] = tuple(dict.fromkeys((*keys[at], *self._meant(sent[0] if sent else ""))))
 
     def _masked(self, words: Sequence[str]) -> set[int]:
         masked: set[int] = set()

@@ -57,6 +57,7 @@ class Vocabulary:
         self._bags: dict[Bag, str] = {}
         self.phrases: dict[str, list[Phrase]] = defaultdict(list)
         self._index(document)
+        self._choices = tuple(self._spellings)
         self._longest_near = max(map(len, self._spellings)) * (200 - _FUZZY_PHRASE) // _FUZZY_PHRASE
         """Characters up to which an entry can be near a spelling: the ratio is twice the common ones over both."""
         self.companions = self._companions()
@@ -83,14 +84,12 @@ class Vocabulary:
         """The symptom whose phrase is spelt almost so, else None."""
         if not _SHORTEST_ENTRY <= len(words) <= self._longest_near:
             return None
-        near = process.extractOne(words, self._spellings.keys(), scorer=fuzz.ratio, score_cutoff=_FUZZY_PHRASE)
+        near = process.extractOne(words, self._choices, scorer=fuzz.ratio, score_cutoff=_FUZZY_PHRASE)
         return self._spellings[near[0]] if near else None
 
     def suggestions(self, words: str, count: int) -> tuple[str, ...]:
         """Up to `count` symptoms whose names or phrases come nearest, best first."""
-        near = process.extract(
-            words, self._spellings.keys(), scorer=fuzz.ratio, limit=4 * count, score_cutoff=_NEAR_PHRASE
-        )
+        near = process.extract(words, self._choices, scorer=fuzz.ratio, limit=4 * count, score_cutoff=_NEAR_PHRASE)
         return tuple(dict.fromkeys(self._spellings[phrase] for phrase, _, _ in near))[:count]
 
     def content(self, words: Iterable[str]) -> list[str]:
