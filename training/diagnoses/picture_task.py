@@ -80,10 +80,10 @@ RECIPE_OPTIONS = (
     Option("class_weighting", "weigh each class's loss by its rarity", bool),
 )
 RUN_OPTIONS = (
-    Option("fold", "train this fold alone, from 1 on, so that folds can run side by side; --resume joins them", int),
     Option("smoke", "a run of a minute on made-up pictures", bool),
     Option("tensorboard", "also write the run's tensorboard/", bool),
     Option("student", "with folds: one network distilled from theirs, in the place of the mean of their weights", bool),
+    Option("fold", "train this fold alone, from 1 on, so that folds can run side by side; --resume joins them", int),
 )
 
 
