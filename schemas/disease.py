@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -25,6 +24,7 @@ from schemas.common import (
     answer_example,
     plain_word,
 )
+from schemas.named_fields import NamedFields
 
 MAX_SYMPTOMS = 100
 MAX_SYMPTOM_LENGTH = 100
@@ -34,6 +34,12 @@ _LONGEST_AS_SENT = 10 * MAX_SYMPTOM_LENGTH
 """Characters of a symptom with the blanks around and between its words; a longer one is not looked at."""
 
 Sex = Literal["female", "male"]
+
+_OTHER_NAMES = {
+    "symptoms": "symptomlist complaints signs",
+    "text": "description freetext complaint",
+}
+"""Names under which symptoms would be passed over."""
 
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tabs and line ends, and lone surrogates, which no JSON answer can echo."""
@@ -76,6 +82,7 @@ READING_EXAMPLE: dict[str, Any] = {
     },
     "recommendations": ["Consider scheduling a doctor visit", "Stay hydrated and rest", "Monitor symptoms"],
     "patient": {"age": None, "sex": None},
+    "not_used": [],
 }
 
 
@@ -145,10 +152,14 @@ def _sex(value: object) -> object:
 Symptom = Annotated[str, BeforeValidator(_symptom), Field(min_length=1, max_length=MAX_SYMPTOM_LENGTH)]
 
 
-class DiseaseRequest(BaseModel):
-    """Symptoms by name or in plain words, a description, or both. A denied one ("no fever") counts as absent."""
+class DiseaseRequest(NamedFields):
+    """Symptoms by name or in plain words, a description, or both. A denied one ("no fever") counts as absent.
 
-    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
+    A field whose name nearly is one of these is refused; others are not used, and listed in the answer.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
+    other_names = _OTHER_NAMES
 
     text: Annotated[str, BeforeValidator(_text)] = Field(
         default="",
@@ -264,6 +275,7 @@ class DiseaseReading(Reading):
     patient: PatientDetails = Field(
         default_factory=PatientDetails, description="Age and sex that the answer took into account."
     )
+    not_used: tuple[str, ...] = Field(default=(), description="Fields that were sent and that this form doesn't know.")
 
 
 class DiseaseAnswer(AnswerContext, DiseaseReading):

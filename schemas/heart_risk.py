@@ -4,17 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
-from rapidfuzz import fuzz, process
 
 from schemas.common import (
     AnswerContext,
@@ -26,6 +23,7 @@ from schemas.common import (
     answer_example,
     plain_word,
 )
+from schemas.named_fields import NamedFields
 
 Sex = Literal[0, 1]
 ChestPain = Literal[0, 1, 2, 3]
@@ -76,10 +74,6 @@ _OTHER_NAMES: Mapping[str, str] = {
     "referred": "referral",
 }
 _LEGITIMATE = frozenset({"ldl", "ldlcholesterol", "nonhdlcholesterol", "vldlcholesterol", "diastolicbloodpressure"})
-"""Names of other things that are spelt like a field."""
-_NEAR = 84
-_LONGEST_NAME = 64
-_MOST_UNKNOWN = 100
 
 REQUEST_EXAMPLE: dict[str, Any] = {
     "age": 55,
@@ -225,32 +219,18 @@ def _code_schema(names: Mapping[str, int]) -> WithJsonSchema:
     return WithJsonSchema({"enum": [*names.values(), *names]})
 
 
-def _plain(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
-
-
-def _meant(name: str, fields: tuple[str, ...]) -> str | None:
-    """The field that an unknown name nearly is, else None."""
-    plain = _plain(name)
-    if not plain or len(name) > _LONGEST_NAME or plain in _LEGITIMATE:
-        return None
-    for field, others in _OTHER_NAMES.items():
-        if plain in others.split():
-            return field
-    near = process.extractOne(plain, {field: _plain(field) for field in fields}, scorer=fuzz.ratio, score_cutoff=_NEAR)
-    return near[2] if near else None
-
-
 _ANSWER_SCHEMA = WithJsonSchema({"enum": [True, False, 1, 0, "yes", "no"]})
 
 
-class HeartRiskRequest(BaseModel):
+class HeartRiskRequest(NamedFields):
     """The six values of the form, and what else is known. Codes are kept as their numbers, however they were sent.
 
     A field whose name nearly is one of these is refused; others are not used, and listed in the answer.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [COMPLETE_REQUEST_EXAMPLE]})
+    other_names = _OTHER_NAMES
+    legitimate = _LEGITIMATE
 
     age: Annotated[
         int,
@@ -321,33 +301,6 @@ class HeartRiskRequest(BaseModel):
     def knows_symptoms(self) -> bool:
         """Whether the patient is like those the network learned from: with chest pain, or referred."""
         return self.chest_pain != CHEST_PAINS["asymptomatic"] or bool(self.referred)
-
-    @property
-    def not_used(self) -> tuple[str, ...]:
-        """Names of fields that were sent and mean nothing here, the first 64 characters of each."""
-        return tuple(name[:_LONGEST_NAME] for name in self.model_extra or {})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_name_nearly_right(cls, data: object) -> object:
-        if not isinstance(data, dict):
-            return data
-        fields = tuple(cls.model_fields)
-        unknown = [name for name in data if isinstance(name, str) and name not in cls.model_fields]
-        if len(unknown) > _MOST_UNKNOWN:
-            raise PydanticCustomError(
-                "unknown_fields", "At most {limit} fields of other names may be sent.", {"limit": _MOST_UNKNOWN}
-            )
-        if not all(name.isprintable() for name in unknown):
-            raise PydanticCustomError("field_name", "The name of a field must be made of printable characters.")
-        for name in unknown:
-            if field := _meant(name, fields):
-                raise PydanticCustomError(
-                    "unknown_field",
-                    "`{name}` is no field of this form: `{field}` is, and was perhaps meant.",
-                    {"name": name, "field": field},
-                )
-        return data
 
     @field_validator("hdl_cholesterol")
     @classmethod

@@ -226,3 +226,30 @@ def test_accepted_symptoms_keep_their_order_and_words(sent: list[str]) -> None:
     cleaned = [" ".join(text.split()) for text in sent]
     assert [cleaned.index(symptom) for symptom in kept] == sorted(cleaned.index(symptom) for symptom in kept)
     assert {symptom.casefold() for symptom in kept} == {symptom.casefold() for symptom in cleaned}
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("symptom", "symptoms"),
+        ("Symptoms", "symptoms"),
+        ("complaints", "symptoms"),
+        ("description", "text"),
+        ("txt", "text"),
+        ("ages", "age"),
+    ],
+)
+def test_a_name_under_which_symptoms_would_be_passed_over_is_refused(name: str, field: str) -> None:
+    body = {"symptoms": ["fever"], name: "headache"}
+    assert refusals(DiseaseRequest, body) == [
+        f"`{name}` is no field of this form: `{field}` is, and was perhaps meant."
+    ]
+
+
+def test_other_names_are_kept_as_not_used() -> None:
+    assert DiseaseRequest.model_validate({"symptoms": ["fever"], "patient_id": 7, "source": "x"}).not_used == (
+        "patient_id",
+        "source",
+    )
+    with pytest.raises(ValidationError, match="At most 100"):
+        DiseaseRequest.model_validate({"symptoms": ["fever"], **{f"x{n}": n for n in range(101)}})

@@ -58,6 +58,7 @@ class Case:
     patient: Patient
     red_flags: tuple[Raised, ...] = ()
     text: str = ""
+    not_used: tuple[str, ...] = ()
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -112,7 +113,7 @@ def understand(request: DiseaseRequest) -> Case:
         reason = told or (_none_present(found) if found.absent else _none_known(found))
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
-    return Case(_with(found, meant), patient, raised, request.text)
+    return Case(_with(found, meant), patient, raised, request.text, request.not_used)
 
 
 def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:
@@ -263,6 +264,7 @@ def _reading(
         recommendations=_advice(case, ranking[0], level, settled=settled),
         not_assessed=(unread,) if case.findings.unrecognized else (),
         patient=PatientDetails(age=case.patient.age, sex=case.patient.sex),
+        not_used=case.not_used,
     )
 
 

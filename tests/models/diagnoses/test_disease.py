@@ -178,3 +178,9 @@ def test_a_bundle_of_unknown_diseases_or_other_findings_is_refused() -> None:
     shorter = bundle.metadata.model_copy(update={"preprocessing": fewer})
     with pytest.raises(ValueError, match="train it again"):
         DISEASE.check(shorter)
+
+
+def test_fields_of_other_names_are_listed() -> None:
+    assert ask(**REQUEST_EXAMPLE, patient_id=7).not_used == ("patient_id",)
+    sample = disease.sample(disease.understand(DiseaseRequest.model_validate({**REQUEST_EXAMPLE, "source": "x"})))
+    assert sample.not_used == ("source",)
