@@ -3,16 +3,18 @@
 import io
 import json
 import logging
-import logging.config
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from app.logs import JsonFormatter, TextFormatter, logging_config
 
 SENT = "jane doe"
+ROOT = Path(__file__).parents[2]
 
 
 def written(formatter: logging.Formatter, emit: Callable[[logging.Logger], None], name: str = "medidiagnose.x") -> str:
@@ -105,25 +107,20 @@ def test_at_no_log_level_do_libraries_log_what_they_read() -> None:
     }
 
 
+_LOGS_AS_THE_SERVER = """
+import logging.config, sys
+from app.logs import logging_config
+logging.config.dictConfig(logging_config("info", sys.argv[1]))
+logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
+"""
+
+
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_the_server_logs_in_the_same_format(
-    log_format: Any, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> None:
-    root, levels = (
-        logging.getLogger(),
-        {name: logging.getLogger(name).level for name in ("", "medidiagnose", "uvicorn")},
-    )
-    handlers = root.handlers[:]
-
-    def restore() -> None:
-        root.handlers[:] = handlers
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-
-    request.addfinalizer(restore)
-    logging.config.dictConfig(logging_config("info", log_format))
-    logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
-    line = capsys.readouterr().err
+def test_the_server_logs_in_the_same_format(log_format: str) -> None:
+    """In a process of its own: whoever configures logging closes the handlers there were, other libraries' among them,
+    which may hold the streams of the test run."""
+    command = [sys.executable, "-c", _LOGS_AS_THE_SERVER, log_format]
+    line = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stderr
     if log_format == "json":
         assert json.loads(line)["message"] == "Started server process [7]"
     else:
