@@ -22,7 +22,7 @@ DOCS_PATHS = (
 )
 
 
-class _KeptFiles(StaticFiles):
+class KeptFiles(StaticFiles):
     """Files that a browser may keep, as long as it asks whether they have changed."""
 
     def file_response(
@@ -43,6 +43,6 @@ def show_docs(app: FastAPI) -> None:
     async def start(_: Request) -> Response:
         return Response(script, media_type="text/javascript")
 
-    app.mount(_ASSETS, _KeptFiles(packages=[("fastapi_swagger", "resources")]))
+    app.mount(_ASSETS, KeptFiles(packages=[("fastapi_swagger", "resources")]))
     app.add_route("/docs", docs, include_in_schema=False)
     app.add_route("/docs/start.js", start, include_in_schema=False)

@@ -1,6 +1,7 @@
 """Start and end of the service: put the models in service while it already answers, and drain it before it goes."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypedDict
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 
 from app.loading import start_loading
 from app.metrics import Metrics
+from app.page import UI_PATH
 from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
@@ -16,6 +18,8 @@ from models.diagnoses.catalogue import Catalogue
 from models.memory import stay_small
 from models.serving.loading import BundleLoader
 from models.serving.registry import ModelRegistry
+
+logger = logging.getLogger("medidiagnose")
 
 
 class State(TypedDict):
@@ -51,7 +55,7 @@ def make_lifespan(
             check=catalogue.check,
             observe=metrics.worked,
         )
-        loading = asyncio.create_task(registry.load(), name="load models")
+        loading = asyncio.create_task(_load(registry, settings), name="load models")
         staying_small = asyncio.create_task(stay_small(lambda: metrics.in_progress), name="stay small")
         with reloading_on_hangup(registry):
             yield State(
@@ -70,3 +74,14 @@ def make_lifespan(
             await asyncio.to_thread(tracing.close)
 
     return lifespan
+
+
+async def _load(registry: ModelRegistry, settings: Settings) -> None:
+    """Load the models, then say where to look."""
+    await registry.load()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{settings.port}"
+    ready = sum(model.state == "ready" for model in registry.models)
+    logger.info("Page: %s%s", address, UI_PATH)
+    logger.info("API documentation: %s/docs", address)
+    logger.info("Models: %d of %d ready, see %s/health/ready", ready, len(registry.models), address)

@@ -19,8 +19,9 @@ from app.middleware import (
     RequestIdMiddleware,
 )
 from app.openapi import OPENAPI_PATH, document
+from app.page import PAGE_PATHS, show_page
 from app.rates import parse_rate
-from app.routers import admin, meta, own_pictures, problem_types
+from app.routers import admin, meta, own_pictures, problem_types, samples
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
@@ -32,8 +33,11 @@ DESCRIPTION = (
     "calibrated estimates. Not a medical device."
 )
 PROBLEM_PATHS = ("/problems", "/problems/{kind}", *(f"/problems/{kind}" for kind in problem_kinds()))
-UNLIMITED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics", OPENAPI_PATH, *DOCS_PATHS, *PROBLEM_PATHS)
-"""What monitors and readers of the documentation ask for is never too often."""
+UNLIMITED_PATHS = (
+    *("/health", "/health/live", "/health/ready", "/metrics"),
+    *(OPENAPI_PATH, *DOCS_PATHS, *PAGE_PATHS, *PROBLEM_PATHS),
+)
+"""What monitors, and readers of the documentation and of the page, ask for is never too often."""
 OPEN_PATHS = ("/", *(path for path in UNLIMITED_PATHS if path != "/metrics"))
 
 
@@ -64,7 +68,7 @@ def create_app(
         telemetry=tracing.telemetry if tracing else NOT_TRACED,
     )
     handle_errors(app)
-    others = (own_pictures, meta, problem_types, *([admin] if settings.admin_key else []))
+    others = (own_pictures, meta, samples, problem_types, *([admin] if settings.admin_key else []))
     included = [*routers.of_the_diagnoses(), *(module.router for module in others)]
     for router in included:
         app.include_router(router)
@@ -76,6 +80,7 @@ def create_app(
         for method in route.methods or ()
     ]
     show_docs(app)
+    show_page(app)
     document(app, doors, catalogue, unlimited_paths=UNLIMITED_PATHS if settings.rate_limit else None)
     return app
 

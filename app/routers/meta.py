@@ -3,11 +3,13 @@
 from functools import cache
 from importlib.util import find_spec
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.dependencies import CatalogueDep, MetricsDep, RegistryDep
 from app.errors import InvalidRequestError, ModelNotFoundError, problems
+from app.page import VARY, asks_for_a_page, page_response
 from models.diagnoses.knowledge import common_knowledge
 from models.serving.registry import Fault, Model
 from schemas.common import ModelName
@@ -25,9 +27,16 @@ from schemas.meta import (
 router = APIRouter(tags=["service"])
 
 
-@router.get("/")
-async def describe_service(request: Request, catalogue: CatalogueDep) -> ApiInfo:
-    """What this is, and every endpoint."""
+@router.get(
+    "/",
+    response_model=ApiInfo,
+    responses={200: {"description": "What this is.", "content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+async def describe_service(request: Request, catalogue: CatalogueDep, response: Response) -> ApiInfo | Response:
+    """What this is, and every endpoint: JSON, or the page at /ui where a browser asks."""
+    if asks_for_a_page(request.headers.get("accept", "")):
+        return await to_thread.run_sync(page_response)
+    response.headers.update(VARY)
     app = request.app
     return ApiInfo(
         name=app.title,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.errors import InvalidRequestError, NotFoundError, ServiceError, problem_kinds, problems
+from app.page import VARY, asks_for_a_page
 from schemas.meta import ProblemType, ProblemTypeList
 
 Kind = Annotated[str, Path(pattern="^[a-z-]+$", max_length=64, examples=["no-image"])]
@@ -32,20 +33,15 @@ async def describe_problem_type(kind: Kind, request: Request, response: Response
     """What the `type` of an error means and what to do about it: JSON, or a page where a browser asks."""
     if (error := problem_kinds().get(kind)) is None:
         raise NotFoundError("There is no error of that type. GET /problems lists them.")
-    vary = {"Vary": "Accept"}
     described = _described(error)
-    if _is_a_browser(request.headers.get("accept", "")):
-        return HTMLResponse(_page(described), headers=vary)
-    response.headers.update(vary)
+    if asks_for_a_page(request.headers.get("accept", "")):
+        return HTMLResponse(_page(described), headers=VARY)
+    response.headers.update(VARY)
     return described
 
 
 def _described(error: type[ServiceError]) -> ProblemType:
     return ProblemType(type=f"/problems/{error.kind}", title=error.title, status=error.status, description=error.advice)
-
-
-def _is_a_browser(accept: str) -> bool:
-    return "text/html" in accept and "json" not in accept
 
 
 def _page(problem: ProblemType) -> str:

@@ -31,6 +31,8 @@ OPERATIONS = {
     "GET /models": "list_models",
     "GET /models/{name}/card": "model_card",
     "GET /metrics": "metrics",
+    "GET /samples": "list_samples",
+    "GET /samples/{name}": "sample_file",
     "GET /symptoms": "list_symptoms",
     "POST /analyze/skin": "analyze_skin",
     "POST /analyze/heart": "analyze_heart",

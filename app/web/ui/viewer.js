@@ -1,0 +1,50 @@
+// The picture that was sent, with zoom, inversion, and what was read laid over it. It never leaves the page by itself.
+import { h } from "./dom.js";
+
+const STEPS = [1, 1.5, 2, 3, 4, 6];
+
+export async function viewer(file, overlay = null) {
+  const canvas = await drawn(file);
+  if (!canvas) return h("p", { class: "empty" }, `${file.name}: this browser can't show such a picture; the service may read it all the same.`);
+  let step = 0;
+  const sheet = h("div", { class: "sheet" }, canvas);
+  const frame = h("div", { class: "frame", tabindex: "0", role: "img", "aria-label": `Picture ${file.name}` }, sheet);
+  const zoom = (by) => {
+    step = Math.min(Math.max(step + by, 0), STEPS.length - 1);
+    sheet.style.width = `${100 * STEPS[step]}%`;
+    closer.disabled = step === STEPS.length - 1;
+    farther.disabled = step === 0;
+  };
+  const closer = h("button", { type: "button", class: "quiet", "aria-label": "Zoom in", onclick: () => zoom(1) }, "+");
+  const farther = h("button", { type: "button", class: "quiet", "aria-label": "Zoom out", onclick: () => zoom(-1) }, "−");
+  const invert = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => {
+    invert.setAttribute("aria-pressed", String(frame.classList.toggle("inverted")));
+  } }, "Invert");
+  const tools = h("div", { class: "row" }, farther, closer, invert);
+  if (overlay) tools.append(fader(sheet, overlay));
+  zoom(0);
+  return h("figure", { class: "viewer" }, frame, tools, h("figcaption", {}, file.name));
+}
+
+function fader(sheet, overlay) {
+  const layer = h("img", { class: "layer", src: overlay, alt: "" });
+  const slider = h("input", { type: "range", min: "0", max: "100", value: "70", oninput: () => {
+    layer.style.opacity = slider.value / 100;
+  } });
+  layer.style.opacity = 0.7;
+  sheet.append(layer);
+  return h("label", { class: "fader" }, "What was read", slider);
+}
+
+async function drawn(file) {
+  try {
+    const picture = await createImageBitmap(file);
+    const scale = Math.min(1, 2400 / Math.max(picture.width, picture.height));
+    const canvas = h("canvas", { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) });
+    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    picture.close();
+    return canvas;
+  } catch {
+    return null;
+  }
+}
