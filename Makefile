@@ -14,7 +14,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve openapi test test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
+.PHONY: help serve openapi test test-page test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ serve: $(VENV)/.service ## Start the service on HOST:PORT (127.0.0.1:5000)
 
 test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is absent
 	$(BIN)/python -m pytest $(ARGS)
+
+test-page: $(VENV)/.dev $(VENV)/.browser ## Try the page in the system's Chromium (apt-get install chromium); skips where there is none
+	$(BIN)/python -m pytest tests/web $(ARGS)
 
 test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run the training tests
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
@@ -120,6 +123,12 @@ $(VENV)/.service: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.service
 	$(PIP) install --requirement requirements-dev.lock
+	@touch $@
+
+# What drives a browser, and axe: for tests alone, and as large as the service, so in no lock.
+$(VENV)/.browser: | $(VENV)/.dev
+	$(PIP) install playwright==1.65.2
+	$(PIP) install --no-deps axe-playwright-python==0.1.8
 	@touch $@
 
 $(VENV)/.training: requirements-training.lock $(VENV)/.service

@@ -48,8 +48,8 @@ def ultrasound() -> bytes:
 
 
 def film() -> bytes:
-    """A JPEG of a chest from the front, 720 x 680: dark lungs, ribs, a spine and a heart."""
-    height, width = 680, 720
+    """A JPEG of a chest from the front, 540 x 510: dark lungs, ribs, a spine and a heart."""
+    height, width = 510, 540
     rng = np.random.default_rng(9)
     down, across = _grid(height, width)
     apart = np.abs(across)
@@ -67,10 +67,10 @@ def film() -> bytes:
     shadow += 78 * _step(heart / 0.18) * lungs + 24 * _step(heart / 0.3)
     shadow += 70 * _step((0.15 - np.abs(across - 0.01)) / 0.06) * lungs
     collarbones = np.exp(-(((down + 0.82 - 0.16 * apart) / 0.03) ** 4)) * cage
-    vessels = sum(_clouds(rng, height, width, size) for size in (10, 18, 34)) * lungs
+    vessels = sum(_clouds(rng, height, width, size) for size in (8, 14, 26)) * lungs
     grey = shadow + 20 * collarbones + 9 * vessels * np.exp(-2.2 * np.abs(apart - 0.2))
-    grey += 6 * _clouds(rng, height, width, 160)
-    smooth = _picture(np.repeat(grey.clip(4, 228)[..., None], 3, axis=2)).filter(ImageFilter.GaussianBlur(2))
+    grey += 6 * _clouds(rng, height, width, 120)
+    smooth = _picture(np.repeat(grey.clip(4, 228)[..., None], 3, axis=2)).filter(ImageFilter.GaussianBlur(1.5))
     noisy = np.asarray(smooth, np.float64) + rng.normal(0, 2, (height, width))[..., None]
     return _jpeg(_picture(noisy), (200, 200, 200))
 

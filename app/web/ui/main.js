@@ -41,6 +41,7 @@ function render() {
   const job = current();
   document.title = job ? `${job.title} · MediDiagnose-AI` : "MediDiagnose-AI";
   page.replaceChildren(...(job ? jobView(job) : home()), session.node);
+  page.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   if (job) showResult(panelOf(job));
 }
 
