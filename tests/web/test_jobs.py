@@ -96,6 +96,9 @@ def test_the_picture_can_be_zoomed_and_inverted(open_page: OpenPage) -> None:
     width = canvas.bounding_box()["width"]
     page.get_by_role("button", name="Zoom in").click()
     assert canvas.bounding_box()["width"] == pytest.approx(1.5 * width, rel=0.02)
+    page.get_by_role("button", name="Zoom out").click()
+    page.get_by_role("button", name="Enlarge").click()
+    assert canvas.bounding_box()["width"] > 2 * width
     page.get_by_role("button", name="Invert").click()
     assert canvas.evaluate("canvas => getComputedStyle(canvas).filter") == "invert(1)"
 

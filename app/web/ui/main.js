@@ -76,7 +76,7 @@ function jobView(job) {
       Object.values(jobs).map((each) => h("a", { href: `#/${encodeURIComponent(each.name)}`, "aria-current": each === job ? "page" : null }, icon(each.own ? "own" : each.name), each.title))),
     h("div", { class: "heading" }, h("div", {}, h("h1", {}, job.title), h("p", {}, job.takes, ". ", job.words ?? "")),
       h("div", { class: "row" }, stateOf(job), sampleButton(job), job.model && h("button", { type: "button", class: "quiet", onclick: () => showCard(job) }, "Model card"))),
-    h("div", { class: job.explain ? "work wide" : "work" }, h("div", { class: "input" }, panel.input), panel.picture, panel.output),
+    h("div", { class: "work" }, h("div", { class: "input" }, panel.input), panel.picture, panel.output),
   ];
 }
 

@@ -20,7 +20,10 @@ export async function viewer(file, overlay = null) {
   const invert = h("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => {
     invert.setAttribute("aria-pressed", String(frame.classList.toggle("inverted")));
   } }, "Invert");
-  const tools = h("div", { class: "row" }, farther, closer, invert);
+  const large = h("button", { type: "button", class: "quiet enlarge", "aria-pressed": "false", onclick: () => {
+    large.setAttribute("aria-pressed", String(large.closest(".work").classList.toggle("wide")));
+  } }, "Enlarge");
+  const tools = h("div", { class: "row" }, farther, closer, invert, large);
   if (overlay) tools.append(fader(sheet, overlay));
   zoom(0);
   return h("figure", { class: "viewer" }, frame, tools, h("figcaption", {}, file.name));
