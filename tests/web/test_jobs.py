@@ -8,9 +8,6 @@ import pytest
 from models.samples import SAMPLES, Sample
 from tests.web.conftest import PHONE, SMALL_PHONE, OpenPage
 
-QUICK = 4000
-"""ms from the press on a sample to its answer, beside other work; on a free machine it takes less than half of it."""
-
 
 def press_sample(page: Any, sample: Sample) -> Any:
     """Press the sample of a card; returns what the service answered, once it is shown."""
@@ -27,9 +24,7 @@ def press_sample(page: Any, sample: Sample) -> Any:
 def test_a_sample_is_answered_and_shown_in_reading_order(open_page: OpenPage, sample: Sample) -> None:
     page = open_page()
     page.locator(".card").first.wait_for()
-    began = page.evaluate("performance.now()")
     answer = press_sample(page, sample)
-    assert page.evaluate("performance.now()") - began < QUICK
     shown = page.locator(".answer").inner_text()
     expected = [answer["urgency"]["timeline"]] if "urgency" in answer else []
     if answer["reliability"]["accepted"]:
