@@ -4,16 +4,15 @@ import gc
 import io
 import json
 import logging
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +22,8 @@ import pytest
 from app.cli import main
 from app.keys import hashed, parse_key
 from app.version import installed_version
+from tests.net import Client, free_port
+from tests.processes import begun, command
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,8 +44,8 @@ def test_a_wrong_command_is_a_usage_error(arguments: list[str]) -> None:
 def test_no_command_shows_what_there_is_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     shown = capsys.readouterr().err
-    for command in ("serve", "models", "keys"):
-        assert f"  {command} " in shown
+    for name in ("serve", "models", "keys"):
+        assert f"  {name} " in shown
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,62 +84,91 @@ def test_what_is_no_key_is_not_hashed(
     assert capsys.readouterr().out == ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@dataclass
+class Served:
+    """A service under its address, whose log can be read once it has ended."""
+
+    url: str
+    log: Path
+
+    def first_answer(self, path: str) -> dict[str, Any]:
+        """What it answers as soon as it answers."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:  # noqa: S310 - a local address
+                    body: dict[str, Any] = json.load(answer)
+                    return body
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError(f"the server did not answer: {self.log.read_text()}")
+
+    def status(self, path: str, headers: dict[str, str] | None = None) -> int:
+        """The status of an answer."""
+        request = urllib.request.Request(f"{self.url}{path}", headers=headers or {})  # noqa: S310 - a local address
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - a local address
+                status: int = answer.status
+                return status
+        except urllib.error.HTTPError as error:
+            return error.code
 
 
-@contextmanager
-def _served(*arguments: str, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """The address and the process of a service that is stopped in the end."""
-    port = _free_port()
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), *arguments]
-    settings = {f"MEDIDIAGNOSE_{name.upper()}": value for name, value in environment.items()}
-    server = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    try:
-        yield f"http://127.0.0.1:{port}", server
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=20)
+Serve = Callable[..., AbstractContextManager[Served]]
 
 
-def test_serve_answers_and_stops_cleanly(bundles: Path) -> None:
-    with _served("--bundles", str(bundles)) as (url, server):
-        answer = _first_answer(f"{url}/health/ready", server)
+@pytest.fixture
+def served(bundles: Path, tmp_path: Path) -> Serve:
+    """How to begin a service that is stopped in the end, with status 0."""
+
+    @contextmanager
+    def served(*arguments: str, **environment: str) -> Iterator[Served]:
+        port, log = free_port(), tmp_path / "log"
+        settings = {f"MEDIDIAGNOSE_{name.upper()}": value for name, value in environment.items()}
+        line = ["serve", "--port", str(port), "--bundles", str(bundles), *arguments]
+        with begun(command, line, settings, log=log) as process:
+            yield Served(f"http://127.0.0.1:{port}", log)
+            process.signal(signal.SIGTERM)
+            process.end()
+
+    return served
+
+
+def test_serve_answers_and_stops_cleanly(bundles: Path, tmp_path: Path) -> None:
+    port = free_port()
+    served = Served(f"http://127.0.0.1:{port}", tmp_path / "log")
+    line = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--bundles", str(bundles)]
+    with served.log.open("w") as log, subprocess.Popen(line, cwd=ROOT, stderr=log) as server:
+        try:
+            answer = served.first_answer("/health/ready")
+        finally:
+            server.send_signal(signal.SIGTERM)
     assert answer["models"]["skin"]["state"] in ("loading", "ready")
     assert server.returncode == 0
-    assert server.stderr is not None
-    log = server.stderr.read()
-    assert "Traceback" not in log
-    assert "Model skin 1.0.0 loaded" in log
+    assert "Traceback" not in served.log.read_text()
+    assert "Model skin 1.0.0 loaded" in served.log.read_text()
 
 
-def test_every_line_of_the_log_is_json(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEDIDIAGNOSE_LOG_FORMAT", "json")
-    with _served("--bundles", str(bundles)) as (url, server):
-        _first_answer(f"{url}/health/live", server)
-        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5) as client:
-            client.sendall(b"jane\r\ndoe\r\n\r\n")
-            client.recv(1024)
-    assert server.stderr is not None
-    log = server.stderr.read()
+def test_every_line_of_the_log_is_json(served: Serve) -> None:
+    with served(log_format="json") as service:
+        service.first_answer("/health/live")
+        with Client(urlsplit(service.url).port or 0) as client:
+            client.send(b"jane\r\ndoe\r\n\r\n")
+            client.socket.recv(1024)
+    log = service.log.read_text()
     lines = [json.loads(line) for line in log.splitlines()]
     assert {"medidiagnose.access", "medidiagnose.models", "uvicorn.error"} <= {line["logger"] for line in lines}
     assert "jane" not in log
 
 
-def test_behind_a_proxy_with_a_prefix_addresses_carry_it_and_paths_do_not(bundles: Path) -> None:
-    with _served("--bundles", str(bundles), "--root-path", "/diagnose/", api_keys=hashed("k" * 16)) as (url, server):
-        document = _first_answer(f"{url}/openapi.json", server)
-        with urllib.request.urlopen(f"{url}/docs", timeout=5) as page:  # noqa: S310 - a local address
+def test_behind_a_proxy_with_a_prefix_addresses_carry_it_and_paths_do_not(served: Serve) -> None:
+    with served("--root-path", "/diagnose/", api_keys=hashed("k" * 16)) as service:
+        document = service.first_answer("/openapi.json")
+        with urllib.request.urlopen(f"{service.url}/docs", timeout=5) as page:  # noqa: S310 - a local address
             html = page.read().decode()
-        assert _status(f"{url}/health") == 200
-        assert _status(f"{url}/models") == 401
-        assert _status(f"{url}/models", {"X-API-Key": "k" * 16}) == 200
+        assert service.status("/health") == 200
+        assert service.status("/models") == 401
+        assert service.status("/models", {"X-API-Key": "k" * 16}) == 200
     assert document["servers"] == [{"url": "/diagnose"}]
     assert 'src="docs/start.js"' in html, "an address relative to /diagnose/docs"
     assert '="/' not in html
@@ -146,24 +176,20 @@ def test_behind_a_proxy_with_a_prefix_addresses_carry_it_and_paths_do_not(bundle
 
 @pytest.mark.parametrize(("trusted", "status"), [({}, 429), ({"trusted_proxies": "127.0.0.0/8"}, 200)])
 def test_a_forwarded_address_is_believed_from_a_named_proxy_only(
-    bundles: Path, trusted: dict[str, str], status: int
+    served: Serve, trusted: dict[str, str], status: int
 ) -> None:
-    with _served("--bundles", str(bundles), rate_limit="1/hour", **trusted) as (url, server):
-        _first_answer(f"{url}/health", server)
-        assert _status(f"{url}/symptoms", {"X-Forwarded-For": "192.0.2.1"}) == 200
-        assert _status(f"{url}/symptoms", {"X-Forwarded-For": "192.0.2.2"}) == status
-        assert _status(f"{url}/symptoms", {"X-Forwarded-For": "192.0.2.1"}) == 429
+    with served(rate_limit="1/hour", **trusted) as service:
+        service.first_answer("/health")
+        assert service.status("/symptoms", {"X-Forwarded-For": "192.0.2.1"}) == 200
+        assert service.status("/symptoms", {"X-Forwarded-For": "192.0.2.2"}) == status
+        assert service.status("/symptoms", {"X-Forwarded-For": "192.0.2.1"}) == 429
 
 
-def test_keys_that_can_be_read_in_the_settings_are_warned_of_without_being_shown(bundles: Path) -> None:
+def test_keys_that_can_be_read_in_the_settings_are_warned_of_without_being_shown(served: Serve) -> None:
     key = "a-key-of-sixteen-characters"
-    with _served("--bundles", str(bundles), api_keys=f"{key},{hashed('x' * 16, 'ward3')}", metrics_key=key) as (
-        url,
-        server,
-    ):
-        _first_answer(f"{url}/health", server)
-    assert server.stderr is not None
-    log = server.stderr.read()
+    with served(api_keys=f"{key},{hashed('x' * 16, 'ward3')}", metrics_key=key) as service:
+        service.first_answer("/health")
+    log = service.log.read_text()
     assert "2 of the keys in the settings can be read" in log
     assert key not in log
 
@@ -181,25 +207,3 @@ def test_what_is_there_before_the_first_request_is_not_searched_for_garbage_agai
         gc.unfreeze()
         logging.captureWarnings(capture=False)
     assert frozen[0] > 10_000
-
-
-def _status(url: str, headers: dict[str, str] | None = None) -> int:
-    request = urllib.request.Request(url, headers=headers or {})  # noqa: S310 - a local address
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - a local address
-            status: int = answer.status
-            return status
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def _first_answer(url: str, server: "subprocess.Popen[str]") -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a local address
-                body: dict[str, Any] = json.load(answer)
-                return body
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the server did not answer")

@@ -1,70 +1,28 @@
 """The end of the service: who is answered, how long it takes, and with which status the process ends."""
 
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.net import Answer, Client, free_port
+from tests.processes import Process, bare_service, begun
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
-
-SERVER = '''
-import asyncio, json, logging, sys, time
-from concurrent.futures import ThreadPoolExecutor
-from app.server import serve
-from app.settings import Settings
-
-logging.basicConfig(level="INFO", format="%(message)s")
-executor = ThreadPoolExecutor(1)
-
-class App:
-    """Answers /ready by what the server says, /slow after a second, /stuck and /abandoned never and at once with a
-    thread that works for ever."""
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] == "lifespan":
-            await receive()
-            scope["state"]["stopping"] = False
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        stopping, path = scope["state"]["stopping"], scope["path"]
-        if path == "/slow":
-            await asyncio.sleep(1)
-        if path in ("/stuck", "/abandoned"):
-            work = asyncio.get_running_loop().run_in_executor(executor, time.sleep, 60)
-        if path == "/blocked":
-            time.sleep(60)
-        if path == "/stuck":
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return
-        content = b"stopping" if stopping else b"serving"
-        await send({"type": "http.response.start", "status": 503 if stopping and path == "/ready" else 200,
-                    "headers": [(b"content-length", b"%d" % len(content))]})
-        await send({"type": "http.response.body", "body": content})
-
-serve(App(), Settings(**json.loads(sys.argv[1])))
-'''
 
 
 class Service:
     """A process that serves."""
 
-    def __init__(self, port: int, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, port: int, process: Process) -> None:
         self.port = port
         self.process = process
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
+        self.process.signal(number)
 
     def ask(self, path: str) -> Client:
         """A connection that has asked for this."""
@@ -74,48 +32,48 @@ class Service:
 
     def end(self) -> str:
         """Wait for its end, which must be with status 0; its log."""
-        _, log = self.process.communicate(timeout=PATIENCE)
-        assert self.process.returncode == 0, log
-        return log
+        return self.process.end()
 
 
-@contextmanager
-def serving(*, drain_seconds: float = 0, stop_seconds: float = 30) -> Iterator[Service]:
-    """A service in a process of its own."""
-    port = free_port()
-    settings = f'{{"port": {port}, "drain_seconds": {drain_seconds}, "stop_seconds": {stop_seconds}}}'
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, settings], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    service = Service(port, process)
-    try:
-        _wait_for_answer(service)
-        yield service
-    finally:
-        process.kill()
-        process.communicate()
+Serving = Callable[..., AbstractContextManager[Service]]
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Serving:
+    """How to begin a service in a process of its own."""
+
+    @contextmanager
+    def serving(*, drain_seconds: float = 0, stop_seconds: float = 30) -> Iterator[Service]:
+        port = free_port()
+        settings = f'{{"port": {port}, "drain_seconds": {drain_seconds}, "stop_seconds": {stop_seconds}}}'
+        with begun(bare_service, settings, log=tmp_path / "log") as process:
+            service = Service(port, process)
+            _wait_for_answer(service)
+            yield service
+
+    return serving
 
 
 def _wait_for_answer(service: Service) -> None:
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and service.process.poll() is None:
+    while time.monotonic() < end and service.process.runs:
         try:
             with service.ask("/ready") as client:
                 assert client.answer().body == b"serving"
                 return
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.01)
     raise AssertionError("the server did not answer")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_service_ends_at_once_with_status_0(number: int) -> None:
+def test_an_idle_service_ends_at_once_with_status_0(serving: Serving, number: int) -> None:
     with serving() as service:
         service.stop(number)
         assert "Finished" in service.end()
 
 
-def test_readiness_goes_first_while_everything_else_is_served() -> None:
+def test_readiness_goes_first_while_everything_else_is_served(serving: Serving) -> None:
     with serving(drain_seconds=2) as service, service.ask("/ready") as monitor:
         assert monitor.answer().status == 200
         service.stop()
@@ -134,7 +92,7 @@ def _asked_again(client: Client, path: str) -> Answer:
     return client.answer()
 
 
-def test_requests_under_way_are_answered_and_their_connections_closed() -> None:
+def test_requests_under_way_are_answered_and_their_connections_closed(serving: Serving) -> None:
     with serving() as service, ExitStack() as stack:
         under_way = [stack.enter_context(service.ask("/slow")) for _ in range(5)]
         time.sleep(0.3)
@@ -147,24 +105,24 @@ def test_requests_under_way_are_answered_and_their_connections_closed() -> None:
             service.ask("/other")
 
 
-def test_who_has_connected_before_the_end_is_answered() -> None:
+def test_who_has_connected_before_the_end_is_answered(serving: Serving) -> None:
     """Also where the server had no time to accept the connection, nor to read from those that it keeps."""
     with serving() as service, ExitStack() as stack:
         kept = [stack.enter_context(service.ask("/other")) for _ in range(5)]
         assert [client.answer().status for client in kept] == [200] * 5
-        service.process.send_signal(signal.SIGSTOP)
+        service.process.signal(signal.SIGSTOP)
         service.stop()
         new = [stack.enter_context(service.ask("/other")) for _ in range(50)]
         for client in kept:
             client.send(b"GET /other HTTP/1.1\r\nHost: service\r\n\r\n")
-        service.process.send_signal(signal.SIGCONT)
+        service.process.signal(signal.SIGCONT)
         for client in kept + new:
             answer = client.answer()
             assert answer.status == 200
         service.end()
 
 
-def test_a_request_that_does_not_end_is_told_so_and_does_not_keep_the_service() -> None:
+def test_a_request_that_does_not_end_is_told_so_and_does_not_keep_the_service(serving: Serving) -> None:
     with serving(stop_seconds=1) as service, service.ask("/stuck") as stuck:
         time.sleep(0.3)
         service.stop()
@@ -178,7 +136,7 @@ def test_a_request_that_does_not_end_is_told_so_and_does_not_keep_the_service() 
 
 
 @pytest.mark.parametrize("path", ["/abandoned", "/blocked"])
-def test_work_that_nobody_waits_for_and_a_loop_that_hangs_do_not_keep_the_service(path: str) -> None:
+def test_work_that_nobody_waits_for_and_a_loop_that_hangs_do_not_keep_the_service(serving: Serving, path: str) -> None:
     with serving(stop_seconds=1) as service, service.ask(path):
         time.sleep(0.3)
         service.stop()
@@ -186,7 +144,7 @@ def test_work_that_nobody_waits_for_and_a_loop_that_hangs_do_not_keep_the_servic
         assert "work that does not end" in service.end()
 
 
-def test_a_second_signal_ends_it_at_once() -> None:
+def test_a_second_signal_ends_it_at_once(serving: Serving) -> None:
     with serving(drain_seconds=60, stop_seconds=60) as service, service.ask("/stuck"):
         time.sleep(0.3)
         service.stop()
@@ -195,11 +153,8 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert "second signal" in service.end()
 
 
-def test_a_port_that_is_taken_is_a_failure() -> None:
+def test_a_port_that_is_taken_is_a_failure(serving: Serving, tmp_path: Path) -> None:
     with serving() as service:
         settings = f'{{"port": {service.port}}}'
-        other = subprocess.run(
-            [sys.executable, "-c", SERVER, settings], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
-        )
-        assert other.returncode == 3
-        assert "address already in use" in other.stderr
+        with begun(bare_service, settings, log=tmp_path / "other") as other:
+            assert "address already in use" in other.end(status=3)
