@@ -1,8 +1,10 @@
 """Fixtures for all tests."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -45,3 +47,22 @@ async def client(bundles: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service with default settings and the tiny bundles, ready."""
     async with serving(bundles=bundles) as client:
         yield client
+
+
+ClientWith = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="module")
+async def client_with(bundles: Path) -> AsyncIterator[ClientWith]:
+    """Clients of ready services with the tiny bundles, one for each of the settings asked for: what a test leaves in a
+    service, the next one finds."""
+    clients: dict[tuple[tuple[str, Any], ...], httpx.AsyncClient] = {}
+    async with AsyncExitStack() as stack:
+
+        async def of(**settings: Any) -> httpx.AsyncClient:
+            key = tuple(sorted(settings.items()))
+            if key not in clients:
+                clients[key] = await stack.enter_async_context(serving(bundles=bundles, **settings))
+            return clients[key]
+
+        yield of

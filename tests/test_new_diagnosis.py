@@ -122,11 +122,14 @@ async def analyze_knee(picture: UploadedPicture, predictions: PredictionsDep) ->
 '''
 ASK = """
 import asyncio, json, sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from app.cli import main
 from tests.pictures import encode, noise
 from tests.service import serving, upload
 
-async def main():
+async def ask():
     found = {}
     for kind, folder in (("demo", sys.argv[2]), ("loaded", sys.argv[1])):
         async with serving(bundles=Path(folder), demo_mode=True) as client:
@@ -137,9 +140,11 @@ async def main():
             found[path] = (await client.get(path)).json()
         for path in ("/metrics", "/models/knee/card"):
             found[path] = (await client.get(path)).text
-    print(json.dumps(found))
+    with redirect_stdout(StringIO()) as listed:
+        main(["models", "--bundles", sys.argv[1]])
+    print(json.dumps(found | {"listed": listed.getvalue()}))
 
-asyncio.run(main())
+asyncio.run(ask())
 """
 
 
@@ -148,7 +153,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code with the files of the new diagnosis, and one line more in the list."""
     copy = tmp_path_factory.mktemp("tree")
     for package in ("app", "models", "schemas", "tests"):
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("bundles", "__pycache__"))
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("bundles"))
     folder = copy / "models" / "diagnoses" / "knee"
     folder.mkdir()
     (folder / "__init__.py").write_text(INIT)
@@ -192,4 +197,4 @@ def test_a_new_diagnosis_is_found_everywhere(tree: Path, tmp_path: Path) -> None
     assert "/analyze/knee" in found["/openapi.json"]["paths"]
     assert 'medidiagnose_model_ready{model="knee"} 1.0' in found["/metrics"]
     assert found["/models/knee/card"].startswith("# knee")
-    assert "knee" in _run(tree, "-m", "app.cli", "models", "--bundles", str(tmp_path / "bundles"))
+    assert "knee" in found["listed"]

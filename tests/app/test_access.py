@@ -12,6 +12,7 @@ from app.access import KeyMiddleware, RateLimitMiddleware, client_address
 from app.keys import hashed, new_key
 from app.main import create_app
 from app.settings import Settings
+from tests.conftest import ClientWith
 from tests.service import serving, upload
 
 pytestmark = pytest.mark.anyio
@@ -30,9 +31,9 @@ def _bearer(key: str, scheme: str = "Bearer") -> dict[str, str]:
     ids=["plain", "hashed", "named", "second"],
 )
 @pytest.mark.parametrize("sent", [{"X-API-Key": KEY}, _bearer(KEY), _bearer(KEY, "bEARER"), _bearer(f"  {KEY}")])
-async def test_either_header_opens_the_door(bundles: Path, setting: str, sent: dict[str, str]) -> None:
-    async with serving(bundles=bundles, api_keys=setting) as client:
-        assert (await client.get("/models", headers=sent)).status_code == 200
+async def test_either_header_opens_the_door(client_with: ClientWith, setting: str, sent: dict[str, str]) -> None:
+    client = await client_with(api_keys=setting)
+    assert (await client.get("/models", headers=sent)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -49,12 +50,12 @@ async def test_either_header_opens_the_door(bundles: Path, setting: str, sent: d
         [("X-API-Key", f"Bearer {KEY}")],
     ],
 )
-async def test_anything_else_does_not(bundles: Path, sent: list[tuple[str, str]], picture: bytes) -> None:
-    async with serving(bundles=bundles, api_keys=hashed(KEY)) as client:
-        answer = await client.post("/analyze/skin", files=upload(picture), headers=sent)
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="medidiagnose", ApiKey realm="medidiagnose"'
-        assert "Authorization: Bearer" in answer.json()["detail"]
+async def test_anything_else_does_not(client_with: ClientWith, sent: list[tuple[str, str]], picture: bytes) -> None:
+    client = await client_with(api_keys=hashed(KEY))
+    answer = await client.post("/analyze/skin", files=upload(picture), headers=sent)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="medidiagnose", ApiKey realm="medidiagnose"'
+    assert "Authorization: Bearer" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -67,38 +68,38 @@ async def test_anything_else_does_not(bundles: Path, sent: list[tuple[str, str]]
     ],
 )
 async def test_keys_that_differ_are_refused_even_where_both_are_valid(
-    bundles: Path, sent: list[tuple[str, str]]
+    client_with: ClientWith, sent: list[tuple[str, str]]
 ) -> None:
-    async with serving(bundles=bundles, api_keys=f"{hashed(KEY)},{OTHER}") as client:
-        answer = await client.get("/models", headers=sent)
-        assert answer.status_code == 401
-        assert "differ" in answer.json()["detail"]
+    client = await client_with(api_keys=f"{hashed(KEY)},{OTHER}")
+    answer = await client.get("/models", headers=sent)
+    assert answer.status_code == 401
+    assert "differ" in answer.json()["detail"]
 
 
-async def test_the_same_key_twice_is_one_key_and_a_proxys_own_scheme_is_left_alone(bundles: Path) -> None:
-    async with serving(bundles=bundles, api_keys=hashed(KEY)) as client:
-        for authorization in (f"Bearer {KEY}", "Basic d2FyZDozCg=="):
-            answer = await client.get("/models", headers={"X-API-Key": KEY, "Authorization": authorization})
-            assert answer.status_code == 200
+async def test_the_same_key_twice_is_one_key_and_a_proxys_own_scheme_is_left_alone(client_with: ClientWith) -> None:
+    client = await client_with(api_keys=hashed(KEY))
+    for authorization in (f"Bearer {KEY}", "Basic d2FyZDozCg=="):
+        answer = await client.get("/models", headers={"X-API-Key": KEY, "Authorization": authorization})
+        assert answer.status_code == 200
 
 
-async def test_a_preflight_needs_no_key(bundles: Path) -> None:
-    async with serving(bundles=bundles, api_keys=hashed(KEY)) as client:
-        asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
-        assert (await client.options("/analyze/skin", headers=asked)).status_code == 200
+async def test_a_preflight_needs_no_key(client_with: ClientWith) -> None:
+    client = await client_with(api_keys=hashed(KEY))
+    asked = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+    assert (await client.options("/analyze/skin", headers=asked)).status_code == 200
 
 
-async def test_a_key_opens_what_stands_under_a_root_path_and_no_more(bundles: Path) -> None:
-    async with serving(bundles=bundles, api_keys=hashed(KEY)) as client:
-        below = httpx.AsyncClient(
-            transport=httpx.ASGITransport(client._transport.app, root_path="/diagnose"),  # type: ignore[attr-defined]
-            base_url="http://service",
-        )
-        for path in ("/health", "/diagnose/health", "/docs"):
-            assert (await below.get(path)).status_code == 200, path
-        for path in ("/models", "/diagnose/models", "/diagnosehealth", "/diagnose", "/diagnose/diagnose/health"):
-            assert (await below.get(path)).status_code == 401, path
-        assert (await below.get("/diagnose/models", headers=_bearer(KEY))).status_code == 200
+async def test_a_key_opens_what_stands_under_a_root_path_and_no_more(client_with: ClientWith) -> None:
+    client = await client_with(api_keys=hashed(KEY))
+    below = httpx.AsyncClient(
+        transport=httpx.ASGITransport(client._transport.app, root_path="/diagnose"),  # type: ignore[attr-defined]
+        base_url="http://service",
+    )
+    for path in ("/health", "/diagnose/health", "/docs"):
+        assert (await below.get(path)).status_code == 200, path
+    for path in ("/models", "/diagnose/models", "/diagnosehealth", "/diagnose", "/diagnose/diagnose/health"):
+        assert (await below.get(path)).status_code == 401, path
+    assert (await below.get("/diagnose/models", headers=_bearer(KEY))).status_code == 200
 
 
 async def test_the_admin_path_has_a_door_of_its_own(bundles: Path) -> None:

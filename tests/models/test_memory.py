@@ -26,8 +26,7 @@ def work(number):
 
 before = psutil.Process().memory_info().rss
 with ThreadPoolExecutor(2) as pool:
-    for _ in range(2):
-        list(pool.map(work, range(6)))
+    list(pool.map(work, range(3)))
     print((psutil.Process().memory_info().rss - before) >> 20)
 """
 

@@ -1,17 +1,25 @@
 """What sheets show is read as what it is, or refused with a sentence that says what arrived."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from models.preprocessing.ecg_record import LEADS
-from models.preprocessing.ecg_sheet import SheetError, Told, digitise
+from models.preprocessing.ecg_sheet import DigitisedSheet, SheetError, Told, digitise
 from models.preprocessing.ecg_sheet.layout import GRIDS
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, qualities, read
 from tests.sheets import ecg, sheet
 
 SPEC = SheetPreprocessing(least_fit=0.4, least_consistency=0.3)
 CABRERA = (4, 0, -4, 1, 5, 2)
+
+
+@cache
+def usual() -> DigitisedSheet:
+    """What a sheet like most shows."""
+    return digitise(sheet())
 
 
 def layout_of(picture: Image.Image) -> tuple[str, int]:
@@ -79,7 +87,7 @@ def test_a_mirrored_sheet_is_not_accepted(layout: str) -> None:
 
 @pytest.mark.parametrize("turn", [Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270])
 def test_a_sheet_may_be_turned(turn: Image.Transpose) -> None:
-    upright, turned = digitise(sheet()), digitise(sheet().transpose(turn))
+    upright, turned = usual(), digitise(sheet().transpose(turn))
     assert (turned.layout, turned.strips) == ("3x4", 1)
     shared = upright.shown & turned.shown
     assert np.corrcoef(upright.signal[shared], turned.signal[shared])[0, 1] > 0.8
@@ -121,7 +129,7 @@ def test_a_sheet_that_contradicts_its_sender_is_refused(told: Told, what: str) -
 
 
 def test_quality_is_told_of_each_lead() -> None:
-    whole = qualities(digitise(sheet()))
+    whole = qualities(usual())
     assert tuple(whole) == LEADS
     assert min(whole.values()) > 0.7
     picture = sheet()

@@ -18,17 +18,15 @@ def _write(folder: Path, storage: str, rng: np.random.Generator) -> int:
     """A record of that format with random signals, gains, baselines and rate; the number of its signals."""
     signals, samples = int(rng.integers(1, 16)), int(rng.integers(3, 400))
     most = 2 ** (min(BITS[storage], 24) - 1) - 1
-    wfdb.wrsamp(
-        "made_up",
-        fs=float(rng.choice([50, 100, 257, 360, 500.5, 1000])),
-        units=[str(rng.choice(["mV", "uV", "V"])) for _ in range(signals)],
-        sig_name=[f"lead {number}" if rng.random() < 0.5 else f"V{number}" for number in range(signals)],
-        d_signal=rng.integers(-most, most, (samples, signals)),
-        fmt=[storage] * signals,
-        adc_gain=rng.choice([1.0, 200.0, 204.8, 1000.0, 0.5], signals).tolist(),
-        baseline=rng.integers(-100, 100, signals).tolist(),
-        write_dir=str(folder),
-    )
+    values = rng.integers(-most, most, (samples, signals))
+    wfdb.io._signal.wr_dat_file("made_up.dat", storage, values, 0, write_dir=str(folder))
+    lines = [f"made_up {signals} {rng.choice([50, 100, 257, 360, 500.5, 1000]):g} {samples}"]
+    for number in range(signals):
+        gain, baseline = rng.choice([1.0, 200.0, 204.8, 1000.0, 0.5]), rng.integers(-100, 100)
+        name = f"lead {number}" if rng.random() < 0.5 else f"V{number}"
+        units = rng.choice(["mV", "uV", "V"])
+        lines.append(f"made_up.dat {storage} {gain}({baseline})/{units} {BITS[storage]} 0 0 0 0 {name}")
+    (folder / "made_up.hea").write_text("\n".join(lines) + "\n")
     return signals
 
 
