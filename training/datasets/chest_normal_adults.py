@@ -8,9 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from models.serving.bundle import DataSource
-from training.datasets.pictures import Sample, check_layout
-from training.datasets.tables import read_rows
-from training.errors import DatasetError
+from training.datasets.pictures import Sample
+from training.datasets.tables import read_listed
 
 NAME = "Normal adults (RSNA 2018)"
 SET = "normal_adults"
@@ -32,17 +31,10 @@ SOURCE = DataSource(
 
 def load(folder: Path) -> list[Sample]:
     """Read every picture that labels.csv names. Strata: set, subtype, view, age. Raises `DatasetError`."""
-    check_layout(folder, ("Images", "labels.csv"), layout=LAYOUT, where=WHERE)
-    rows = sorted(read_rows(folder / "labels.csv"), key=lambda row: row["file"])
-    missing = [row["file"] for row in rows if not (folder / row["file"]).is_file()]
-    if missing:
-        raise DatasetError(
-            f"{folder}: {len(missing)} files of labels.csv missing, the first is {missing[0]}.\n{LAYOUT}"
-        )
     strata = {"set": SET, "cell": SET, "subtype": "normal", "view": "unknown", "age": "unknown"}
     return [
         Sample(path=folder / row["file"], label=0, group=f"{SET}:{row['group']}", source=NAME, strata=dict(strata))
-        for row in rows
+        for row in read_listed(folder, layout=LAYOUT, where=WHERE)
     ]
 
 

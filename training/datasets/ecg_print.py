@@ -1,5 +1,7 @@
 """What machines print around the traces of an ECG: titles, made-up particulars, and speed and gain in many wordings."""
 
+from typing import NamedTuple
+
 from training.datasets.draws import Rng, between, chance, pick
 
 TITLES = (
@@ -44,22 +46,39 @@ _REMARKS = (
 )
 
 
+class MadeUpLines(NamedTuple):
+    """Lines of a header about a made-up patient, by what they are about."""
+
+    orders: tuple[str, ...]
+    rates: tuple[str, ...]
+    intervals: tuple[str, ...]
+
+
+def made_up_lines(rng: Rng) -> MadeUpLines:
+    """Lines in which nothing comes from the ECG."""
+    number = int(rng.integers(0, 10**6))
+    return MadeUpLines(
+        (
+            f"{_WORDS[rng.integers(len(_WORDS))]}: {number:06d}",
+            f"{_WORDS[rng.integers(len(_WORDS))]} {number % 97}",
+            f"{1 + number % 28:02d}-{1 + number % 12:02d}-20{number % 25:02d}  {number % 24:02d}:{number % 60:02d}",
+        ),
+        (f"Vent. rate  {number % 90 + 45} BPM", f"HR: {number % 90 + 45} /min"),
+        (
+            f"PR interval  {number % 120 + 110} ms",
+            f"QRS duration  {number % 80 + 70} ms",
+            f"QT/QTc  {number % 150 + 330}/{number % 130 + 360} ms",
+            f"P-R-T axes  {number % 90}  {number % 180 - 60}  {number % 100}",
+            f"RV5/SV1  {number % 30 / 10:.2f}/{number % 17 / 10:.2f} mV",
+        ),
+    )
+
+
 def particulars(rng: Rng) -> str:
     """A line of a header; nothing in it comes from the ECG."""
-    number = int(rng.integers(0, 10**6))
-    lines = (
-        f"{_WORDS[rng.integers(len(_WORDS))]}: {number:06d}",
-        f"{_WORDS[rng.integers(len(_WORDS))]} {number % 97}",
-        f"{1 + number % 28:02d}-{1 + number % 12:02d}-20{number % 25:02d}  {number % 24:02d}:{number % 60:02d}",
-        f"Vent. rate  {number % 90 + 45} BPM",
-        f"HR: {number % 90 + 45} /min",
-        f"PR interval  {number % 120 + 110} ms",
-        f"QRS duration  {number % 80 + 70} ms",
-        f"QT/QTc  {number % 150 + 330}/{number % 130 + 360} ms",
-        f"P-R-T axes  {number % 90}  {number % 180 - 60}  {number % 100}",
-        f"RV5/SV1  {number % 30 / 10:.2f}/{number % 17 / 10:.2f} mV",
-        *_REMARKS[: int(rng.integers(1, len(_REMARKS) + 1))],
-    )
+    made_up = made_up_lines(rng)
+    remarks = _REMARKS[: int(rng.integers(1, len(_REMARKS) + 1))]
+    lines = (*made_up.orders, *made_up.rates, *made_up.intervals, *remarks)
     return lines[rng.integers(len(lines))]
 
 

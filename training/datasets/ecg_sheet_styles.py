@@ -11,6 +11,7 @@ import numpy as np
 
 from models.preprocessing.ecg_record import LEADS
 from training.datasets.draws import Rng, blend, chance, pick, vary
+from training.datasets.ecg_print import made_up_lines
 from training.datasets.ecg_sheet import FONTS, Colour, Layout, SheetStyle, Text, Timing, page_size
 
 
@@ -42,20 +43,6 @@ _INKS: Sequence[tuple[Colour, float]] = (
     ((30, 60, 170), 0.06),
     ((70, 25, 60), 0.04),
     ((110, 20, 20), 0.04),
-)
-_WORDS = (
-    "SITE",
-    "DEVICE",
-    "ROOM",
-    "UNIT",
-    "SERIES",
-    "TEST",
-    "OPERATOR",
-    "LOCATION",
-    "ORDER",
-    "REQUEST",
-    "VISIT",
-    "WARD",
 )
 _REMARKS = (
     "Unconfirmed",
@@ -185,17 +172,6 @@ def _draw_footer(rng: Rng, style: SheetStyle) -> Iterator[Text]:
 
 
 def _header_line(rng: Rng) -> str:
-    number = int(rng.integers(0, 10**6))
-    lines = (
-        f"{_WORDS[rng.integers(len(_WORDS))]}: {number:06d}",
-        f"{_WORDS[rng.integers(len(_WORDS))]} {number % 97}",
-        f"{1 + number % 28:02d}-{1 + number % 12:02d}-20{number % 25:02d}  {number % 24:02d}:{number % 60:02d}",
-        f"Vent. rate  {number % 90 + 45} BPM",
-        f"PR interval  {number % 120 + 110} ms",
-        f"QRS duration  {number % 80 + 70} ms",
-        f"QT/QTc  {number % 150 + 330}/{number % 130 + 360} ms",
-        f"P-R-T axes  {number % 90}  {number % 180 - 60}  {number % 100}",
-        f"RV5/SV1  {number % 30 / 10:.2f}/{number % 17 / 10:.2f} mV",
-        _REMARKS[rng.integers(len(_REMARKS))],
-    )
+    made_up = made_up_lines(rng)
+    lines = (*made_up.orders, made_up.rates[0], *made_up.intervals, _REMARKS[rng.integers(len(_REMARKS))])
     return lines[rng.integers(len(lines))]

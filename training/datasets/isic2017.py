@@ -8,9 +8,8 @@ from pathlib import Path
 
 from models.serving.bundle import DataSource
 from training.datasets.ham10000 import CLASSES
-from training.datasets.pictures import Sample, check_layout
-from training.datasets.tables import read_rows
-from training.errors import DatasetError
+from training.datasets.pictures import Sample
+from training.datasets.tables import read_listed
 
 NAME = "ISIC 2017 selection"
 PUBLISHED_COUNTS = {"bkl": 386, "mel": 509, "nv": 603}
@@ -29,13 +28,6 @@ SOURCE = DataSource(
 
 def load(folder: Path) -> list[Sample]:
     """Read every picture that labels.csv names; labels are indices of HAM10000's classes. Raises `DatasetError`."""
-    check_layout(folder, ("Images", "labels.csv"), layout=LAYOUT, where=WHERE)
-    rows = sorted(read_rows(folder / "labels.csv"), key=lambda row: row["file"])
-    missing = [row["file"] for row in rows if not (folder / row["file"]).is_file()]
-    if missing:
-        raise DatasetError(
-            f"{folder}: {len(missing)} files of labels.csv missing, the first is {missing[0]}.\n{LAYOUT}"
-        )
     return [
         Sample(
             path=folder / row["file"],
@@ -44,5 +36,5 @@ def load(folder: Path) -> list[Sample]:
             source=NAME,
             strata={"set": "isic2017"},
         )
-        for row in rows
+        for row in read_listed(folder, layout=LAYOUT, where=WHERE)
     ]
