@@ -7,17 +7,11 @@ from benchmarks.pictures import made_up_jpeg, made_up_record, made_up_sheet
 from benchmarks.wrk import Request, form
 from models.diagnoses.catalogue import DIAGNOSES
 from models.diagnoses.diagnosis import AnyDiagnosis
+from schemas import disease, heart_risk
 
 FORMS: dict[str, dict[str, Any]] = {
-    "/predict-heart": {
-        "age": 55,
-        "sex": 1,
-        "blood_pressure": 145,
-        "cholesterol": 250,
-        "chest_pain": 2,
-        "max_heart_rate": 140,
-    },
-    "/predict-disease": {"symptoms": ["fever", "cough", "headache", "fatigue"]},
+    "/predict-heart": heart_risk.REQUEST_EXAMPLE,
+    "/predict-disease": disease.REQUEST_EXAMPLE,
 }
 
 

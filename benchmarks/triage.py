@@ -83,14 +83,9 @@ async def measure(options: argparse.Namespace) -> None:
     half = "second" if options.second else "first"
     async with running() as service:
         for part in [options.part] if options.part else PARTS:
-            if part == "triage":
-                for file in (CASES / f"triage_{half}.jsonl", *options.cases):
-                    await _print(f"triage, {file.name}", await PARTS[part](service, rows(file)), options)
-            elif part == "sentences":
-                found = await PARTS[part](service, rows(CASES / f"sentences_{half}.jsonl"))
-                await _print(f"sentences, {half} half", found, options)
-            else:
-                await _print(part, await PARTS[part](service, rows(CASES / f"{part}.jsonl")), options)
+            files = [CASES / (f"{part}_{half}.jsonl" if part in HALVED else f"{part}.jsonl")]
+            for file in [*files, *options.cases] if part == "triage" else files:
+                _print(f"{part}, {file.name}", await judge(part, service, rows(file)), options)
 
 
 @asynccontextmanager
@@ -122,99 +117,87 @@ class Judged:
     shown: str
 
 
-async def triage(service: Service, cases: Iterable[Row]) -> list[Judged]:
+async def triage(service: Service, row: Row) -> AsyncIterator[Judged]:
     """Safe: at least as urgent as `least`, self-care also where the request was refused. Over: graver than `most`."""
-    judged = []
-    for row in cases:
-        answer = await service.ask(row)
-        place, most = LEVELS.index(answer.level), row["most"] or "emergency"
-        held = {
-            "safe": place >= LEVELS.index(row["least"]) or row["least"] == "self_care",
-            "not over": place <= LEVELS.index(most),
-            "answered": answer.level != "refused",
-        }
-        if row["right"]:
-            held["right in 3"] = bool(
-                {_name(name) for name in row["right"]} & {_name(name) for name in answer.diseases}
-            )
-        said = f"{row['id']}: {row['least']}..{most}, got {answer.level} {answer.red_flags} {answer.diseases}"
-        judged.append(Judged(row.get("kind", "all"), held, f"{said}; right {row['right']}: {_told(row)}"))
-    return judged
+    answer = await service.ask(row)
+    place, most = LEVELS.index(answer.level), row["most"] or "emergency"
+    held = {
+        "safe": place >= LEVELS.index(row["least"]) or row["least"] == "self_care",
+        "not over": place <= LEVELS.index(most),
+        "answered": answer.level != "refused",
+    }
+    if row["right"]:
+        held["right in 3"] = bool({_name(name) for name in row["right"]} & {_name(name) for name in answer.diseases})
+    said = f"{row['id']}: {row['least']}..{most}, got {answer.level} {answer.red_flags} {answer.diseases}"
+    yield Judged(row.get("kind", "all"), held, f"{said}; right {row['right']}: {_told(row)}")
 
 
-async def sentences(_: Service, cases: Iterable[Row]) -> list[Judged]:
+async def sentences(_: Service, row: Row) -> AsyncIterator[Judged]:
     """Right: what is there is present, nothing else of what is named is, and each measurement has its value."""
-    judged = []
-    for row in cases:
-        found = read([], row["text"])
-        measured = [_of_reader(item) for item in found.measurements]
-        missing = [name for name in row["present"] if not _any_of(name, found.present)]
-        wrong = [name for name in (*row["absent"], *row["not_now"]) if _any_of(name, found.present)]
-        unread = [item for item in row["measurements"] if _measurement(item) not in measured]
-        held = {
-            "right": not missing and not wrong and not unread,
-            "present": not missing,
-            "absent": not wrong,
-            "measured": not unread,
-        }
-        shown = f"{row['id']}: missing {missing} wrong {wrong} unread {unread}, found {found.present}: {row['text']}"
-        judged.append(Judged(row["kind"], held, shown))
-    return judged
+    found = read([], row["text"])
+    measured = [_of_reader(item) for item in found.measurements]
+    missing = [name for name in row["present"] if not _any_of(name, found.present)]
+    wrong = [name for name in (*row["absent"], *row["not_now"]) if _any_of(name, found.present)]
+    unread = [item for item in row["measurements"] if _measurement(item) not in measured]
+    held = {
+        "right": not missing and not wrong and not unread,
+        "present": not missing,
+        "absent": not wrong,
+        "measured": not unread,
+    }
+    shown = f"{row['id']}: missing {missing} wrong {wrong} unread {unread}, found {found.present}: {row['text']}"
+    yield Judged(row["kind"], held, shown)
 
 
-async def typing_errors(service: Service, cases: Iterable[Row]) -> list[Judged]:
+async def typing_errors(service: Service, row: Row) -> AsyncIterator[Judged]:
     """The same: answered as urgently as the text without errors, neither being refused."""
-    judged = []
-    for row in cases:
-        clean, typed = [await service.ask({"text": row[form]}) for form in ("clean", "typed")]
-        held = {
-            "same": clean.level == typed.level != "refused",
-            "clean answered": clean.level != "refused",
-            "typed answered": typed.level != "refused",
-        }
-        judged.append(Judged("all", held, f"{row['id']}: {clean.level} {typed.level}: {row['clean']} / {row['typed']}"))
-    return judged
+    clean, typed = [await service.ask({"text": row[form]}) for form in ("clean", "typed")]
+    held = {
+        "same": clean.level == typed.level != "refused",
+        "clean answered": clean.level != "refused",
+        "typed answered": typed.level != "refused",
+    }
+    yield Judged("all", held, f"{row['id']}: {clean.level} {typed.level}: {row['clean']} / {row['typed']}")
 
 
-async def harmless(service: Service, cases: Iterable[Row]) -> list[Judged]:
-    """Texts of none of which anything is an emergency."""
-    judged = []
-    for row in cases:
-        answer = await service.ask(row)
-        held = {
-            "no emergency": answer.level != "emergency",
-            "not urgent": LEVELS.index(answer.level) < LEVELS.index("urgent"),
-            "answered": answer.level != "refused",
-        }
-        judged.append(Judged("all", held, f"{row['id']}: {answer.level} {answer.red_flags}: {row['text']}"))
-    return judged
+async def harmless(service: Service, row: Row) -> AsyncIterator[Judged]:
+    """A text of which nothing is an emergency."""
+    answer = await service.ask(row)
+    held = {
+        "no emergency": answer.level != "emergency",
+        "not urgent": LEVELS.index(answer.level) < LEVELS.index("urgent"),
+        "answered": answer.level != "refused",
+    }
+    yield Judged("all", held, f"{row['id']}: {answer.level} {answer.red_flags}: {row['text']}")
 
 
-async def red_flag_pairs(service: Service, cases: Iterable[Row]) -> list[Judged]:
+async def red_flag_pairs(service: Service, row: Row) -> AsyncIterator[Judged]:
     """Texts that must raise a red flag, and near ones that must not."""
-    judged = []
-    for row in cases:
-        for text in row["fires"]:
+    for wanted in ("fires", "silent"):
+        for text in row[wanted]:
             answer = await service.ask({"text": text})
-            held = {"fires": bool(answer.red_flags)}
-            judged.append(Judged(row["rule"], held, f"{row['id']} must fire, got {answer.level}: {text}"))
-        for text in row["silent"]:
-            answer = await service.ask({"text": text})
-            held = {"silent": not answer.red_flags}
-            judged.append(Judged(row["rule"], held, f"{row['id']} must not, got {answer.red_flags}: {text}"))
-    return judged
+            held = {wanted: bool(answer.red_flags) == (wanted == "fires")}
+            got = f"{row['id']} wanted: {wanted}, got {answer.level} {answer.red_flags}"
+            yield Judged(row["rule"], held, f"{got}: {text}")
 
 
-PARTS: Mapping[str, Callable[[Service, Iterable[Row]], Any]] = {
+PARTS: Mapping[str, Callable[[Service, Row], AsyncIterator[Judged]]] = {
     "triage": triage,
     "sentences": sentences,
     "typing_errors": typing_errors,
     "harmless": harmless,
     "red_flag_pairs": red_flag_pairs,
 }
+HALVED = ("triage", "sentences")
+"""Parts whose cases stand in two files."""
 
 
-async def _print(title: str, judged: Sequence[Judged], options: argparse.Namespace) -> None:
+async def judge(part: str, service: Service, cases: Iterable[Row]) -> list[Judged]:
+    """What held of each case of a part."""
+    return [judged for row in cases async for judged in PARTS[part](service, row)]
+
+
+def _print(title: str, judged: Sequence[Judged], options: argparse.Namespace) -> None:
     print(f"== {title}: {len(judged)} cases")
     columns = list(dict.fromkeys(name for case in judged for name in case.held))
     by_kind: dict[str, list[Judged]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """The knowledge files: complete, sourced, cautious, and refused when malformed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -48,32 +48,34 @@ CLAIM = re.compile(
 )
 
 
+def nodes_in(node: object, *, under: Callable[[object], object] = lambda node: node) -> Iterator[object]:
+    """A part of a document and all parts of it; of each, those of what `under` makes of it."""
+    yield node
+    inside = under(node)
+    children: Iterable[object] = ()
+    if isinstance(inside, BaseModel):
+        children = (child for _, child in inside)
+    elif isinstance(inside, dict):
+        children = inside.values()
+    elif isinstance(inside, tuple):
+        children = inside
+    for child in children:
+        yield from nodes_in(child, under=under)
+
+
 def texts_in(node: object) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, BaseModel):
-        for _, child in node:
-            yield from texts_in(child)
-    elif isinstance(node, dict):
-        for child in node.values():
-            yield from texts_in(child)
-    elif isinstance(node, tuple):
-        for child in node:
-            yield from texts_in(child)
+    """All texts of a part, keys of sources too."""
+    return (each for each in nodes_in(node) if isinstance(each, str))
+
+
+def texts_of(node: object) -> Iterator[str]:
+    """The texts of a part, without the keys of its sources."""
+    told = nodes_in(node, under=lambda each: (each.value,) if isinstance(each, Sourced) else each)
+    return (each for each in told if isinstance(each, str))
 
 
 def sources_in(node: object) -> Iterator[str]:
-    if isinstance(node, Sourced | Grade | RedFlagRule):
-        yield node.source
-    if isinstance(node, BaseModel):
-        for _, child in node:
-            yield from sources_in(child)
-    elif isinstance(node, dict):
-        for child in node.values():
-            yield from sources_in(child)
-    elif isinstance(node, tuple):
-        for child in node:
-            yield from sources_in(child)
+    return (each.source for each in nodes_in(node) if isinstance(each, Sourced | Grade | RedFlagRule))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=FILES)
@@ -104,18 +106,6 @@ def test_no_sentence_of_an_advice_starts_or_ends_in_the_middle() -> None:
         assert re.match(r"[A-Z0-9\"]", text), text
         assert not re.search(r"(,|;|:|-|\b(and|or|but|the|a|of|to|with|if))$", text), text
         assert text.count("(") == text.count(")"), text
-
-
-def texts_of(block: object) -> Iterator[str]:
-    """The texts of a block, without the keys of its sources."""
-    if isinstance(block, Sourced):
-        yield from texts_in(block.value)
-    elif isinstance(block, BaseModel):
-        for _, child in block:
-            yield from texts_of(child)
-    elif isinstance(block, dict):
-        for child in block.values():
-            yield from texts_of(child)
 
 
 def test_what_is_unconfirmed_is_counted_in_the_card() -> None:
