@@ -36,6 +36,7 @@ _MOST_WORDS = 4000
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)*|\d+(?:[.,]\d+)?|[.;!?\n,:()/-]")
 _AS_WRITTEN = "="
 _LEAST_COUNT, _MOST_COUNT = 9, 200
+_COUNT = re.compile("[0-9]{1,3}")
 _UNITS = frozenset(
     each(
         "/ : am pm mg mcg ml g gram grams kg stone lb lbs pound pounds cm mm % percent times degrees c f oclock left"
@@ -311,7 +312,9 @@ def _counts(tokens: Sequence[tuple[str, int]], measured: Iterable[Measurement]) 
     """Whole numbers that may count tablets, of which nothing says that they measure anything else."""
     taken = [(found.start, found.end) for found in measured if found.quantity != "tablets"]
     for at, (word, start) in enumerate(tokens):
-        if not word.isdigit() or not _LEAST_COUNT <= int(word) <= _MOST_COUNT or any(a <= start < b for a, b in taken):
+        if not _COUNT.fullmatch(word) or any(a <= start < b for a, b in taken):
+            continue
+        if not _LEAST_COUNT <= int(word) <= _MOST_COUNT:
             continue
         if at + 1 == len(tokens) or tokens[at + 1][0] not in _UNITS:
             yield "many_number", start

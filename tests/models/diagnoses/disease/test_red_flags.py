@@ -128,3 +128,9 @@ def test_a_number_is_a_danger_only_beyond_its_bound() -> None:
     assert "Severe breathlessness" in flags("sats 88%")
     assert "Severe breathlessness" not in flags("sats 97%")
     assert "Possible hypothermia" not in flags("34 weeks old sofa, 34 years old")
+
+
+@pytest.mark.parametrize("number", ["0" * 5000, "9" * 5000, "²", "①", "٣"])
+def test_a_number_that_python_does_not_read_is_no_fault(number: str) -> None:
+    assert flags(f"I took {number} and feel fine") == set()
+    assert flags(f"I took 30 tablets at once, not {number}") == flags("I took 30 tablets at once")
