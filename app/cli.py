@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from app.commands import keys, models, openapi, sample, serve, settings
+from app.commands import keys, models, openapi, predict, sample, serve, settings
 from app.settings import SettingsError
 from app.version import installed_version
 
-COMMANDS = (serve, models, sample, settings, keys, openapi)
+COMMANDS = (serve, predict, models, sample, settings, keys, openapi)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

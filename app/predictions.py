@@ -19,6 +19,7 @@ from app.settings import Settings
 from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.knowledge import common_knowledge
 from models.preprocessing.inputs import Limits, Prepared
+from models.serving.bundle import Metadata
 from models.serving.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Explanation, ModelInfo, Reading, Reliability
 
@@ -55,20 +56,15 @@ class Predictions:
         if self.registry.model(diagnosis.name).state == "absent":
             return await self._sample(diagnosis, sent)
         prediction, prepared = await self._predict(diagnosis, sent)
-        unknown = diagnosis.unknown(sent)
-        reliability = (
-            diagnosis.judge(prediction, prepared) if unknown is None else Reliability(accepted=False, reason=unknown)
-        )
+        reliability = diagnosis.reliability_of(prediction, prepared, sent)
         self.metrics.read(diagnosis.name, prediction, accepted=reliability.accepted)
         if tracing := self.request.state.tracing:
             tracing.stages(diagnosis.name, prediction.seconds)
-        if self.settings.reject_unreliable and unknown is None and not reliability.accepted:
+        if self.settings.reject_unreliable and not reliability.accepted and diagnosis.unknown(sent) is None:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
-        metadata = prediction.metadata
-        reading = diagnosis.describe(diagnosis.interpret(prediction.outputs, metadata, sent), prepared, prediction)
-        model = ModelInfo(name=diagnosis.name, version=metadata.version, precision=metadata.precision)
-        context = self._context(model, reliability, diagnosis.explain(prepared))
-        return diagnosis.settle(reading, metadata, reliability), context
+        reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
+        model = model_info(diagnosis.name, prediction.metadata)
+        return reading, answer_context(model, reliability, self._request_id, diagnosis.explain(prepared))
 
     async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
         reads, limits = diagnosis.reads, self._limits
@@ -93,25 +89,39 @@ class Predictions:
         self.metrics.sampled(diagnosis.name)
         self.response.headers["X-Demo-Mode"] = "true"
         model = ModelInfo(name=diagnosis.name, version="demo", precision="none")
-        return diagnosis.sample(sent), self._context(model, Reliability(accepted=True), demo_mode=True)
+        return diagnosis.sample(sent), answer_context(
+            model, Reliability(accepted=True), self._request_id, demo_mode=True
+        )
 
     @property
     def _limits(self) -> Limits:
         return Limits(max_pixels=self.settings.max_pixels)
 
-    def _context(
-        self,
-        model: ModelInfo,
-        reliability: Reliability,
-        explanation: Explanation | None = None,
-        *,
-        demo_mode: bool = False,
-    ) -> AnswerContext:
-        return AnswerContext(
-            model=model,
-            demo_mode=demo_mode,
-            reliability=reliability,
-            explanation=explanation,
-            request_id=self.request.state.request_id,
-            disclaimer=common_knowledge().disclaimer.value,
-        )
+    @property
+    def _request_id(self) -> str:
+        request_id: str = self.request.state.request_id
+        return request_id
+
+
+def model_info(name: str, metadata: Metadata) -> ModelInfo:
+    """The model that answered."""
+    return ModelInfo(name=name, version=metadata.version, precision=metadata.precision)
+
+
+def answer_context(
+    model: ModelInfo,
+    reliability: Reliability,
+    request_id: str,
+    explanation: Explanation | None = None,
+    *,
+    demo_mode: bool = False,
+) -> AnswerContext:
+    """The half of an answer that says who answered, how far to rely on it, and under which disclaimer."""
+    return AnswerContext(
+        model=model,
+        demo_mode=demo_mode,
+        reliability=reliability,
+        explanation=explanation,
+        request_id=request_id,
+        disclaimer=common_knowledge().disclaimer.value,
+    )

@@ -55,6 +55,19 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     explain: Callable[[PreparedT], Explanation | None] = lambda _: None
     check_bundle: Callable[[Metadata], None] = lambda _: None
 
+    def reliability_of(self, prediction: Prediction, prepared: PreparedT, sent: SentT) -> Reliability:
+        """How far to rely on what was computed for an input."""
+        unknown = self.unknown(sent)
+        return self.judge(prediction, prepared) if unknown is None else Reliability(accepted=False, reason=unknown)
+
+    def reading_of(
+        self, prediction: Prediction, prepared: PreparedT, sent: SentT, reliability: Reliability
+    ) -> ReadingT:
+        """The clinical half of the answer to an input of that reliability."""
+        metadata = prediction.metadata
+        reading = self.describe(self.interpret(prediction.outputs, metadata, sent), prepared, prediction)
+        return self.settle(reading, metadata, reliability)
+
     def check(self, metadata: Metadata) -> None:
         """Raises `BundleError` where the answers of a bundle can't be interpreted."""
         if metadata.preprocessing.kind != self.reads.name:

@@ -1,0 +1,217 @@
+"""What is read without a server: files, in the order they are named, by the models that the service would use."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.errors import InvalidRequestError, NoRecordError, ServiceError, to_service_error
+from app.predictions import answer_context, model_info
+from app.settings import Settings
+from models.diagnoses.breast import SentUltrasound
+from models.diagnoses.catalogue import BY_NAME, Catalogue, own_names
+from models.diagnoses.diagnosis import AnyDiagnosis
+from models.diagnoses.disease.interpretation import understand
+from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
+from models.diagnoses.heart_risk.interpretation import RiskForm
+from models.preprocessing.inputs import Limits, SentPicture
+from models.serving.loading import BundleLoader
+from models.serving.registry import ModelRegistry
+from schemas.breast import Setting
+from schemas.disease import DiseaseRequest
+from schemas.heart import Person, PrintedScales
+from schemas.heart_risk import HeartRiskRequest
+
+SUFFIXES: Mapping[str, frozenset[str]] = {
+    "picture": frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}),
+    "record": frozenset({".hea"}),
+    "form": frozenset({".json"}),
+}
+"""The files of a folder that are read, by what an input kind calls its subject."""
+
+
+class _OfUltrasound(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    biopsy_proven: bool = False
+    setting: Setting = "diagnostic"
+
+
+SAID: Mapping[str, tuple[type[BaseModel], ...]] = {
+    "heart_image": (Person, PrintedScales),
+    "heart_record": (Person,),
+    "breast": (_OfUltrasound,),
+}
+"""What may be said beside the files of a diagnosis, as the parts of its form have it."""
+UNDER_WAY = 4
+"""Files a core that are read at once, so that one is prepared while another is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """What became of a file: its `answer`, as the service would give it, or the `error` that it would answer."""
+
+    name: str
+    answer: Mapping[str, Any] | None = None
+    error: ServiceError | None = None
+
+
+class NoModelError(RuntimeError):
+    """There is no model of that name, or it must not be served."""
+
+
+def known_names(settings: Settings) -> list[str]:
+    """The diagnoses that files can be read by."""
+    return [*BY_NAME, *own_names(settings.bundles)]
+
+
+def files_of(paths: Iterable[Path], subject: str) -> list[Path]:
+    """The paths, with the files in folders that fit the subject in place of the folders, by name."""
+    return [
+        file
+        for path in paths
+        for file in (
+            sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES[subject] and each.is_file())
+            if path.is_dir()
+            else [path]
+        )
+    ]
+
+
+@contextlib.asynccontextmanager
+async def open_reader(
+    name: str, settings: Settings, said: Mapping[str, str], *, explain: bool = False
+) -> AsyncIterator["Reader"]:
+    """A reader by the diagnosis of that name. `said` is what a form says beside a file.
+
+    Raises `NoModelError`, and `ValueError` for what can't be said.
+    """
+    parsed = _parsed(name, said)
+    logging.getLogger("medidiagnose.models").setLevel(logging.CRITICAL)  # it warns of every model but this
+    catalogue = Catalogue()
+    loader = BundleLoader(
+        settings.bundles,
+        [name],
+        threads=settings.threads,
+        precision=settings.precision,
+        active=settings.active_models,
+    )
+    registry = ModelRegistry(
+        loader, queue_size=settings.queue_size, deadline=settings.deadline_seconds, check=catalogue.check
+    )
+    try:
+        await registry.load()
+        model = registry.model(name)
+        if model.state != "ready":
+            raise NoModelError(
+                model.error or f"The model {name} is {model.state}: there is none in {settings.bundles}."
+            )
+        diagnosis = next(each for each in catalogue.all if each.name == name)
+        yield Reader(diagnosis, registry, settings, parsed, explain)
+    finally:
+        await registry.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads files one after the other, several at once."""
+
+    diagnosis: AnyDiagnosis
+    registry: ModelRegistry
+    settings: Settings
+    said: Mapping[type[BaseModel], Any]
+    explain: bool
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Codes of the classes whose probabilities answers list; none of a form."""
+        bundle = self.registry.model(self.diagnosis.name).bundle
+        return bundle.metadata.classes if bundle and not self.diagnosis.reads.immediate else ()
+
+    async def read_all(self, files: Iterable[Path]) -> AsyncIterator[ReadFile]:
+        """What became of each file, in their order."""
+        under_way: deque[asyncio.Task[ReadFile]] = deque()
+        for file in files:
+            under_way.append(asyncio.create_task(self.read(file)))
+            if len(under_way) >= UNDER_WAY * self.settings.threads:
+                yield await under_way.popleft()
+        while under_way:
+            yield await under_way.popleft()
+
+    async def read(self, file: Path) -> ReadFile:
+        """What became of one file."""
+        try:
+            return ReadFile(str(file), answer=await self._answer(file))
+        except OSError as error:
+            return ReadFile(str(file), error=InvalidRequestError(f"The file can't be read: {error.strerror}."))
+        except ValidationError as error:
+            return ReadFile(str(file), error=to_service_error(RequestValidationError(_with_place(error))))
+        except Exception as error:
+            return ReadFile(str(file), error=to_service_error(error))
+
+    async def _answer(self, file: Path) -> Mapping[str, Any]:
+        diagnosis = self.diagnosis
+        sent = await asyncio.to_thread(self._sent, file)
+        limits = Limits(max_pixels=self.settings.max_pixels)
+        prediction, prepared = await self._predict(sent, limits)
+        reliability = diagnosis.reliability_of(prediction, prepared, sent)
+        reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
+        model = model_info(diagnosis.name, prediction.metadata)
+        context = answer_context(model, reliability, uuid4().hex, diagnosis.explain(prepared))
+        return {**reading.model_dump(mode="json"), **context.model_dump(mode="json")}
+
+    async def _predict(self, sent: Any, limits: Limits) -> Any:
+        reads = self.diagnosis.reads
+        if reads.immediate:
+            return self.registry.predict_at_once(
+                self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)
+            )
+        return await self.registry.predict(
+            self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)
+        )
+
+    def _sent(self, file: Path) -> Any:
+        match self.diagnosis.name:
+            case "heart_image":
+                return SentSheet(file.read_bytes(), self.said[Person], self.said[PrintedScales], self.explain)
+            case "heart_record":
+                signal = file.with_suffix(".dat")
+                if not signal.is_file():
+                    raise NoRecordError(f"{signal.name} does not lie beside {file.name}.")
+                return SentHeartRecord(file.read_bytes(), signal.read_bytes(), self.said[Person])
+            case "breast":
+                said = self.said[_OfUltrasound]
+                return SentUltrasound(file.read_bytes(), said.biopsy_proven, said.setting)
+            case "disease":
+                return understand(DiseaseRequest.model_validate_json(file.read_bytes()))
+            case "heart_risk":
+                return RiskForm(HeartRiskRequest.model_validate_json(file.read_bytes()))
+            case _:
+                return SentPicture(file.read_bytes())
+
+
+def _parsed(name: str, said: Mapping[str, str]) -> dict[type[BaseModel], Any]:
+    models = SAID.get(name, ())
+    known = [field for model in models for field in model.model_fields]
+    if unknown := said.keys() - set(known):
+        raise ValueError(f"{', '.join(sorted(unknown))}: of {name} one may say {', '.join(known) or 'nothing more'}.")
+    try:
+        return {
+            model: model.model_validate({key: said[key] for key in model.model_fields if key in said})
+            for model in models
+        }
+    except ValidationError as error:
+        raise ValueError(" ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
+
+
+def _with_place(error: ValidationError) -> list[Any]:
+    """Its errors as those of a request's body."""
+    return [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
