@@ -35,10 +35,11 @@ class Disc(NamedTuple):
 
 def find_disc(picture: Image.Image) -> Disc | None:
     """The bright disc of an RGB picture whose corners are all black; None where there is none."""
-    light = np.asarray(picture.resize((_LOOKED_AT, _LOOKED_AT), Image.Resampling.NEAREST)).max(axis=2)
-    corners = [light[rows, columns] for rows in (_FIRST, _LAST) for columns in (_FIRST, _LAST)]
+    small = np.asarray(picture.resize((_LOOKED_AT, _LOOKED_AT), Image.Resampling.NEAREST))
+    corners = (small[rows, columns].max(axis=2) for rows in (_FIRST, _LAST) for columns in (_FIRST, _LAST))
     if any(np.mean(corner < _DARK) < _DARK_CORNERS for corner in corners):
         return None
+    light = small.max(axis=2)
     looked_at = light >= max(_DARK, _LIT * float(np.quantile(light, 0.9)))
     if not _LEAST_DARK <= np.mean(~looked_at) <= _MOST_DARK:
         return None

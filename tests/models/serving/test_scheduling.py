@@ -111,6 +111,13 @@ async def test_each_caller_gets_its_own_answer() -> None:
         assert await _in_time(*tasks) == list(range(20, 60))
 
 
+async def test_work_that_comes_one_after_the_other_stays_in_one_thread() -> None:
+    async with _cores(2) as cores:
+        lane = cores.lane()
+        threads = [await lane.run(threading.get_ident) for _ in range(40)]
+    assert max(map(threads.count, threads)) > 30  # they would take turns
+
+
 async def test_a_cancelled_caller_is_not_computed_and_disturbs_nobody() -> None:
     network = GatedNetwork()
     async with _lane(network) as lane:
