@@ -22,7 +22,7 @@ from models.diagnoses.disease.danger_values import values_of
 from models.diagnoses.disease.knowledge import DangerWords, danger_words
 from models.diagnoses.disease.matching import speller
 from models.diagnoses.disease.reading import Measurement
-from models.diagnoses.disease.spelling import deletions_index, one_edit_from
+from models.diagnoses.disease.spelling import Neighbours
 from models.diagnoses.disease.standing import HERE, PAST, standing
 from models.diagnoses.disease.words import american, each, level, stem
 from models.diagnoses.knowledge import KnowledgeError
@@ -162,7 +162,7 @@ class Phrases:
             (name, tuple(compile_line(line) for line in lines)) for name, lines in document.composed.value.items()
         ]
         forms = [form for form in self._forms if len(form) >= _SHORTEST_CORRECTED]
-        self._near = deletions_index(forms)
+        self._near = Neighbours(forms)
         self._long: dict[str, list[str]] = defaultdict(list)
         for form in forms:
             if len(form) >= _LONG_WORD - 2:
@@ -300,7 +300,7 @@ class Phrases:
         length = len(word)
         if stemmed in self._keys or length < _SHORTEST_CORRECTED or speller().knows(word):
             return (stemmed,)
-        near = [form for form in one_edit_from(word, self._near) if form[0] == word[0]]
+        near = [form for form in self._near.of(word) if form[0] == word[0]]
         if not near and length >= _LONG_WORD:
             twice = process.extract(word, self._long[word[0]], scorer=OSA.distance, score_cutoff=2, limit=_MOST_MEANT)
             near = [form for form, _, _ in twice]

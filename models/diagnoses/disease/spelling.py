@@ -1,15 +1,14 @@
-"""Words that hold a typing error, by an index of deletions (W. Garbe's SymSpell): of two words that are one edit apart,
-the same is left where at most one letter is left out of each."""
+"""Words that hold a typing error, and what may be meant by them."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Prefix
 
-from models.diagnoses.disease.words import stem
+from models.diagnoses.disease.words import stem, stems
 
 _SHORTEST = 3
 _SHORTEST_FREE = 5
@@ -25,10 +24,10 @@ class Speller:
     def __init__(self, vocabulary: Iterable[str], ordinary: Iterable[str], clinical: Iterable[str]) -> None:
         self._vocabulary = frozenset(word for word in vocabulary if len(word) >= _SHORTEST)
         self._ordinary = frozenset(ordinary)
-        self._ordinary_stems = frozenset(map(stem, self._ordinary))
+        self._ordinary_stems = stems(self._ordinary)
         self._known = self._vocabulary | self._ordinary | frozenset(clinical)
-        self._stems = frozenset(map(stem, self._known))
-        self._near = deletions_index(word for word in self._known if len(word) >= _SHORTEST)
+        self._stems = self._ordinary_stems | stems(self._known - self._ordinary)
+        self._near = Neighbours(word for word in self._known if len(word) >= _SHORTEST)
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         for word in self._vocabulary:
             if len(word) >= _SHORTEST_TWICE - 1:
@@ -53,9 +52,7 @@ class Speller:
         heard = word.replace("shun", "tion")
         if heard != word and self.knows(heard):
             return (heard,)
-        ranked = sorted(
-            (slip, known) for known in one_edit_from(word, self._near) if (slip := self.slip(word, known)) is not None
-        )
+        ranked = sorted((slip, known) for known in self._near.of(word) if (slip := self.slip(word, known)) is not None)
         if not any(known[0] == word[0] for _, known in ranked) and (twice := self._twice(word)):
             return twice
         return tuple(known for _, known in ranked[:_CANDIDATES]) or self._run(word)
@@ -112,20 +109,28 @@ def _single(word: str) -> str:
     return "".join(letter for at, letter in enumerate(word) if not at or word[at - 1] != letter)
 
 
-def _deletions(word: str) -> set[str]:
-    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
+class Neighbours:
+    """Finds the words that are one edit from another: a letter too many, too few or wrong, or two swapped. Each known
+    word stands under its first and under its last half, one of which such an edit leaves whole, but where it swaps the
+    letters between them."""
 
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = frozenset(words)
+        self._by_half: dict[tuple[int, bool, str], list[str]] = defaultdict(list)
+        for word in self._words:
+            length, middle = len(word), len(word) // 2
+            self._by_half[length, True, word[:middle]].append(word)
+            self._by_half[length, False, word[middle:]].append(word)
 
-def one_edit_from(word: str, index: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The words of an index that are one edit from a word, in alphabetic order."""
-    near = {known for shorter in _deletions(word) for known in index.get(shorter, ())}
-    return sorted(known for known in near if OSA.distance(word, known, score_cutoff=1) <= 1)
-
-
-def deletions_index(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The words by each form of them that lacks at most one letter."""
-    index: dict[str, tuple[str, ...]] = {}
-    for word in sorted(words):
-        for shorter in _deletions(word):
-            index[shorter] = (*index[shorter], word) if shorter in index else (word,)
-    return index
+    def of(self, word: str) -> list[str]:
+        """The known words that are at most one edit from a word, in alphabetic order."""
+        near: set[str] = set()
+        for length in range(max(1, len(word) - 1), len(word) + 2):
+            middle = length // 2
+            near.update(self._by_half.get((length, True, word[:middle]), ()))
+            near.update(self._by_half.get((length, False, word[len(word) - length + middle :]), ()))
+        found = {known for known in near if OSA.distance(word, known, score_cutoff=1) <= 1}
+        middle = len(word) // 2
+        if 0 < middle < len(word):
+            found.update({word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]} & self._words)
+        return sorted(found)

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -177,6 +177,11 @@ def stem(word: str) -> str:
     """The stem of an English word (Porter2)."""
     stemmed: str = _STEMMER.stemWord(word)
     return stemmed
+
+
+def stems(words: Iterable[str]) -> frozenset[str]:
+    """The stems of many words, of which none is kept for `stem`."""
+    return frozenset(_STEMMER.stemWords(list(words)))
 
 
 class Rewriter:
