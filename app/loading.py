@@ -1,9 +1,9 @@
-"""The models that the settings ask for. Without the web framework, which is imported while they load."""
+"""The models that the settings ask for. Without the diagnoses and the web framework, which are imported while they
+load."""
 
 import logging
 
 from app.settings import PREFIX, Settings, SettingsError
-from models.diagnoses.catalogue import DIAGNOSES, own_names
 from models.memory import keep_heaps_small
 from models.serving.loading import BundleLoader, MakeNetwork, why_unreadable
 
@@ -18,21 +18,23 @@ def start_loading(settings: Settings, *, make_network: MakeNetwork | None = None
     answered in its place.
     """
     keep_heaps_small()
-    names = [diagnosis.name for diagnosis in DIAGNOSES]
-    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, [*names, *own_names(settings.bundles)])):
-        raise SettingsError(
-            f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
-            f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
-        )
     loader = BundleLoader(
         settings.bundles,
-        names,
-        find=own_names,
         threads=settings.threads,
         precision=settings.precision,
         active=settings.active_models,
         make_network=make_network,
     )
+    from models.diagnoses.catalogue import DIAGNOSES, own_names  # takes as long as the models do, beside them
+
+    names = [diagnosis.name for diagnosis in DIAGNOSES]
+    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, [*names, *own_names(settings.bundles)])):
+        loader.close()
+        raise SettingsError(
+            f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
+            f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
+        )
+    loader.expect(names, own_names)
     for name in names:
         if name not in loader.models:
             what = "a fixed sample in demo mode" if settings.demo_mode else "503"

@@ -23,6 +23,8 @@ from models.serving.bundle import Bundle, BundleError, Precision, read_bundle, u
 from models.serving.engine import Engine, Network
 
 MakeNetwork = Callable[[Bundle], Network]
+Find = Callable[[Path], Iterable[str]]
+"""Names models of a bundles folder."""
 
 ACTIVE_FILE = "active.json"
 _LONGEST_ACTIVE_FILE = 65536
@@ -42,40 +44,54 @@ class LoadedModel:
 
 
 class BundleLoader:
-    """Loads the active `<folder>/<name>/<version>/` of each name, in threads, from when it is made.
+    """Loads the active `<folder>/<name>/<version>/` of each model, in threads, from when it is made.
 
-    It needs no event loop: the server loads its models while it still imports the web framework. `threads` is how many
-    cores load bundles and later compute. `precision` `int8` loads the int8 network of each bundle that has one.
-    `active` is the file that pins versions. `find` names those of a folder that are loaded beside `names`.
+    It needs no event loop: the server loads its models while it still imports the diagnoses and the web framework.
+    Without `names` it loads whatever the folder holds until `expect` says what is wanted. `threads` is how many cores
+    load bundles and later compute. `precision` `int8` loads the int8 network of each bundle that has one. `active` is
+    the file that pins versions.
     """
 
     def __init__(
         self,
         folder: Path,
-        names: Iterable[str],
+        names: Iterable[str] | None = None,
         *,
-        find: Callable[[Path], Iterable[str]] = lambda _: (),
         threads: int,
         precision: Precision = "fp32",
         active: Path | None = None,
         make_network: MakeNetwork | None = None,
     ) -> None:
         self.folder = folder
-        self._find = find
-        self.names = tuple(sorted({*names, *find(folder)}))
+        self.names: tuple[str, ...] = ()
         self.threads = threads
+        self._find: Find = _nothing
         self._active = active or folder / ACTIVE_FILE
         self._precision = precision
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
-        self.models: dict[str, Future[LoadedModel]] = {
-            name: self._executor.submit(self._load, name) for name in self.names if self.has(name)
-        }
+        self.models: dict[str, Future[LoadedModel]] = {}
         """Each model that has a folder; its future raises `BundleError` where none of its bundles can be served.
         Whoever takes it over removes it from here."""
-        for unknown in sorted(_subfolders_or_none(folder), key=lambda entry: entry.name):
-            if unknown.name not in self.names:
-                logger.warning("Folder %s is ignored: there is no diagnosis of that name.", unknown)
+        if names is None:
+            self._begin(entry.name for entry in model_folders(folder))
+        else:
+            self.expect(names)
+
+    def expect(self, names: Iterable[str], find: Find | None = None) -> None:
+        """Load the models of these names, and those that `find` names of the folder, now and at each reload; let go
+        what else was begun."""
+        self._find = find or _nothing
+        self.names = tuple(sorted({*names, *self._find(self.folder)}))
+        for unknown in sorted({*self.models} - {*self.names}):
+            self.models.pop(unknown).cancel()
+        self._begin(name for name in self.names if name not in self.models and self.has(name))
+        for entry in sorted(_subfolders_or_none(self.folder), key=lambda entry: entry.name):
+            if entry.name not in self.names:
+                logger.warning("Folder %s is ignored: there is no diagnosis of that name.", entry)
+
+    def _begin(self, names: Iterable[str]) -> None:
+        self.models |= {name: self._executor.submit(self._load, name) for name in names}
 
     def find(self) -> list[str]:
         """The names that have come since. To be called in a thread."""
@@ -110,6 +126,10 @@ class BundleLoader:
     def _loaded(self, bundle: Bundle, began: float) -> LoadedModel:
         network = self._make_network(bundle)
         return LoadedModel(bundle, network, time.perf_counter() - began)
+
+
+def _nothing(_: Path) -> Iterable[str]:
+    return ()
 
 
 def why_unreadable(bundles: Path, names: Iterable[str]) -> str | None:

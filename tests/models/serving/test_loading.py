@@ -44,8 +44,27 @@ def test_a_bad_bundle_fails_its_own_future(tmp_path: Path) -> None:
     loader.close()
 
 
-def test_models_load_before_the_web_framework_is_imported() -> None:
-    program = "import sys, app.cli, app.loading; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn')))"
+def test_whatever_is_there_loads_until_it_is_said_what_is_wanted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("skin", "xray"):
+        make_bundle(tmp_path, name)
+    (tmp_path / "breast").symlink_to(tmp_path / "nowhere")
+    loader = BundleLoader(tmp_path, threads=2)
+    skin = loader.models["skin"]
+    assert loader.models.keys() == {"skin", "xray"}
+    loader.expect(("skin", "breast", "disease"))
+    assert loader.models.keys() == {"skin", "breast"}
+    assert loader.models["skin"] is skin
+    assert isinstance(loader.models["breast"].exception(PATIENCE), BundleError)
+    assert loader.names == ("breast", "disease", "skin")
+    assert [record.args for record in caplog.records] == [(tmp_path / "xray",)]
+    loader.close()
+
+
+def test_models_load_before_the_diagnoses_and_the_web_framework_are_imported() -> None:
+    later = ("fastapi", "uvicorn", "models.diagnoses.catalogue")
+    program = f"import sys, app.cli, app.loading; sys.exit(any(name in sys.modules for name in {later}))"
     result = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False)
     assert result.returncode == 0
 
