@@ -35,6 +35,7 @@ from training.trainer import (
     jit_compiles,
     kept_epochs,
     predict_in_batches,
+    scaled,
 )
 
 log = logging.getLogger(__name__)
@@ -225,7 +226,8 @@ def train_head(
     dropped = layers.Dropout(recipe.dropout, seed=recipe.seed)(inputs)
     head = keras.Model(inputs, layers.Dense(objective.logits)(dropped))
     learner = Learner(head, FeaturesAsTheyAre(), objective.loss)
-    learner.compile(keras.optimizers.AdamW(3e-3, weight_decay=0.01), loss=None, jit_compile=jit_compiles())
+    optimizer = scaled(keras.optimizers.AdamW(3e-3, weight_decay=0.01), head)
+    learner.compile(optimizer, loss=None, jit_compile=jit_compiles())
     steps = max(1, recipe.head_epochs * len(pictures) // HEAD_BATCH)
     draws = Draws({"features": features, **learned}, chances, batch_size=HEAD_BATCH, steps=steps, seed=recipe.seed)
     learner.fit(draws, shuffle=False, verbose=0)

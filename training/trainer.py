@@ -199,7 +199,7 @@ def fit(
     if not resume:
         shutil.rmtree(folder / BACKUP, ignore_errors=True)
         (folder / HISTORY).unlink(missing_ok=True)
-    optimizer = make_optimizer(recipe, stages)
+    optimizer = scaled(make_optimizer(recipe, stages), learner.network)
     optimizer.build(learner.trainable_variables)
     done = kept_epochs(folder) if resume else 0
     if done:
@@ -226,6 +226,15 @@ def fit(
             verbose=0,
             callbacks=[EpochBegin(draws, recipe.seed), *_callbacks(recipe, stage, folder, tensorboard=tensorboard)],
         )
+
+
+def scaled(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> keras.optimizers.Optimizer:
+    """The optimizer; for a network that computes in float16, with Keras' dynamic scale of the loss, since small
+    gradients would be zero there. Keras adds it by itself only where the whole model has that policy, which the
+    `Learner`, whose changes and loss stay in float32, has not."""
+    if any(layer.dtype_policy.name == "mixed_float16" for layer in network.layers):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def jit_compiles() -> bool:

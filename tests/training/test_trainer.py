@@ -12,7 +12,7 @@ import pytest
 from training import trainer
 from training.errors import TrainingError
 from training.recipe import LoopRecipe
-from training.trainer import Draws, Learner, Stage, averaged, fit, make_optimizer, predict_in_batches
+from training.trainer import AveragedAdamW, Draws, Learner, Stage, averaged, fit, make_optimizer, predict_in_batches
 
 RECIPE = LoopRecipe(
     steps=8, warmup=2, batch_size=8, learning_rate=0.1, weight_decay=0.01, averaging=0.99, validate_every=2
@@ -41,9 +41,9 @@ def loss(targets: Any, logits: Any, weights: Any) -> Any:
     return keras.losses.CategoricalCrossentropy(from_logits=True)(targets, logits, sample_weight=weights)
 
 
-def make_learner() -> Learner:
+def make_learner(policy: str = "float32") -> Learner:
     keras.utils.set_random_seed(1)
-    layers = [keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(2)]
+    layers = [keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(2, dtype=policy)]
     return Learner(keras.Sequential(layers), Noise(), loss)
 
 
@@ -103,6 +103,17 @@ def test_the_average_is_validated_and_ends_the_run(tmp_path: Path) -> None:
     np.testing.assert_allclose(learner.network.get_weights()[0], seen[-1], atol=1e-6)
     with averaged(learner):
         np.testing.assert_allclose(learner.network.get_weights()[0], seen[-1], atol=1e-6)
+
+
+def test_small_gradients_are_not_lost_in_half_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss of which float16 shows no gradient, and an optimizer that takes the smallest one."""
+    learner = make_learner("mixed_float16")
+    monkeypatch.setattr(trainer, "AveragedAdamW", lambda *given, **named: AveragedAdamW(*given, **named, epsilon=1e-30))
+    monkeypatch.setattr(learner, "loss_of", lambda *given: 1e-8 * loss(*given))
+    before = learner.get_weights()[0]
+    recipe = LoopRecipe(**{**vars(RECIPE), "weight_decay": 0.0})
+    fit(learner, recipe, stages(), tmp_path)
+    assert np.abs(learner.get_weights()[0] - before).max() > 0.01
 
 
 def test_the_average_soon_forgets_where_it_began() -> None:
