@@ -6,6 +6,8 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 DATA ?=
 ARGS ?=
+# Every core takes tests, eight at most: a worker of the training tests holds more than a gigabyte.
+PYTEST := -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -30,8 +32,8 @@ test-page: $(VENV)/.dev $(VENV)/.browser ## Try the page in the system's Chromiu
 
 test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run the training tests
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
-	$(BIN)/python -m pytest tests/training $(ARGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
+	$(BIN)/python $(PYTEST) tests/training $(ARGS)
+	KERAS_BACKEND=jax $(BIN)/python $(PYTEST) tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
