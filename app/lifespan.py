@@ -56,7 +56,9 @@ def make_lifespan(
             observe=metrics.worked,
         )
         loading = asyncio.create_task(_load(registry, settings), name="load models")
-        staying_small = asyncio.create_task(stay_small(lambda: metrics.in_progress), name="stay small")
+        staying_small = asyncio.create_task(
+            stay_small(lambda: metrics.in_progress, lambda: metrics.posts), name="stay small"
+        )
         with reloading_on_hangup(registry):
             yield State(
                 settings=settings,

@@ -22,11 +22,12 @@ class Metrics:
     """The collectors of one app, to be used on the event loop.
 
     The children of each collector are looked up once for each set of labels: the client's own lookup takes as long as
-    counting. `in_progress` is the number of requests under way.
+    counting. `in_progress` is the number of requests under way, `posts` that of those answered that sent something.
     """
 
     def __init__(self) -> None:
         self.in_progress = 0
+        self.posts = 0
         self._collectors = CollectorRegistry()
         ProcessCollector(registry=self._collectors)
         Info("medidiagnose_build", "What is running.", registry=self._collectors).info(
@@ -106,6 +107,7 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float, *, problem: str | None = None) -> None:
         """Count a request, and the type of the error that it was answered with."""
+        self.posts += method == "POST"
         self._requests(method, route, status).inc()
         self._request_seconds(route).observe(seconds)
         if problem is not None:

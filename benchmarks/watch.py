@@ -26,6 +26,8 @@ from benchmarks.server import Server
 
 EVERY_SECONDS = 0.01
 _SAMPLE_SECONDS = 0.02
+_STILL_SECONDS = 2.0
+"""For how long nothing is freed once all is: the service gives back within a second."""
 
 
 @dataclass(slots=True)
@@ -70,9 +72,9 @@ class Memory:
         return sum(_resident(process) for process in _family(self._root))
 
     def settled(self, patience: float = 10.0) -> int:
-        """Resident once nothing is freed any more: the least of what is seen until it stays for a second."""
+        """Resident once nothing is freed any more: the least of what is seen until it stays for `_STILL_SECONDS`."""
         end, least, since = time.perf_counter() + patience, self.now, time.perf_counter()
-        while time.perf_counter() < min(end, since + 1):
+        while time.perf_counter() < min(end, since + _STILL_SECONDS):
             time.sleep(0.1)
             if self.now < least:
                 least, since = self.now, time.perf_counter()

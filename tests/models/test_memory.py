@@ -76,7 +76,7 @@ def test_threads_share_their_heaps() -> None:
 
 @pytest.mark.anyio
 async def test_it_goes_back_when_nothing_is_in_progress_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    held, given, under_way = [100], [0], [1]
+    held, given, under_way, answered = [100], [0], [1], [0]
 
     def give() -> None:
         given[0] += 1
@@ -85,7 +85,7 @@ async def test_it_goes_back_when_nothing_is_in_progress_and_not_before(monkeypat
     monkeypatch.setattr(memory, "_LOOKS_SECONDS", 0.001)
     monkeypatch.setattr(memory, "_resident", lambda: held[0])
     monkeypatch.setattr(memory, "give_memory_back", give)
-    task = asyncio.create_task(memory.stay_small(lambda: under_way[0]))
+    task = asyncio.create_task(memory.stay_small(lambda: under_way[0], lambda: answered[0]))
     await asyncio.sleep(0)
     held[0] = 200
     await asyncio.sleep(0.05)
@@ -101,4 +101,10 @@ async def test_it_goes_back_when_nothing_is_in_progress_and_not_before(monkeypat
     async with asyncio.timeout(5):
         while given == [1]:  # noqa: ASYNC110 - as before
             await asyncio.sleep(0.001)
+    answered[0] += 1
+    async with asyncio.timeout(5):
+        while given == [2]:  # noqa: ASYNC110 - as before
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    assert given == [3]
     task.cancel()
