@@ -85,7 +85,7 @@ def main() -> None:
         short = (4.0, 0.1, SHORT_PATIENCE)
         seconds, share, patience = short if options.short else (options.seconds, options.share, 1.0)
         bars = asyncio.run(_measure(server, seconds, share, patience))
-    sys.exit(judge("connections", bars))
+    sys.exit(judge("connections", bars, whole=not options.short))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -117,7 +117,7 @@ async def _attack(server: Server, count: int, seed: int, connections: int, short
         await asyncio.gather(canary, return_exceptions=True)
     growth = 100 * (await resident_after_traffic(server, memory, usual, connections, rounds=3) / baseline - 1)
     _show(seen)
-    return judge("hostile", _bars(seen, live, baseline, growth))
+    return judge("hostile", _bars(seen, live, baseline, growth), whole=not short and only is None)
 
 
 def catalogue(routes: tuple[str, ...]) -> Mapping[str, Callable[[], Input]]:

@@ -96,9 +96,13 @@ class Bar:
         return ", ".join([*words, *([f"at least {self.least:g}"] if self.least is not None else [])])
 
 
-def judge(benchmark: str, bars: Sequence[Bar]) -> int:
-    """Print the bars, write them to build/benchmarks/<benchmark>.json; exit status 1 where one doesn't hold."""
+def judge(benchmark: str, bars: Sequence[Bar], *, whole: bool = True) -> int:
+    """Print the bars, write them to build/benchmarks/<benchmark>.json, or <benchmark>-part.json where not the `whole`
+    was measured; exit status 1 where one doesn't hold."""
     rows = [[bar.name, bar.text, bar.unit, bar.bound, "" if bar.holds else "MISSED"] for bar in bars]
     print(f"\n{benchmark}", table(["", "measured", "", "bar", ""], rows), sep="\n")
-    save(benchmark, {"bars": {bar.name: {**asdict(bar), "holds": bar.holds} for bar in bars}})
+    save(
+        benchmark if whole else f"{benchmark}-part",
+        {"bars": {bar.name: {**asdict(bar), "holds": bar.holds} for bar in bars}},
+    )
     return int(not all(bar.holds for bar in bars))
