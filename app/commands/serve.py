@@ -3,6 +3,8 @@
 import gc
 import logging.config
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from app.commands.options import add_bundles, settings_of
@@ -28,22 +30,33 @@ def add(commands: Any) -> None:
 
 def serve(settings: Settings) -> int:
     """Serve until a stop signal."""
-    from app.loading import start_loading
+    with _without_looking_for_garbage():
+        from app.loading import start_loading
 
-    logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
-    logging.captureWarnings(capture=True)
-    _warn_of_risks(settings)
-    loader = start_loading(settings)
+        logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
+        logging.captureWarnings(capture=True)
+        _warn_of_risks(settings)
+        loader = start_loading(settings)
 
-    from app.main import create_app
-    from app.server import serve as serve_app
-    from app.tracing import open_tracing
+        from app.main import create_app
+        from app.server import serve as serve_app
+        from app.tracing import open_tracing
 
-    app = create_app(settings, loader=loader, tracing=open_tracing())
-    gc.freeze()  # what is there now stays: to look through it for garbage would stop the event loop for 50 ms each time
+        app = create_app(settings, loader=loader, tracing=open_tracing())
+        gc.freeze()  # what is there now stays: to look through it would stop the event loop for 50 ms each time
     sys.setswitchinterval(LONGEST_TURN)
     serve_app(app, settings)
     return 0
+
+
+@contextmanager
+def _without_looking_for_garbage() -> Iterator[None]:
+    """While modules are imported hardly anything becomes garbage, and looking for it takes a tenth of a start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _warn_of_risks(settings: Settings) -> None:
