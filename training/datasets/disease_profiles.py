@@ -21,7 +21,7 @@ Band = Literal["very_frequent", "frequent", "occasional"]
 Frequency = Literal["common", "uncommon", "rare", "very_rare"]
 
 SOURCE = DataSource(
-    name="Profiles of 638 diseases",
+    name="Profiles of 647 diseases",
     use="P(finding | disease), priors and usual ages where SymCat has none or poor ones",
     licence="MIT (written for this project from the references it names; not checked by a clinician)",
     citation="training/datasets/disease_profiles.yaml",

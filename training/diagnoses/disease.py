@@ -26,11 +26,12 @@ from training.metrics import CONFIDENCE_BINS, calibration_error
 from training.networks.naive_bayes import Constants, Float64Array, Weights, export_onnx, weigh
 
 NAME = "disease"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 TITLE = "Diseases from symptoms"
 FOLDS = 5
 SEED = 20264
 ROUNDS = 2
+DRAWS = 1000
 CHOICES: dict[str, tuple[float, ...]] = {
     "prior_exponent": (0.5, 0.6, 0.7, 0.85, 1.0),
     "floor": (0.001, 0.002, 0.003, 0.005, 0.01),
@@ -122,10 +123,12 @@ def cross_validate(diseases: Sequence[Disease], cases: Cases, losses: Losses) ->
 def measure(cases: Cases, probabilities: NDArray[np.float32]) -> dict[str, dict[str, Estimate]]:
     """Each set's figures over all its cases, those of unlisted diseases wrong, with intervals from a bootstrap over
     diagnoses: `top_1`, `top_3`, `top_5`, `top_3_listed` over the cases whose disease is in the list, their share
-    `listed`, and `ece` of the leading disease."""
+    `listed`, `ece` of the leading disease, and `ece_by_chance`, what a model that is calibrated perfectly would show over
+    so few cases. Over both sets together as well."""
+    sets = {name: cases.sets == name for name in vignettes.SETS}
+    sets[" and ".join(vignettes.SETS)] = np.ones(len(cases.sets), np.bool_)
     figures = {}
-    for name in vignettes.SETS:
-        here = cases.sets == name
+    for name, here in sets.items():
         listed = cases.right[here].any(axis=1)
         rank = _ranks(cases.right[here], probabilities[here])
         confidence = probabilities[here].max(axis=1)
@@ -140,6 +143,7 @@ def measure(cases: Cases, probabilities: NDArray[np.float32]) -> dict[str, dict[
             "top_3_listed": bootstrap(_within(3), labels[listed], columns[listed], listed_groups),
             "listed": bootstrap(lambda _, values: float(values[:, 2].mean()), labels, columns, groups),
             "ece": bootstrap(_calibration_error, labels, columns, groups),
+            "ece_by_chance": _ece_by_chance(confidence),
         }
     return figures
 
@@ -206,6 +210,15 @@ def _ranks(right: NDArray[np.bool_], probabilities: NDArray[np.float32]) -> NDAr
 
 def _within(count: int) -> Any:
     return lambda _, values: float((values[:, 0] < count).mean())
+
+
+def _ece_by_chance(confidence: NDArray[np.float32]) -> Estimate:
+    """The calibration error where each confidence (n,) is the true chance, with the interval of repeated draws."""
+    random = np.random.default_rng(SEED)
+    drawn = random.random((DRAWS, len(confidence))) < confidence
+    errors = [calibration_error(right.astype(np.float64), confidence, CONFIDENCE_BINS) for right in drawn]
+    low, high = np.quantile(errors, (0.025, 0.975))
+    return Estimate(value=float(np.mean(errors)), low=float(low), high=float(high), n=len(confidence))
 
 
 def _calibration_error(_: NDArray[np.int64], values: NDArray[np.float32]) -> float:

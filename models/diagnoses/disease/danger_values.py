@@ -10,6 +10,7 @@ _DIGIT = re.compile(r"\d")
 _BOUNDS: Mapping[Quantity, Mapping[str, Callable[[Measurement], bool]]] = {
     "temperature": {
         "measured_fever": lambda found: found.celsius >= 37.95,
+        "measured_39": lambda found: found.celsius >= 38.95,
         "measured_heat": lambda found: found.celsius >= 40.3,
         "measured_cold": lambda found: found.celsius < 35,
         "measured_normal": lambda found: 35 <= found.celsius < 37.5,
@@ -32,6 +33,7 @@ _BOUNDS: Mapping[Quantity, Mapping[str, Callable[[Measurement], bool]]] = {
         "young_baby": lambda found: _weeks_old(found) < 13,
         "baby": lambda found: _weeks_old(found) < 105,
     },
+    "duration": {"days_five": lambda found: (_days(found) or 0) >= 5},
     "weeks of pregnancy": {
         "pregnant": lambda _: True,
         "weeks_early": lambda found: found.value < 37,
@@ -49,6 +51,11 @@ def values_of(measured: Iterable[Measurement], text: str) -> Iterator[tuple[str,
             for name, holds in _BOUNDS.get(found.quantity, {}).items():
                 if holds(found):
                     yield name, digit.start() if digit else found.start
+
+
+def _days(found: Measurement) -> float | None:
+    """Days of a duration of at least one; None for hours and minutes."""
+    return found.value * 7 * _WEEKS[found.unit] if found.unit in _WEEKS else None
 
 
 def _weeks_old(found: Measurement) -> float:

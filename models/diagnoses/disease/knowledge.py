@@ -54,6 +54,7 @@ class DiseaseKnowledge(Document):
     groups: dict[str, Sourced[tuple[str, ...]]]
     graded: dict[str, Sourced[str]]
     diseases: Sourced[dict[str, DiseaseCare]]
+    confirmed: dict[str, Sourced[tuple[str, ...]]]
     rule_out: Sourced[dict[str, str]]
     sample: Sourced[DiseaseSample]
 
@@ -65,6 +66,8 @@ class DiseaseKnowledge(Document):
             raise ValueError(f"groups without advice, or without a disease: {', '.join(sorted(missing))}")
         if self.graded.keys() != self.groups.keys():
             raise ValueError("`graded` is of the groups and of no others")
+        if unknown := {name for names in self.confirmed.values() for name in names.value} - set(self.diseases.value):
+            raise ValueError(f"`confirmed` names what is no disease here: {', '.join(sorted(unknown))}")
         emergencies = {name for name, care in self.diseases.value.items() if care.urgency == "emergency"}
         if missing := emergencies ^ set(self.rule_out.value):
             raise ValueError(f"`rule_out` is of the emergencies and of no others: {', '.join(sorted(missing))}")
@@ -206,15 +209,20 @@ def red_flag_knowledge() -> RedFlagKnowledge:
 
 @cache
 def unconfirmed_urgencies() -> tuple[str, ...]:
-    """The diseases whose urgency no red flag with a source that was read stands for."""
+    """The diseases whose urgency neither a red flag with a source that was read stands for, nor a page in `confirmed`."""
     knowledge, flags = disease_knowledge(), red_flag_knowledge()
-    confirmed = {
+    raised = {
         (name, rule.urgency)
         for rule in flags.rules
         if not any("unconfirmed" in flags.sources[key] for key in rule.source.split(", "))
         for name in rule.suspects
     }
-    return tuple(name for name, care in knowledge.diseases.value.items() if (name, care.urgency) not in confirmed)
+    said = {name for names in knowledge.confirmed.values() for name in names.value}
+    return tuple(
+        name
+        for name, care in knowledge.diseases.value.items()
+        if name not in said and (name, care.urgency) not in raised
+    )
 
 
 @cache

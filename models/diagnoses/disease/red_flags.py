@@ -14,6 +14,9 @@ from models.diagnoses.disease.vocabulary import vocabulary
 _MOST_QUOTED = 80
 _AGES: Mapping[str, tuple[float, float]] = {
     "aged_young_baby": (0, 0.25),
+    "aged_infant": (0.25, 0.5),
+    "aged_under_one": (0, 1),
+    "aged_under_five": (0, 5),
     "aged_baby": (0, 2),
     "aged_child": (0, 15),
     "aged_old": (65, 120),

@@ -113,7 +113,7 @@ def test_what_is_unconfirmed_is_counted_in_the_card() -> None:
     unread = [
         rule for rule in flags.rules if any("unconfirmed" in flags.sources[key] for key in rule.source.split(", "))
     ]
-    card = (Path(models.__file__).parent / "bundles" / "disease" / "1.0.0" / "card.md").read_text(encoding="utf-8")
+    card = (Path(models.__file__).parent / "bundles" / "disease" / "1.1.0" / "card.md").read_text(encoding="utf-8")
     counted = f"Of {len(disease_knowledge().diseases.value)} urgencies {len(unconfirmed_urgencies())} are unconfirmed"
     assert counted in card
     assert f"Of {len(flags.rules)} red flags {len(unread)} are unconfirmed" in card
