@@ -1,8 +1,8 @@
 """Processor time to understand texts of 5,000 characters, beside that of a fixed loop in the same run.
 
-The texts are made of the cases of tests/cases, one in ten of their longer words with two letters swapped. `first` is the
-time of a text that nothing was kept of yet. Of several turns the fastest counts, and processor time is taken, so that
-other work on the machine matters little; where it does, the loop is slower by as much, and the ratio holds.
+The texts are made of the cases of tests/cases, one in ten of their longer words with two letters swapped. `first` is
+the time of a text that nothing was kept of yet. Of several turns the fastest counts, and processor time is taken, so
+that other work on the machine matters little; where it does, the loop is slower by about as much.
 """
 
 import gc
@@ -47,7 +47,7 @@ def main() -> None:
 
 def long_texts() -> list[str]:
     """Texts of 5,000 characters, each of other cases."""
-    random_ = random.Random(SEED)
+    random_ = random.Random(SEED)  # noqa: S311 -- texts of a benchmark
     told = [
         row["text"] for name in ("triage_first", "harmless") for row in rows(CASES / f"{name}.jsonl") if row.get("text")
     ]

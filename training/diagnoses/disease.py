@@ -123,8 +123,8 @@ def cross_validate(diseases: Sequence[Disease], cases: Cases, losses: Losses) ->
 def measure(cases: Cases, probabilities: NDArray[np.float32]) -> dict[str, dict[str, Estimate]]:
     """Each set's figures over all its cases, those of unlisted diseases wrong, with intervals from a bootstrap over
     diagnoses: `top_1`, `top_3`, `top_5`, `top_3_listed` over the cases whose disease is in the list, their share
-    `listed`, `ece` of the leading disease, and `ece_by_chance`, what a model that is calibrated perfectly would show over
-    so few cases. Over both sets together as well."""
+    `listed`, `ece` of the leading disease, and `ece_by_chance`, what a model that is calibrated perfectly would show
+    over so few cases. Over both sets together as well."""
     sets = {name: cases.sets == name for name in vignettes.SETS}
     sets[" and ".join(vignettes.SETS)] = np.ones(len(cases.sets), np.bool_)
     figures = {}

@@ -15,10 +15,13 @@ from models.diagnoses.disease.patient import Patient, patient_of
 from models.diagnoses.disease.reading import Kind, Measurement, Span
 from models.diagnoses.disease.scope import Scope, When, Who, scopes
 from models.diagnoses.disease.vocabulary import vocabulary
-from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
+from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, each, level, split, stem
 
 _BLANKS = re.compile(r"[^\S\n ]|\s{2,}")
 _FOREIGN = 2
+_LIMBS = frozenset(
+    map(stem, each("shoulder arm elbow wrist hand finger thumb hip knee leg calf ankle foot heel toe back"))
+)
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person", "recent cold"})
 _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
@@ -209,15 +212,12 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
     kinds = {match.places: whose.kind(sentence, match) for match in sentence.matches}
     for at, token in enumerate(sentence.tokens):
         owned = claimed.get(at)
-        symptom: str | None = None
-        if owned is not None:
-            kind, symptom = kinds[owned.places], owned.symptom
-        elif _matters(token.text):
-            kind = Kind.NOT_UNDERSTOOD
-        else:
+        taken = (kinds[owned.places], owned.symptom) if owned else _taken_alone(token.text, owner)
+        if taken is None:
             if token.text == BOUNDARY or token.text == MEASURED or token.text not in words.stopwords:
                 owner = None
             continue
+        kind, symptom = taken
         if open_span and owner == (kind, symptom) and token.start >= open_span.start:
             open_span = Span(open_span.start, max(open_span.end, token.end), kind, symptom)
         else:
@@ -226,6 +226,24 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
             open_span, owner = Span(token.start, token.end, kind, symptom), (kind, symptom)
     if open_span:
         yield open_span
+
+
+def _taken_alone(word: str, before: tuple[Kind, str | None] | None) -> tuple[Kind, str | None] | None:
+    """What a word that is in no match is taken for, where that matters; `before` is what the word before it was."""
+    if before is not None and _is_where(word, before[1]):
+        return before
+    return (Kind.NOT_UNDERSTOOD, None) if _matters(word) else None
+
+
+def _is_where(word: str, symptom: str | None) -> bool:
+    """Whether a word behind a symptom only says where it is: a splinter in my thumb, a cold sore on my lip."""
+    if symptom is None:
+        return False
+    words = vocabulary()
+    base = words.base(word)
+    return base in words.places and (
+        base in map(words.base, symptom.split()) or (base in _LIMBS and symptom in words.parts["skin"])
+    )
 
 
 @lru_cache(maxsize=8192)

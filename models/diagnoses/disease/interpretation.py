@@ -39,6 +39,8 @@ _LEAST_SUSPICION = 0.01
 _FEW_SYMPTOMS = 2
 _FEWEST_FOR_EMERGENCY = 2
 _CIRCUMSTANCES = frozenset(vocabulary().parts["circumstances"]) | {"pregnancy", "recent childbirth", "missed periods"}
+_VAGUE = (_CIRCUMSTANCES - {"recent cold"}) | {"injury"}
+"""What may stand behind any complaint: of it alone nothing reassuring is said."""
 _REASSURING: frozenset[UrgencyLevel] = frozenset({"routine", "self_care"})
 _PARTS_OF_A_SEX: Mapping[str, frozenset[str]] = {
     "female": frozenset(vocabulary().parts["women and pregnancy"]),
@@ -225,7 +227,8 @@ def _reading(
     case: Case, ranking: tuple[RankedDisease, ...], level: UrgencyLevel, dangerous: tuple[RankedDisease, ...]
 ) -> DiseaseReading:
     advice = _KNOWLEDGE.advice
-    settled = bool(case.findings.present) and (case.understood_whole or level not in _REASSURING)
+    told = not _VAGUE.issuperset(case.findings.present)
+    settled = bool(case.findings.present) and ((case.understood_whole and told) or level not in _REASSURING)
     if not settled:
         level = min(level, "soon", key=_LEVELS.index)
     unread = advice.unread.value.format(words=", ".join(case.findings.unrecognized[:5]))
@@ -295,7 +298,8 @@ def _gravity(disease: RankedDisease) -> int:
 def _urgency(case: Case, ranking: tuple[RankedDisease, ...], at_least: Mapping[UrgencyLevel, float]) -> UrgencyLevel:
     """The gravest of the red flags, the leading disease, every disease that is probable enough, and what all diseases
     that are at least so urgent have together (`at_least`, 0-1). A single symptom that is no red flag by itself makes no
-    emergency: of it the model knows little more than how grave its diseases are."""
+    emergency: of it the model knows little more than how grave its diseases are; circumstances without any symptom call
+    for nobody today."""
     likely: list[UrgencyLevel] = [
         _KNOWLEDGE.diseases.value[disease.disease].urgency
         for disease in ranking
@@ -308,6 +312,9 @@ def _urgency(case: Case, ranking: tuple[RankedDisease, ...], at_least: Mapping[U
     if len(set(case.findings.present) - _CIRCUMSTANCES) < _FEWEST_FOR_EMERGENCY:
         likely = ["urgent" if level == "emergency" else level for level in likely]
         at_least = {**at_least, "emergency": 0.0}
+    if _CIRCUMSTANCES.issuperset(case.findings.present):
+        likely = [max(level, "soon", key=_LEVELS.index) for level in likely]
+        at_least = {**at_least, "urgent": 0.0}
     together = [level for level, limit in _KNOWLEDGE.together_from.value.items() if at_least.get(level, 0.0) >= limit]
     raised = [each.rule.urgency for each in case.red_flags]
     return min([*likely, *together, *raised], key=_LEVELS.index, default="soon")

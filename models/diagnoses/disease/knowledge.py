@@ -209,7 +209,7 @@ def red_flag_knowledge() -> RedFlagKnowledge:
 
 @cache
 def unconfirmed_urgencies() -> tuple[str, ...]:
-    """The diseases whose urgency neither a red flag with a source that was read stands for, nor a page in `confirmed`."""
+    """The diseases whose urgency neither a red flag with a source that was read stands for nor `confirmed` names."""
     knowledge, flags = disease_knowledge(), red_flag_knowledge()
     raised = {
         (name, rule.urgency)
