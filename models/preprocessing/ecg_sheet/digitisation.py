@@ -1,6 +1,6 @@
 """ECG sheet pictures to signals: straighten the sheet, find its rows, follow the traces, tell the leads apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -20,11 +20,11 @@ from models.preprocessing.ecg_sheet.layout import (
     Order,
     candidates,
     find_layout,
-    is_limb_page,
     match_strip,
     plausibility,
 )
 from models.preprocessing.ecg_sheet.lead_names import read_lead_names
+from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
@@ -67,6 +67,8 @@ _MUCH_BETTER = 0.3
 _SLOW = 0.55
 _BACKWARDS = -0.3
 """Time arrow of mirrored sheets, of hearts whose beats are so many seconds apart or more."""
+_FORWARDS = 0.3
+"""Time arrow from which a sheet isn't mirrored."""
 _TURNED = 0.35
 """How much better leads fit together upside down in a picture that is."""
 
@@ -118,7 +120,7 @@ class DigitisedSheet(NamedTuple):
 
     `fit` (how clearly rows of traces stand out) and `consistency` (how well limb leads add up) are 0-1. `traces` has
     the pieces of each lead, the one in its column first, then its rhythm strip; `paper` (height, width) uint8 is the
-    straight sheet they lie on, its ink and lines dark (high).
+    straight sheet they lie on, its ink and lines dark (high), less a calibration pulse between two columns.
     """
 
     signal: FloatMap
@@ -133,6 +135,8 @@ class DigitisedSheet(NamedTuple):
     consistency: float
     traces: Mapping[str, tuple[TracedLead, ...]]
     paper: UInt8Array
+    fault: str | None = None
+    """Why these are not the twelve leads of one heart, if they are not."""
 
 
 class _Straight(NamedTuple):
@@ -153,6 +157,8 @@ class _Followed(NamedTuple):
     span: tuple[int, int]
     scale: Scale
     pulse: Pulse | None
+    cut: int = 0
+    """Pixels that were cut out, between columns, with a pulse."""
 
 
 def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> DigitisedSheet:
@@ -259,10 +265,36 @@ def _follow(sheet: _Straight) -> _Followed:
     above = _above_base(sheet.rows, traces, first, last)
     heights = (above / scale.down).astype(np.float32)
     pulse = find_pulse(heights * traces.inked, first, last, scale)  # beside a pulse a path may stay up
-    if pulse:
-        first, last = _without(pulse, first, last, scale, traces.inked)
-        scale = find_scale(sheet.lines, first, last)
-    return _Followed(sheet, traces, heights, (first, last), scale, pulse)
+    found = _Followed(sheet, traces, heights, (first, last), scale, pulse)
+    if pulse is None:
+        return found
+    if pulse.first > first + (last - first) / 4 and pulse.last < last - (last - first) / 4:
+        return _cut(found, pulse)
+    first, last = _without(pulse, first, last, scale, traces.inked)
+    return found._replace(span=(first, last), scale=find_scale(sheet.lines, first, last))
+
+
+def _cut(found: _Followed, pulse: Pulse) -> _Followed:
+    """The sheet less a pulse between its columns, which then follow one another; print stays where it is."""
+    foot = round(_FOOT * found.scale.across)
+    first, last = found.span
+    hole = slice(max(first, pulse.first - foot), min(last, pulse.last + foot))
+    sheet = found.sheet
+    ink, lines, baselines, heights, inked, above = (
+        np.delete(each, hole, axis=1)
+        for each in (
+            sheet.ink,
+            sheet.lines,
+            sheet.rows.baselines,
+            found.traces.heights,
+            found.traces.inked,
+            found.above,
+        )
+    )
+    rows = sheet.rows._replace(baselines=baselines)
+    cut = hole.stop - hole.start
+    straight = _Straight(ink, lines, sheet.print, rows)
+    return _Followed(straight, Traces(heights, inked), above, (first, last - cut), found.scale, pulse, cut)
 
 
 def _above_base(rows: Rows, traces: Traces, first: int, last: int) -> FloatMap:
@@ -296,26 +328,28 @@ def _measure(found: _Followed, told: Told) -> DigitisedSheet:
         raise SheetError(_strange_rows(shapes.shape[1], told))
     if known.layout or known.order:
         _compare(find_layout(shapes, *found.span), layout, known, "You say" if told.layout or told.order else _PRINTED)
-    if is_limb_page(shapes, *found.span, layout):
-        raise ForeignSheetError("Six limb leads, each all along, and no chest leads. Send the whole 12-lead ECG.")
     _contradict(found.pulse, told, "You say")
     _contradict(found.pulse, known, _PRINTED)
     gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
-    reading = _place(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
-    if not legible and layout.consistency >= LAWFUL and _is_mirrored(found, layout.name):
+    timing = _time(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
+    reading = _place(found, layout, gain, timing)
+    if not legible and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
-    return reading
+    return reading._replace(fault=_foreign(found, layout, timing)) if layout.consistency >= LAWFUL else reading
 
 
-def _is_mirrored(found: _Followed, layout: str) -> bool:
-    """Whether time runs backwards, which hearts that beat fast don't tell."""
+def _is_mirrored(found: _Followed, speed: float) -> bool:
+    """Whether time runs backwards: what hearts that beat fast don't tell, names in the mirror may."""
     beats = found.above[:, slice(*found.span)]
-    speed, _ = find_speed(beats, layout, beats.shape[1] / found.scale.across, found.scale)
-    if beat_shape(beats, found.scale)[1] < _SLOW * speed:
+    arrow = time_arrow(beats, speed * found.scale.across)
+    if arrow < _BACKWARDS and beat_shape(beats, found.scale)[1] >= _SLOW * speed:
+        return True
+    if arrow > _FORWARDS:
         return False
-    return time_arrow(beats, speed * found.scale.across) < _BACKWARDS
+    rows = found.sheet.rows
+    return hint_of(read_lead_names(found.sheet.print[:, ::-1]), rows.baselines[:, ::-1], rows.gap).legible
 
 
 def _shapes(found: _Followed, lag: float) -> FloatMap:
@@ -349,7 +383,7 @@ def _turn(found: _Followed, span: tuple[int, int]) -> _Followed:
     turned = _Straight(sheet.ink[::-1, ::-1], sheet.lines[::-1, ::-1], sheet.print[::-1, ::-1], rows)
     heights = Traces(height - 1 - traces.heights[::-1, ::-1], traces.inked[::-1, ::-1])
     pulse = found.pulse and found.pulse._replace(first=width - found.pulse.last, last=width - found.pulse.first)
-    return _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse)
+    return _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse, found.cut)
 
 
 def _compare(free: Layout | None, layout: Layout, told: Told, who: str) -> None:
@@ -414,13 +448,60 @@ def _strange_rows(count: int, told: Told) -> str:
     return f"{arrived} found, which no layout of twelve leads has. Send one sheet of a 12-lead ECG, whole and upright."
 
 
-def _place(found: _Followed, layout: Layout, gain: float, speed: float | None) -> DigitisedSheet:
-    grid, (first, last), scale = layout.grid, found.span, found.scale
-    millivolts = found.above / gain
-    speed, full = find_speed(millivolts[:, first:last], layout.name, (last - first) / scale.across, scale, speed)
-    seconds = _column_seconds(len(grid[0]), (last - first) / scale.across / speed)
-    columns = _columns(found, layout, seconds * speed * scale.across)
-    rate = columns.width / seconds
+class _Timing(NamedTuple):
+    """Speed of the paper in mm/s, whether each of two columns shows the whole record, seconds of a column, columns."""
+
+    speed: float
+    full: bool
+    seconds: float
+    columns: Columns
+
+    @property
+    def rate(self) -> float:
+        """Pixels a second."""
+        return self.columns.width / self.seconds
+
+
+def _time(found: _Followed, layout: Layout, gain: float, known: float | None) -> _Timing:
+    (first, last), scale = found.span, found.scale
+    millivolts = found.above[:, first:last] / gain
+    speed, full = find_speed(millivolts, layout.name, (last - first) / scale.across, scale, known)
+    seconds = _column_seconds(len(layout.grid[0]), (last - first) / scale.across / speed)
+    return _Timing(speed, full, seconds, _columns(found, layout, seconds * speed * scale.across))
+
+
+def _foreign(found: _Followed, layout: Layout, timing: _Timing) -> str | None:
+    """What is wrong where the columns show the same leads, or two hearts."""
+    spans, scale = timing.columns.spans, found.scale
+    smooth, rows = _smooth(found.above), len(layout.grid)
+    if same_leads(smooth[:rows], spans, timing.rate):
+        return (
+            f"Each of {rows} rows shows one lead all along, so there are fewer than twelve leads. Send one picture "
+            "that shows all twelve leads."
+        )
+    if two_hearts(smooth[:rows], smooth[rows:], spans, timing.rate, scale.across, _strip_shifts(found, spans)):
+        return (
+            "The leads on the left and on the right do not beat together, as those of one heart do. Send one sheet of "
+            "one person, in which nothing is put together."
+        )
+    return None
+
+
+def _strip_shifts(found: _Followed, spans: Sequence[tuple[int, int]]) -> list[NDArray[np.floating]]:
+    """Ways in which a strip runs ahead of the columns above it, in pixels: these have gaps, or a pulse, between
+    them."""
+    each = np.arange(len(spans))
+    gap = spans[1][0] - spans[0][1] if len(spans) > 1 else 0
+    ways = [0.0 * each, (gap - found.scale.across) * each, gap * each, (gap + found.scale.across) * each]
+    if found.cut:
+        ways.append(np.where(each < len(spans) // 2, 0.0, float(found.cut)))
+    return ways
+
+
+def _place(found: _Followed, layout: Layout, gain: float, timing: _Timing) -> DigitisedSheet:
+    grid, last, scale = layout.grid, found.span[1], found.scale
+    speed, full, seconds, columns = timing
+    rate = timing.rate
     signal = np.zeros((SAMPLES, LEAD_COUNT), dtype=np.float32)
     shown = np.zeros((SAMPLES, LEAD_COUNT), dtype=bool)
     pieces: dict[int, tuple[FloatMap, int]] = {}

@@ -10,12 +10,15 @@ FloatMap = NDArray[np.float32]
 
 _CELL = 12
 _TOLERANCE = 1
-_CELLS = 25
+_CELLS = 24
+_STEP = 3
 _SHARE = 0.12
-"""A line is as dark as that share of its darkness-sorted cells, out of 25 of 12 pixels: no trace is straight so long,
+"""A line is as dark as that share of its darkness-sorted cells, out of 24 of 12 pixels: no trace is straight so long,
 but for a base line in places."""
 _BASE_LINES, _STROKES = 60, 120
 """Rows of pixels that base lines, and columns that tall beats, may take up."""
+_INKED, _FAINT = 99.0, 0.4
+"""Percentile of density at which traces are, and the share of it that beats one above the other have at least."""
 _RULE = 0.5
 _RULE_SHARE = 0.04
 """A printed rule is dark for half the width but for that share of its cells; a base line has beats in more."""
@@ -25,7 +28,8 @@ def without_lines(density: UInt8Array) -> FloatMap:
     """The density map (height, width) of a straight sheet less its lines across and down; what crosses them stays."""
     ink = density.astype(np.float32)
     cells = _cells(ink)
-    lines = np.maximum(_along(cells, ink.shape[1], _BASE_LINES), _along(_cells(ink.T), ink.shape[0], _STROKES).T)
+    faint = _FAINT * float(np.percentile(ink[::2, ::2], _INKED))
+    lines = np.maximum(_along(cells, ink.shape[1], _BASE_LINES), _along(_cells(ink.T), ink.shape[0], _STROKES, faint).T)
     np.maximum(lines, _rules(cells)[:, None], out=lines)
     return ink * np.clip((ink - 1.2 * lines) / (0.5 * lines + 1), 0, 1)
 
@@ -56,14 +60,16 @@ def _rules(cells: FloatMap) -> FloatMap:
     return rules
 
 
-def _along(levels: FloatMap, width: int, traces: int) -> FloatMap:
+def _along(levels: FloatMap, width: int, traces: int, faint: float = 0.0) -> FloatMap:
     """Density of lines along the second axis of cells, `width` pixels; `traces` rows of pixels may be as dark all
-    along without being lines."""
+    along without being lines, unless they are as `faint` as no trace is."""
     height, count = levels.shape
     cells = min(_CELLS, count)
-    windows = sliding_window_view(levels, cells, axis=1)[:, ::3]
+    windows = sliding_window_view(levels, cells, axis=1)[:, ::_STEP]
     low = np.partition(windows, int(_SHARE * cells), axis=2)[:, :, int(_SHARE * cells)]
-    low = np.minimum(low, 1.15 * float(np.sort(low.max(axis=1))[-min(traces, height)]))
-    centres = (np.arange(low.shape[1]) * 3 + cells / 2) * _CELL
-    nearest = np.abs(np.arange(width)[:, None] - centres).argmin(axis=1)
-    return np.ascontiguousarray(low[:, nearest])
+    low = np.minimum(low, max(faint, 1.15 * float(np.sort(low.max(axis=1))[-min(traces, height)])))
+    around = cells // _STEP
+    padded = np.pad(low, ((0, 0), (around - 1, around - 1)))
+    lines = sliding_window_view(padded, around, axis=1).max(axis=2)
+    at = np.minimum(np.arange(width) // (_STEP * _CELL), lines.shape[1] - 1)
+    return np.ascontiguousarray(lines[:, at])

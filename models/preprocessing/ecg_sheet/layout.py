@@ -34,9 +34,6 @@ _CABRERA_RARE = 0.3
 """How much better leads in Cabrera's order must fit: of chest leads each is nearly the mean of its neighbours, too."""
 _SKEW = 3
 """Pixels by which rows of one sheet may be moved against each other."""
-_LIMB_PAGE: dict[Order, float] = {"standard": 0.5, "cabrera": 0.92}
-"""Agreement of the second half of six rows with the laws of limb leads, over that of the first, from which they are
-limb leads all along."""
 
 
 class Layout(NamedTuple):
@@ -94,18 +91,6 @@ def find_layout(
 def plausibility(layout: Layout) -> float:
     """Its consistency, less what speaks against a layout that is rare."""
     return layout.consistency - _CABRERA_RARE * (layout.order == "cabrera")
-
-
-def is_limb_page(shapes: FloatMap, first: int, last: int, layout: Layout) -> bool:
-    """Whether what was taken for the chest leads of two columns are the same limb leads, going on."""
-    if layout.name != "6x2":
-        return False
-    middle, margin = (first + last) // 2, (last - first) // 60
-    later = {
-        lead: layout.sign(lead) * shapes[:, row, middle + margin : last - margin]
-        for row, (lead, _) in enumerate(layout.grid)
-    }
-    return _lawful([later]) > _LIMB_PAGE[layout.order] * layout.consistency
 
 
 def match_strip(strip: FloatMap, leads: Mapping[int, tuple[FloatMap, int]], usual: Sequence[int]) -> tuple[int, float]:

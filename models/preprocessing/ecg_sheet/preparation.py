@@ -135,6 +135,8 @@ def _fault(reading: DigitisedSheet, spec: SheetPreprocessing) -> str | None:
             "The limb leads do not add up as those of one heart do, so the traces were probably misread. Send a sharp, "
             "upright picture of the whole sheet."
         )
+    if reading.fault:
+        return reading.fault
     if missing := sorted(set(LEADS) - set(leads_shown(reading)), key=LEADS.index):
         return f"Too little was read of {', '.join(missing)}. Send a sharp, upright picture of the whole sheet."
     return None

@@ -1,5 +1,6 @@
 """Millimetres of a straight sheet: the spacing of its grid, its calibration pulse."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,9 @@ USUAL_WIDTH = 250.0
 """Width of the traces in mm: ten seconds at 25 mm/s, the paper most machines take."""
 WIDTHS = (USUAL_WIDTH, 500.0)
 _GAINS = (5.0, 10.0, 20.0)
-_NARROW, _USUAL_PULSE, _WIDEST_PULSE = 1.2, 3.5, 12.0
+_NARROW, _MIDDLE, _USUAL_PULSE, _WIDEST_PULSE = 1.2, 2.0, 3.5, 12.0
+_LEAST_TOP = 2.2
+"""Of a pulse at the edge of the paper, in mm."""
 """Millimetres that pulses are wide: some machines print them narrow, most 0.2 seconds long."""
 _FIFTHS = {25.0: 5.0, 50.0: 10.0}
 _SKEWED = 4.0
@@ -66,26 +69,60 @@ def find_scale(lines: UInt8Array, first: int, last: int) -> Scale:
 
 
 def find_pulse(heights: FloatMap, first: int, last: int, scale: Scale) -> Pulse | None:
-    """The pulse at either end of traces in mm above their base line, (rows, width): in several rows at about the same
-    place, however narrow, or a usual one in the lowest."""
-    near = round(16 * scale.across)
+    """The pulse at either end of traces in mm above their base line, (rows, width), or between two columns of them:
+    in several rows at about the same place, however narrow, or a usual one in the lowest."""
+    rows = len(heights)
     for end in (first, last):
-        window = slice(max(0, end - near), min(heights.shape[1], end + near))
-        local = heights[:, window] - np.percentile(heights[:, window], 30, axis=1, keepdims=True)
-        each = [_pulses(row, window.start, scale, _NARROW) for row in local]
-        needed = max(2, len(each) // 3)
-        for pulse in (pulse for row in each for pulse in row):
-            same = [other for row in each for other in row if _alike(pulse, other, scale)]
-            if len(same) >= needed:
-                wide = float(np.median([one.wide for one in same]))
-                return Pulse(min(one.first for one in same), max(one.last for one in same), pulse.gain, wide)
-        if lowest := _pulses(local[-1], window.start, scale, _USUAL_PULSE):
+        each, edges = _near(heights, end, scale, _NARROW), _edges(heights, end, scale, falling=end == first)
+        if pulse := _shared(each, max(2, rows // 3), scale, (10.0,)) or _shared(each, _half(rows), scale, _GAINS):
+            return pulse
+        if pulse := _shared(edges, _half(rows), scale, (10.0,)):
+            return pulse
+        lowest = [pulse for pulse in each[-1] if pulse.wide > _USUAL_PULSE]
+        if lowest:
             return lowest[0]
+    return _shared(_near(heights, (first + last) // 2, scale, _MIDDLE), _half(rows), scale, _GAINS)
+
+
+def _half(rows: int) -> int:
+    return max(2, (rows + 1) // 2)
+
+
+def _shared(each: Sequence[Sequence[Pulse]], needed: int, scale: Scale, gains: Sequence[float]) -> Pulse | None:
+    """A pulse that as many rows have at about the same place."""
+    for pulse in (pulse for row in each for pulse in row if pulse.gain in gains):
+        same = [other for row in each for other in row if _alike(pulse, other, scale)]
+        if len(same) >= needed:
+            wide = [one.wide for one in same if np.isfinite(one.wide)]
+            first, last = min(one.first for one in same), max(one.last for one in same)
+            return Pulse(first, last, pulse.gain, float(np.median(wide)) if wide else float("nan"))
     return None
 
 
 def _alike(one: Pulse, other: Pulse, scale: Scale) -> bool:
-    return one.gain == other.gain and abs(one.first - other.first) < _SKEWED * scale.across
+    near = min(abs(one.first - other.first), abs(one.last - other.last))
+    return one.gain == other.gain and near < _SKEWED * scale.across
+
+
+def _near(heights: FloatMap, place: int, scale: Scale, narrowest: float) -> list[list[Pulse]]:
+    """The pulses of each row near a column of pixels."""
+    window, local = _window(heights, place, scale)
+    return [_pulses(row, window.start, scale, narrowest) for row in local]
+
+
+def _window(heights: FloatMap, place: int, scale: Scale) -> tuple[slice, FloatMap]:
+    near = round(16 * scale.across)
+    window = slice(max(0, place - near), min(heights.shape[1], place + near))
+    return window, heights[:, window] - np.percentile(heights[:, window], 30, axis=1, keepdims=True)
+
+
+def _tops(profile: FloatMap, gain: float) -> Iterator[tuple[int, int]]:
+    """Where a row stays at the height of a gain, and is flat."""
+    high = np.abs(profile - gain) < 0.18 * gain
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
+    for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if end - begin > 3 and float(np.ptp(profile[begin + 1 : end - 1])) < 0.15 * gain:
+            yield begin, end
 
 
 def _pulses(profile: FloatMap, offset: int, scale: Scale, narrowest: float) -> list[Pulse]:
@@ -93,18 +130,31 @@ def _pulses(profile: FloatMap, offset: int, scale: Scale, narrowest: float) -> l
     near = round(1.6 * scale.across)
     found = []
     for gain in sorted(_GAINS, reverse=True):
-        high = np.abs(profile - gain) < 0.18 * gain
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
-        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        for begin, end in _tops(profile, gain):
             before, after = profile[max(0, begin - near) : begin], profile[end : end + near]
-            wide_enough = end - begin > 3 and narrowest < (end - begin) / scale.across < _WIDEST_PULSE
-            if not wide_enough or not after.size:
-                continue
-            flat = float(np.ptp(profile[begin + 1 : end - 1])) < 0.15 * gain
-            cut = not before.size and offset == 0
-            if flat and after[-1] < 0.4 * gain and (cut or (before.size and before[0] < 0.4 * gain)):
-                wide = float("nan") if cut else (end - begin) / scale.across
-                found.append(Pulse(offset + int(begin), offset + int(end), gain, wide))
+            wide = (end - begin) / scale.across
+            between = before.size and after.size and before[0] < 0.4 * gain and after[-1] < 0.4 * gain
+            if between and narrowest < wide < _WIDEST_PULSE:
+                found.append(Pulse(offset + begin, offset + end, gain, wide))
+    return found
+
+
+def _edges(heights: FloatMap, place: int, scale: Scale, *, falling: bool) -> list[list[Pulse]]:
+    """Of each row the pulses whose outer step the paper's edge hides: what is left of them is a steep step."""
+    window, local = _window(heights, place, scale)
+    near = round(0.8 * scale.across)
+    found: list[list[Pulse]] = []
+    for row in local if falling else local[:, ::-1]:
+        tops = [
+            (begin, end)
+            for begin, end in _tops(row, 10.0)
+            if end - begin > _LEAST_TOP * scale.across
+            and row[end : end + near].size
+            and row[end : end + near][-1] < 4.0
+        ]
+        if not falling:
+            tops = [(row.size - end, row.size - begin) for begin, end in tops]
+        found.append([Pulse(window.start + begin, window.start + end, 10.0, float("nan")) for begin, end in tops])
     return found
 
 

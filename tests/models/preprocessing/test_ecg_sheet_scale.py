@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.preprocessing.ecg_sheet.scale import find_scale
+from models.preprocessing.ecg_sheet.grid import without_lines
+from models.preprocessing.ecg_sheet.scale import Scale, find_pulse, find_scale
 
 WIDTH = 300
 
@@ -14,3 +15,45 @@ def test_grain_that_passes_for_a_grid_never_gives_an_impossible_scale(seed: int)
     scale = find_scale(np.tile(grain, (WIDTH, 1)), 0, WIDTH)
     assert scale.across == pytest.approx(WIDTH / 250, rel=0.7)
     assert scale.down == pytest.approx(scale.across, rel=0.7)
+
+
+ONE_MM = Scale(4.0, 4.0, grid=True)
+
+
+def traces(rows: int = 4, width: int = 1100) -> np.ndarray:
+    return np.zeros((rows, width), np.float32)
+
+
+@pytest.mark.parametrize("gain", [5, 10, 20])
+def test_a_pulse_between_columns_is_found(gain: float) -> None:
+    heights = traces()
+    heights[:3, 550:570] = gain
+    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    assert pulse is not None
+    assert (pulse.first, pulse.last, pulse.gain, pulse.speed) == (550, 570, gain, 25)
+
+
+@pytest.mark.parametrize(("first", "last"), [(30, 58), (1042, 1090)])
+def test_a_pulse_whose_outer_step_is_not_seen_is_found(first: int, last: int) -> None:
+    heights = traces()
+    heights[:2, first:last] = 10
+    heights[:2, slice(0, first) if first < 500 else slice(last, None)] = 8.5  # the edge of the paper
+    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    assert pulse is not None
+    assert pulse.gain == 10
+    assert (pulse.last == 58) if first < 500 else (pulse.first == 1042)
+
+
+def test_flat_tops_of_few_rows_are_no_small_pulse() -> None:
+    heights = traces(6)
+    heights[1:3, 1055:1062] = 5
+    assert find_pulse(heights, 50, 1050, ONE_MM) is None
+
+
+def test_faint_lines_down_the_sheet_are_no_trace() -> None:
+    density = np.zeros((480, 1200), np.uint8)
+    for column in range(10, 1200, 24):
+        density[:, column : column + 2] = 12
+    density[240:243] = 36  # a base line
+    ink = without_lines(density)
+    assert ink[100:200].max() == 0

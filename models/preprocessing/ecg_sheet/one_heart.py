@@ -1,0 +1,180 @@
+"""Whether the columns of a sheet show different leads, and the beats of one heart.
+
+Leads of one heart beat together: a rhythm strip has the beats of each column above it, and columns that follow one
+another have beats that do. Rows that show one lead all along have the same beat in each column.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatMap = NDArray[np.float32]
+Span = tuple[int, int]
+
+_EDGE = 3
+"""Pixels at either end of a column that a separator may darken."""
+_STEEP = 0.05
+"""Seconds over which steepness is averaged."""
+_BEFORE, _AFTER, _SKEW = 0.1, 0.25, 0.04
+"""Seconds of a beat before and after where it is steepest, and by how much beats are moved to be compared."""
+_REFRACTORY = 0.3
+_SAME = 0.55
+"""Likeness of the beats of one column with the next from which rows show one lead all along: of 140 made-up sheets of
+twelve leads it is up to 0.47, of pages of fewer leads 0.60 or more."""
+_MOVED = 2.0
+"""Millimetres by which a strip may be moved against the columns above it."""
+_TOGETHER, _APART, _CONTRAST = 0.7, 0.6, 0.45
+"""Correlation of steepness where leads beat together; the most that those of two hearts have anywhere, and how much
+less it is than of those that beat together."""
+_REGULAR, _OTHER_RATE = 0.1, 1.2
+"""Spread of intervals, over their median, of a heart whose rate is told, and the ratio of the rates of two hearts."""
+_VERY_REGULAR, _OFF = 0.06, 0.17
+"""The same spread where the next beat can be foretold, and how far off, in intervals, one is that does not follow."""
+
+
+def same_leads(traces: FloatMap, columns: Sequence[Span], rate: float) -> bool:
+    """Whether rows of traces (rows, width) show in each of the columns the same leads, at `rate` pixels a second."""
+    beats = [_beat(traces[:, first + _EDGE : last - _EDGE], rate) for first, last in columns]
+    if len(beats) < 2:
+        return False
+    likeness = [_likeness(one, other, rate) for one, other in pairwise(beats)]
+    return min(likeness) > _SAME
+
+
+def two_hearts(
+    grid: FloatMap,
+    strips: FloatMap,
+    columns: Sequence[Span],
+    rate: float,
+    px_per_mm: float,
+    shifts: Sequence[Sequence[float]],
+) -> bool:
+    """Whether the second half of the `columns` of leads (rows, width) surely beats otherwise than the first.
+
+    `strips` (rows, width) run below all along, `shifts` are ways in which they may run ahead: pixels for each column.
+    Hearts that are irregular can't be told apart where there is no strip.
+    """
+    if len(columns) < 2:
+        return False
+    insides = [slice(first + _EDGE, last - _EDGE) for first, last in columns]
+    each = [_steepness(grid[:, inside], rate) for inside in insides]
+    half = len(columns) // 2
+    moved = round(_MOVED * px_per_mm)
+    at_once = [_correlation(each[0], own, moved) for own in each[1:]]
+    if max(at_once[half - 1 :]) > _TOGETHER:
+        return False  # columns may all show the same seconds
+    odd = not len(strips)
+    if odd and _do_not_follow([_peaks(own, rate) + inside.start for own, inside in zip(each, insides, strict=True)]):
+        return True
+    for strip in strips:
+        ways = np.array(
+            [
+                [
+                    _correlation(own, _steepness(_window(strip, inside, round(shift)), rate), moved)
+                    for own, inside, shift in zip(each, insides, way, strict=True)
+                ]
+                for way in shifts
+            ]
+        )
+        together = ways[int(ways.min(axis=1).argmax())]
+        odd |= float(together.min()) < _APART
+        for near, far in ((together[:half], together[half:]), (together[half:], together[:half])):
+            if near.min() > _TOGETHER and far.max() < _APART and near.mean() - far.mean() > _CONTRAST:
+                return True
+    return odd and half > 1 and min(at_once[: half - 1]) > _TOGETHER and _disagree(each, half, moved)
+
+
+def _disagree(each: Sequence[FloatMap], half: int, moved: int) -> bool:
+    """Whether the columns of the second half beat together, and those of the first don't with them."""
+    later = [_correlation(each[half], own, moved) for own in each[half + 1 :]]
+    across = [_correlation(one, own, moved) for one in each[:half] for own in each[half:]]
+    return min(later) > _TOGETHER and max(across) < _APART
+
+
+def _do_not_follow(beats: Sequence[NDArray[np.intp]]) -> bool:
+    """Whether two halves of the columns are each regular, and the second does not follow the first."""
+    half = len(beats) // 2
+    one, other = np.concatenate(beats[:half]), np.concatenate(beats[half:])
+    if min(len(one), len(other)) < 4:
+        return False
+    usual = [float(np.median(np.diff(part))) for part in (one, other)]
+    spread = [float(np.abs(np.diff(part) / mean - 1).max()) for part, mean in zip((one, other), usual, strict=True)]
+    if max(spread) > _REGULAR:
+        return False
+    border = (other[0] - one[-1]) / float(np.mean(usual))
+    broken = max(spread) < _VERY_REGULAR and abs(border - max(round(border), 1)) > _OFF
+    return broken or max(usual) > _OTHER_RATE * min(usual)
+
+
+def _window(strip: FloatMap, inside: slice, shift: int) -> FloatMap:
+    start = max(0, inside.start - shift)
+    return strip[np.newaxis, start : start + inside.stop - inside.start]
+
+
+def _steepness(traces: FloatMap, rate: float) -> FloatMap:
+    """How steep rows of traces are together, each by its own steepest parts, (width,)."""
+    window = max(3, round(_STEEP * rate))
+    kernel = np.full(window, 1 / window)
+    steep = np.stack([np.convolve(np.abs(np.gradient(row)), kernel, "same") for row in traces])
+    level = np.percentile(steep, 95, axis=1, keepdims=True) + 1e-6
+    together: FloatMap = np.minimum(steep / level, 1.2).mean(axis=0).astype(np.float32)
+    return together
+
+
+def _correlation(one: FloatMap, other: FloatMap, moved: int) -> float:
+    """The highest correlation of two curves, moved by up to so many pixels."""
+    size = min(len(one), len(other))
+    best = -1.0
+    for shift in range(-moved, moved + 1):
+        first = one[max(0, shift) : size + min(0, shift)]
+        second = other[max(0, -shift) : size - max(0, shift)]
+        first, second = first - first.mean(), second - second.mean()
+        best = max(best, float(first @ second) / float(np.linalg.norm(first) * np.linalg.norm(second) + 1e-9))
+    return best
+
+
+def _peaks(steep: FloatMap, rate: float) -> NDArray[np.intp]:
+    """Where beats are, ascending: the steepest places, apart from one another."""
+    low, high = np.percentile(steep, (40, 97))
+    apart = _REFRACTORY * rate
+    found: list[int] = []
+    for place in np.argsort(-steep).tolist():
+        if steep[place] < (low + high) / 2:
+            break
+        if all(abs(place - other) >= apart for other in found):
+            found.append(place)
+    return np.array(sorted(found), dtype=np.intp)
+
+
+def _beat(traces: FloatMap, rate: float) -> FloatMap | None:
+    """The median beat of rows of traces, (rows, length), each about its mean; None where no beat is whole."""
+    before, after = round(_BEFORE * rate), round(_AFTER * rate)
+    pieces = [
+        traces[:, at - before : at + after]
+        for at in _peaks(_steepness(traces, rate), rate).tolist()
+        if at >= before and at + after <= traces.shape[1]
+    ]
+    if not pieces:
+        return None
+    beat: FloatMap = np.median([piece - piece.mean(axis=1, keepdims=True) for piece in pieces], axis=0)
+    return beat
+
+
+def _likeness(one: FloatMap | None, other: FloatMap | None, rate: float) -> float:
+    """Correlation of the rows of two beats, moved to where it is highest: the mean of what it is where each row counts
+    alike and where each counts by its size; -1 where there is no beat."""
+    if one is None or other is None:
+        return -1.0
+    most = max(1, round(_SKEW * rate))
+    inner = one[:, most:-most]
+    inner = inner - inner.mean(axis=1, keepdims=True)
+    best = -1.0
+    for shift in range(2 * most + 1):
+        moved = other[:, shift : shift + inner.shape[1]]
+        moved = moved - moved.mean(axis=1, keepdims=True)
+        scale = np.linalg.norm(inner, axis=1) * np.linalg.norm(moved, axis=1) + 1e-9
+        shared = (inner * moved).sum(axis=1)
+        best = max(best, float((shared / scale).mean() + shared.sum() / scale.sum()) / 2)
+    return best

@@ -1,0 +1,73 @@
+"""Sheets put together of two hearts, or of fewer than twelve leads, are not accepted; those of one heart are."""
+
+import numpy as np
+import pytest
+from PIL import ImageOps
+
+from models.preprocessing.ecg_sheet.layout import GRIDS
+from models.preprocessing.ecg_sheet.one_heart import same_leads
+from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
+from tests.models.preprocessing.test_ecg_sheet_names import with_names
+from tests.sheets import ecg, sheet
+
+SPEC = SheetPreprocessing(least_fit=0.4, least_consistency=0.3)
+
+
+def of_two(apart: float, other: float) -> np.ndarray:
+    """Limb leads of one heart, chest leads of another."""
+    return np.concatenate([ecg(apart=apart)[:, :6], ecg(apart=other)[:, 6:]], axis=1)
+
+
+@pytest.mark.parametrize("strip", [1, 6, None])
+@pytest.mark.parametrize(("apart", "other"), [(0.86, 0.67), (0.7, 0.9)])
+def test_limb_and_chest_leads_of_two_hearts_are_not_accepted(strip: int | None, apart: float, other: float) -> None:
+    found = read(sheet(of_two(apart, other), strip=strip), SPEC)
+    assert found.reading is not None
+    assert found.fault is not None
+    assert "do not beat together" in found.fault
+
+
+@pytest.mark.parametrize("strip", [1, 6, None])
+@pytest.mark.parametrize("apart", [0.5, 0.86, 1.3])
+def test_one_heart_is_accepted(strip: int | None, apart: float) -> None:
+    assert read(sheet(ecg(apart=apart), strip=strip), SPEC).fault is None
+
+
+@pytest.mark.parametrize("rows", [range(6), range(6, 12), range(3), (1, 6, 10)])
+def test_rows_of_one_lead_all_along_are_no_twelve_leads(rows: tuple[int, ...]) -> None:
+    fault = read(sheet(rows=[(lead,) for lead in rows]), SPEC).fault
+    assert fault is not None
+
+
+def test_beats_tell_the_same_leads_from_others() -> None:
+    traces = ecg().T.astype(np.float32)
+    halves = [(0, 500), (500, 1000)]
+    assert same_leads(traces[:6], halves, 100)
+    other = np.concatenate([traces[:6, :500], traces[6:, 500:]], axis=1)
+    assert not same_leads(other, halves, 100)
+
+
+def test_names_in_the_mirror_tell_a_mirrored_sheet_of_a_fast_heart() -> None:
+    picture = with_names(sheet(ecg(apart=0.54), strip=None), "3x4")
+    assert read(picture, SPEC).fault is None
+    fault = read(ImageOps.mirror(picture), SPEC).fault
+    assert fault is not None
+    assert "mirrored" in fault
+
+
+def test_a_pulse_between_columns_is_no_part_of_a_lead() -> None:
+    rows, width = [*GRIDS["3x4"]], 16
+    signal = ecg()
+    pulse = np.tile(np.repeat((0.0, 1.0, 0.0), (6, 20, 6))[:, None], (1, 12))
+    spliced = np.concatenate([signal[:500], pulse, signal[500:]])
+    # columns are a quarter of the signal each, so that the pulse ends the second one
+    found = read(sheet(spliced, rows=rows), SPEC)
+    assert found.reading is not None
+    usual = read(sheet(signal, rows=rows), SPEC).reading
+    assert usual is not None
+    own = slice(width, 200)
+    for lead in (6, 7, 8):
+        begin = 500
+        piece = found.reading.signal[begin:, lead][own]
+        alike = max(np.corrcoef(piece, np.roll(usual.signal[begin:, lead], shift)[own])[0, 1] for shift in range(-8, 9))
+        assert alike > 0.8
