@@ -13,7 +13,7 @@ from models.preprocessing.ecg_sheet.columns import Columns, blank_gap, divide, f
 from models.preprocessing.ecg_sheet.direction import time_arrow, uprightness
 from models.preprocessing.ecg_sheet.extent import LEAST_WIDTH, drawn, find_extent
 from models.preprocessing.ecg_sheet.grid import halved, without_lines
-from models.preprocessing.ecg_sheet.hints import hint_of
+from models.preprocessing.ecg_sheet.hints import Hint, hint_of
 from models.preprocessing.ecg_sheet.ink import Densities, densities, on_light
 from models.preprocessing.ecg_sheet.layout import (
     Layout,
@@ -317,11 +317,11 @@ def _without(pulse: Pulse, first: int, last: int, scale: Scale, inked: NDArray[n
 
 def _measure(found: _Followed, told: Told) -> DigitisedSheet:
     shapes = np.stack([_shapes(found, lag) for lag in _LAGS])
-    known, legible = _with_print(told, found.sheet)
+    known, hint = _with_print(told, found.sheet)
     layout = find_layout(shapes, *found.span, known.layout, known.order)
     turned_span = shapes.shape[2] - found.span[1], shapes.shape[2] - found.span[0]
     turned = find_layout(shapes[:, ::-1, ::-1], *turned_span, known.layout, known.order)
-    upside_down = not legible and layout and turned and plausibility(turned) > plausibility(layout) + _TURNED
+    upside_down = not hint.legible and layout and turned and plausibility(turned) > plausibility(layout) + _TURNED
     if upside_down:
         found, layout, shapes = _turn(found, turned_span), turned, shapes[:, ::-1, ::-1]
     if layout is None:
@@ -332,8 +332,8 @@ def _measure(found: _Followed, told: Told) -> DigitisedSheet:
     _contradict(found.pulse, known, _PRINTED)
     gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
     timing = _time(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
-    reading = _place(found, layout, gain, timing)
-    if not legible and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
+    reading = _place(found, layout, gain, timing, hint.strips)
+    if not hint.legible and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
@@ -410,8 +410,8 @@ def _contradict(pulse: Pulse | None, told: Told, who: str) -> None:
         )
 
 
-def _with_print(told: Told, sheet: _Straight) -> tuple[Told, bool]:
-    """What is told, completed by what is printed, and whether that is legible as it lies. Raises `ForeignSheetError`
+def _with_print(told: Told, sheet: _Straight) -> tuple[Told, Hint]:
+    """What is told, completed by what is printed, and the print. Raises `ForeignSheetError`
     where they contradict each other, or the names are not those of twelve leads."""
     hint = hint_of(read_lead_names(sheet.print), sheet.rows.baselines, sheet.rows.gap)
     if hint.fault:
@@ -434,7 +434,7 @@ def _with_print(told: Told, sheet: _Straight) -> tuple[Told, bool]:
         told.layout or printed.layout,
         told.order or printed.order,
     )
-    return known, hint.legible
+    return known, hint
 
 
 def _plain(said: float | str) -> str:
@@ -498,7 +498,8 @@ def _strip_shifts(found: _Followed, spans: Sequence[tuple[int, int]]) -> list[ND
     return ways
 
 
-def _place(found: _Followed, layout: Layout, gain: float, timing: _Timing) -> DigitisedSheet:
+def _place(found: _Followed, layout: Layout, gain: float, timing: _Timing, named: Sequence[str] = ()) -> DigitisedSheet:
+    """Each piece of trace in its place; strips show the leads that are `named`, or those they are like."""
     grid, last, scale = layout.grid, found.span[1], found.scale
     speed, full, seconds, columns = timing
     rate = timing.rate
@@ -515,9 +516,11 @@ def _place(found: _Followed, layout: Layout, gain: float, timing: _Timing) -> Di
             pieces[lead] = piece.millivolts, begin - columns.begin
             traced[LEADS[lead]] = (piece,)
             _sample(signal, shown, lead, piece)
-    for strip in layout.strips:
+    named = named if len(named) == len(layout.strips) and set(named) <= set(LEADS) else ()
+    for number, strip in enumerate(layout.strips):
         whole = _traced(found, strip, (columns.spans[0][0], last), 0.0, rate, 1 / gain)
-        lead, likeness = match_strip(whole.millivolts, pieces, tuple(range(LEAD_COUNT)))
+        usual = (LEADS.index(named[number]),) if named else tuple(range(LEAD_COUNT))
+        lead, likeness = match_strip(whole.millivolts, pieces, usual)
         if likeness > _LIKE:
             _sample(signal, shown, lead, whole)
             traced[LEADS[lead]] += (whole,)

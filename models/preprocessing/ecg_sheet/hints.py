@@ -37,12 +37,13 @@ class Printed(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What was read; where a sheet is to be refused for it, why; and whether so many names were read that it is neither
-    mirrored nor upside down."""
+    """What was read; where a sheet is to be refused for it, why; whether so many names were read that it is neither
+    mirrored nor upside down; and the names of the rhythm strips."""
 
     printed: Printed
     fault: str | None = None
     legible: bool = False
+    strips: tuple[str, ...] = ()
 
 
 def hint_of(labels: Sequence[LeadLabel], baselines: NDArray[np.floating], gap: float) -> Hint:
@@ -57,7 +58,7 @@ def hint_of(labels: Sequence[LeadLabel], baselines: NDArray[np.floating], gap: f
         return Hint(scales, _missing(spelled) if _is_whole_page(spelled, rows) else None)
     if _stands(spelled, baselines.mean(axis=1), gap):
         printed = scales._replace(layout=spelled.layout, order=spelled.order)
-        return Hint(printed, legible=spelled.sure >= _LEGIBLE)
+        return Hint(printed, legible=spelled.sure >= _LEGIBLE, strips=spelled.strips)
     if spelled.sure < _MANY_NAMES:
         return Hint(scales)
     return Hint(

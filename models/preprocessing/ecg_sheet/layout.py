@@ -32,6 +32,8 @@ _PULL = 0.02
 """How much the weights of a sum are held to what they ought to be, where little tells."""
 _CABRERA_RARE = 0.3
 """How much better leads in Cabrera's order must fit: of chest leads each is nearly the mean of its neighbours, too."""
+_STRIP_LEADS, _RARE_STRIP = (1, 6, 10), 0.1
+"""Leads that rhythm strips usually show, II, V1 and V5, and how much less alike these may be than others."""
 _SKEW = 3
 """Pixels by which rows of one sheet may be moved against each other."""
 
@@ -94,14 +96,16 @@ def plausibility(layout: Layout) -> float:
 
 
 def match_strip(strip: FloatMap, leads: Mapping[int, tuple[FloatMap, int]], usual: Sequence[int]) -> tuple[int, float]:
-    """The lead whose piece, with the column it starts at, is most like a rhythm strip there, and their correlation."""
+    """The lead whose piece, with the column it starts at, is most like a rhythm strip there, and their correlation,
+    less what speaks against a strip of a lead that has seldom one."""
     best = (usual[0], 0.0)
     for lead in usual:
         piece, start = leads[lead]
+        against = 0.0 if lead in _STRIP_LEADS else _RARE_STRIP
         for at in {max(start, 0), 0}:
             other = strip[at : at + piece.size]
             if other.size > 10 and other.std() > 0 and piece[: other.size].std() > 0:
-                likeness = float(np.corrcoef(other, piece[: other.size])[0, 1])
+                likeness = float(np.corrcoef(other, piece[: other.size])[0, 1]) - against
                 if likeness > best[1]:
                     best = (lead, likeness)
     return best
