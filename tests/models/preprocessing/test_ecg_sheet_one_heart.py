@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import ImageOps
 
-from models.preprocessing.ecg_sheet.layout import GRIDS
 from models.preprocessing.ecg_sheet.one_heart import same_leads
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from tests.models.preprocessing.test_ecg_sheet_names import with_names
@@ -53,21 +52,3 @@ def test_names_in_the_mirror_tell_a_mirrored_sheet_of_a_fast_heart() -> None:
     fault = read(ImageOps.mirror(picture), SPEC).fault
     assert fault is not None
     assert "mirrored" in fault
-
-
-def test_a_pulse_between_columns_is_no_part_of_a_lead() -> None:
-    rows, width = [*GRIDS["3x4"]], 16
-    signal = ecg()
-    pulse = np.tile(np.repeat((0.0, 1.0, 0.0), (6, 20, 6))[:, None], (1, 12))
-    spliced = np.concatenate([signal[:500], pulse, signal[500:]])
-    # columns are a quarter of the signal each, so that the pulse ends the second one
-    found = read(sheet(spliced, rows=rows), SPEC)
-    assert found.reading is not None
-    usual = read(sheet(signal, rows=rows), SPEC).reading
-    assert usual is not None
-    own = slice(width, 200)
-    for lead in (6, 7, 8):
-        begin = 500
-        piece = found.reading.signal[begin:, lead][own]
-        alike = max(np.corrcoef(piece, np.roll(usual.signal[begin:, lead], shift)[own])[0, 1] for shift in range(-8, 9))
-        assert alike > 0.8

@@ -2,12 +2,19 @@
 
 import inspect
 import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -16,10 +23,13 @@ from PIL import Image
 
 import training
 from models.serving.bundle import read_bundle
-from tests.service import serving, upload
+from tests.net import free_port
+from tests.service import upload
 from training import cli
 from training.diagnoses import Job, pictures, xray
 
+ROOT = Path(training.__file__).parents[1]
+PATIENCE = 60.0
 SMALL = {"steps": 2, "batch_size": 8, "validate_every": 2, "size": 32}
 
 
@@ -117,17 +127,53 @@ def test_jax_trains_and_tensorflow_exports(tmp_path: Path) -> None:
     assert read_bundle(tmp_path / "retina-smoke" / "bundle").metadata.name == "retina"
 
 
-@pytest.mark.anyio
-async def test_from_a_folder_to_an_answer_over_http(my_pictures: Path, tmp_path: Path) -> None:
-    options = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    bundles = tmp_path / "bundles"
-    command = ["pictures", "--data", str(my_pictures), "--runs", str(tmp_path / "runs"), "--name", "retina"]
-    assert cli.main([*command, "--install", str(bundles), *options]) == 0
-    picture = (my_pictures / "normal" / "0.png").read_bytes()
-    async with serving(bundles=bundles) as client:
-        answer = await client.post("/analyze/retina", files=upload(picture))
-        assert answer.status_code == 200
-        body = answer.json()
-        assert [each["name"] for each in body["probabilities"]] == ["Dry drusen", "normal"]
-        assert (body["severity"], body["model"]["name"], body["demo_mode"]) == ("uncertain", "retina", False)
-        assert "POST /analyze/retina" in (await client.get("/")).json()["endpoints"]
+def readme_commands() -> list[list[str]]:
+    """The commands of the README's block that begins with the training of one's own pictures."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```sh\n(medidiagnose-train pictures .*?)```", text, re.DOTALL)
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+def test_from_a_folder_to_an_answer_over_http_in_the_three_commands_of_the_readme(
+    my_pictures: Path, tmp_path: Path
+) -> None:
+    train, serve, ask = readme_commands()
+    small = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    folder = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    (tmp_path / "my_pictures").symlink_to(my_pictures)
+    trained = subprocess.run(
+        [sys.executable, "-m", "training.cli", *train[1:], *small],
+        **folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    assert (serve[0], ask[0], ask[2]) == ("medidiagnose", "curl", "image=@eye.jpg")
+    port, address = free_port(), urlsplit(ask[3])
+    with subprocess.Popen([sys.executable, "-m", "app.cli", *serve[1:], "--port", str(port)], **folder) as service:
+        try:
+            url = address._replace(netloc=f"127.0.0.1:{port}").geturl()
+            answer = first_answer(url, upload((my_pictures / "normal" / "0.png").read_bytes()))
+            endpoints = httpx.get(f"http://127.0.0.1:{port}/").json()["endpoints"]
+        finally:
+            service.send_signal(signal.SIGTERM)
+    assert service.returncode == 0
+    assert [each["name"] for each in answer["probabilities"]] == ["Dry drusen", "normal"]
+    assert (answer["severity"], answer["model"]["name"], answer["demo_mode"]) == ("uncertain", "retina", False)
+    assert "POST /analyze/retina" in endpoints
+
+
+def first_answer(url: str, files: dict[str, tuple[str, bytes]]) -> dict[str, Any]:
+    """What a service that starts answers with 200."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            answer = httpx.post(url, files=files, timeout=PATIENCE)
+            if answer.status_code == 200:
+                body: dict[str, Any] = answer.json()
+                return body
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("no answer with 200")
