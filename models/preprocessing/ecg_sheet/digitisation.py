@@ -45,6 +45,8 @@ LEAST_SIDE = 120
 """Of smaller pictures, in pixels after that, nothing can be read."""
 _PEN = 5
 _DEFAULT_GAIN = 10.0
+_HALF_PULSE, _PAIRS = 3.2, (6, 7)
+"""Millimetres up to which pulses of 5 mm, in so many rows without a grid, are those of 10 mm at half the size."""
 _USUAL_INK = 4
 """Pixels of most columns that are as dark as traces on a map half as large: a sheet has three rows or more."""
 _LEAST_ROWS = 3
@@ -271,7 +273,16 @@ def _follow(sheet: _Straight) -> _Followed:
     if pulse.first > first + (last - first) / 4 and pulse.last < last - (last - first) / 4:
         return _cut(found, pulse)
     first, last = _without(pulse, first, last, scale, traces.inked)
-    return found._replace(span=(first, last), scale=find_scale(sheet.lines, first, last))
+    found = found._replace(span=(first, last), scale=find_scale(sheet.lines, first, last))
+    half_as_large = pulse.gain == _DEFAULT_GAIN / 2 and pulse.wide < _HALF_PULSE
+    return _twice_as_wide(found, pulse) if half_as_large and not found.scale.grid and len(heights) in _PAIRS else found
+
+
+def _twice_as_wide(found: _Followed, pulse: Pulse) -> _Followed:
+    """A sheet without a grid whose two columns show ten seconds each, by its pulse: half as many pixels a mm."""
+    scale = Scale(found.scale.across / 2, found.scale.down / 2, grid=False)
+    whole = pulse._replace(gain=2 * pulse.gain, wide=2 * pulse.wide)
+    return found._replace(scale=scale, above=2 * found.above, pulse=whole)
 
 
 def _cut(found: _Followed, pulse: Pulse) -> _Followed:
@@ -279,22 +290,13 @@ def _cut(found: _Followed, pulse: Pulse) -> _Followed:
     foot = round(_FOOT * found.scale.across)
     first, last = found.span
     hole = slice(max(first, pulse.first - foot), min(last, pulse.last + foot))
-    sheet = found.sheet
-    ink, lines, baselines, heights, inked, above = (
-        np.delete(each, hole, axis=1)
-        for each in (
-            sheet.ink,
-            sheet.lines,
-            sheet.rows.baselines,
-            found.traces.heights,
-            found.traces.inked,
-            found.above,
-        )
-    )
-    rows = sheet.rows._replace(baselines=baselines)
+    sheet, (heights, inked) = found.sheet, found.traces
+    rows = sheet.rows._replace(baselines=np.delete(sheet.rows.baselines, hole, axis=1))
+    straight = _Straight(np.delete(sheet.ink, hole, axis=1), np.delete(sheet.lines, hole, axis=1), sheet.print, rows)
+    traces = Traces(np.delete(heights, hole, axis=1), np.delete(inked, hole, axis=1))
+    above = np.delete(found.above, hole, axis=1)
     cut = hole.stop - hole.start
-    straight = _Straight(ink, lines, sheet.print, rows)
-    return _Followed(straight, Traces(heights, inked), above, (first, last - cut), found.scale, pulse, cut)
+    return _Followed(straight, traces, above, (first, last - cut), found.scale, pulse, cut)
 
 
 def _above_base(rows: Rows, traces: Traces, first: int, last: int) -> FloatMap:
@@ -487,14 +489,14 @@ def _foreign(found: _Followed, layout: Layout, timing: _Timing) -> str | None:
     return None
 
 
-def _strip_shifts(found: _Followed, spans: Sequence[tuple[int, int]]) -> list[NDArray[np.floating]]:
+def _strip_shifts(found: _Followed, spans: Sequence[tuple[int, int]]) -> list[list[float]]:
     """Ways in which a strip runs ahead of the columns above it, in pixels: these have gaps, or a pulse, between
     them."""
-    each = np.arange(len(spans))
     gap = spans[1][0] - spans[0][1] if len(spans) > 1 else 0
-    ways = [0.0 * each, (gap - found.scale.across) * each, gap * each, (gap + found.scale.across) * each]
+    gaps = 0.0, gap - found.scale.across, float(gap), gap + found.scale.across
+    ways = [[number * each for number in range(len(spans))] for each in gaps]
     if found.cut:
-        ways.append(np.where(each < len(spans) // 2, 0.0, float(found.cut)))
+        ways.append([0.0 if number < len(spans) // 2 else float(found.cut) for number in range(len(spans))])
     return ways
 
 

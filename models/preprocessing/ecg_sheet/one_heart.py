@@ -23,6 +23,8 @@ _REFRACTORY = 0.3
 _SAME = 0.55
 """Likeness of the beats of one column with the next from which rows show one lead all along: of 140 made-up sheets of
 twelve leads it is up to 0.47, of pages of fewer leads 0.60 or more."""
+_LIMB = 0.8
+"""The same of four columns whose first two are one: I, II and III are never like aVR, aVL and aVF, lead by lead."""
 _MOVED = 2.0
 """Millimetres by which a strip may be moved against the columns above it."""
 _TOGETHER, _APART, _CONTRAST = 0.7, 0.6, 0.45
@@ -40,7 +42,7 @@ def same_leads(traces: FloatMap, columns: Sequence[Span], rate: float) -> bool:
     if len(beats) < 2:
         return False
     likeness = [_likeness(one, other, rate) for one, other in pairwise(beats)]
-    return min(likeness) > _SAME
+    return min(likeness) > _SAME or (len(likeness) > 1 and likeness[0] > _LIMB)
 
 
 def two_hearts(

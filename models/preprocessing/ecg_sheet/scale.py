@@ -113,7 +113,8 @@ def _near(heights: FloatMap, place: int, scale: Scale, narrowest: float) -> list
 def _window(heights: FloatMap, place: int, scale: Scale) -> tuple[slice, FloatMap]:
     near = round(16 * scale.across)
     window = slice(max(0, place - near), min(heights.shape[1], place + near))
-    return window, heights[:, window] - np.percentile(heights[:, window], 30, axis=1, keepdims=True)
+    local = heights[:, window]
+    return window, local - np.percentile(local, 30, axis=1, keepdims=True).astype(np.float32)
 
 
 def _tops(profile: FloatMap, gain: float) -> Iterator[tuple[int, int]]:

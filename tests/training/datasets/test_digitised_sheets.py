@@ -44,6 +44,12 @@ def test_a_pulse_between_columns_is_no_part_of_a_lead() -> None:
     assert min(alike(reading.signal, reading.shown)) > 0.7
 
 
+def test_without_a_grid_the_pulse_tells_two_columns_of_ten_seconds() -> None:
+    style = SheetStyle(layout="6x2", pulse="left", timing="full", rhythm=(), minor_grid="none", major_grid=False)
+    reading = digitise(render(ecg(), 100, style).picture)
+    assert (reading.layout, reading.gain, reading.speed) == ("6x2", 10, 25)
+
+
 def alike(signal: np.ndarray, shown: np.ndarray) -> list[float]:
     """Of each lead that is shown the highest correlation with the record."""
     found = []
