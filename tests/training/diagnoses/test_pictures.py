@@ -139,7 +139,7 @@ def test_from_a_folder_to_an_answer_over_http_in_the_three_commands_of_the_readm
 ) -> None:
     train, serve, ask = readme_commands()
     small = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    folder = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    folder: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
     (tmp_path / "my_pictures").symlink_to(my_pictures)
     trained = subprocess.run(
         [sys.executable, "-m", "training.cli", *train[1:], *small],
