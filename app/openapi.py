@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.access import Doors
 from app.errors import (
+    PROBLEM_JSON,
     BodyTooLargeError,
     DeadlineExceededError,
     ImageTooLargeError,
@@ -114,12 +115,22 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
         if app.openapi_schema is None or listed != catalogue.all:
             listed = catalogue.all
             schema = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=TAGS,
+                servers=[{"url": "/", "description": "This service"}],
+                license_info={"name": "MIT", "identifier": "MIT"},
             )
             components = schema.setdefault("components", {})
             components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
             _list_values(schema, MODEL_NAME, [diagnosis.name for diagnosis in listed])
             _list_values(schema, HEALTH_NAME, [diagnosis.health_name for diagnosis in listed])
+            for component in components["schemas"].values():
+                for example in component.get("examples", ()):
+                    _put_nulls_back(example, component, components["schemas"])
+            _describe_operations(schema)
             _ask_for_keys(schema, doors)
             if unlimited_paths is not None:
                 _limit_rates(schema, unlimited_paths)
@@ -156,6 +167,37 @@ def _list_values(node: Any, wanted: str, values: Sequence[str]) -> None:
     elif isinstance(node, list):
         for child in node:
             _list_values(child, wanted, values)
+
+
+def _put_nulls_back(example: Any, schema: Any, schemas: Mapping[str, Any]) -> None:
+    """FastAPI drops what is null from examples; a field that is always sent is there all the same."""
+    schema = schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
+    if branches := [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]:
+        return _put_nulls_back(example, branches[0], schemas)
+    if isinstance(example, list):
+        for each in example:
+            _put_nulls_back(each, schema.get("items", {}), schemas)
+    elif isinstance(example, dict):
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for name in schema.get("required", ()):
+            example.setdefault(name, None)
+        for name, value in example.items():
+            _put_nulls_back(value, properties.get(name, others if isinstance(others, dict) else {}), schemas)
+    return None
+
+
+def _describe_operations(schema: dict[str, Any]) -> None:
+    """Summaries in words, and the headers that every answer, and every refusal for want of room, carries."""
+    retry = {"description": "Seconds until it is worth asking again.", "schema": {"type": "integer", "minimum": 1}}
+    identity = {"description": "Identifies the request in the log.", "schema": {"type": "string"}}
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
+            for status, response in operation["responses"].items():
+                headers = {**response.get("headers", {}), "X-Request-ID": identity}
+                if status == "503" and PROBLEM_JSON in response["content"]:
+                    headers["Retry-After"] = retry
+                response["headers"] = headers
 
 
 def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:

@@ -204,13 +204,21 @@ _PERSON: Mapping[str, Mapping[str, Any]] = {
         "maximum": AGES[1],
         "description": "Years. Limits of ST elevation in V2 and V3 rest on age and sex; without them the lowest hold.",
     },
-    "sex": {"enum": list(SEXES), "description": "`male` or 1, `female` or 0."},
+    "sex": {"type": "string", "enum": list(SEXES), "description": "`male` or 1, `female` or 0."},
 }
 _PRINTED: Mapping[str, Mapping[str, Any]] = {
-    "speed": {"enum": [float(each) for each in SPEEDS], "description": "Paper speed in mm/s, as printed."},
-    "gain": {"enum": [float(each) for each in GAINS], "description": "Gain in mm/mV, as printed."},
-    "layout": {"enum": list(LAYOUTS), "description": "Rows x columns of leads, without rhythm strips."},
-    "lead_order": {"enum": list(ORDERS), "description": "Order of the limb leads."},
+    "speed": {
+        "type": "integer",
+        "enum": [int(each) for each in SPEEDS],
+        "description": "Paper speed in mm/s, as printed.",
+    },
+    "gain": {"type": "integer", "enum": [int(each) for each in GAINS], "description": "Gain in mm/mV, as printed."},
+    "layout": {
+        "type": "string",
+        "enum": list(LAYOUTS),
+        "description": "Rows x columns of leads, without rhythm strips.",
+    },
+    "lead_order": {"type": "string", "enum": list(ORDERS), "description": "Order of the limb leads."},
 }
 HEART_FORM = FormParts(NoImageError, _PICTURE, {**_PERSON, **_PRINTED})
 RECORD_FORM = FormParts(NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY}, _PERSON)

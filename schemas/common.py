@@ -1,8 +1,9 @@
 """The parts that answers share: class probabilities, urgency, the context of an answer, and the shape of an error."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 MODEL_NAME, HEALTH_NAME = "model-name", "health-name"
 """Formats of strings that the OpenAPI document gives the values of, since only the list of diagnoses has them."""
@@ -20,6 +21,20 @@ Percent = Annotated[str, Field(pattern=r"^\d{1,3}\.\d%$", examples=["89.0%"])]
 _LONGEST_WORD = 64
 
 
+def one_of(*branches: Sequence[str] | Sequence[int] | None) -> WithJsonSchema:
+    """The schema of a choice that may be sent in several types, a branch each, since generators of clients read no
+    enumeration of several types. None stands for null."""
+    types = {str: "string", int: "integer", bool: "boolean"}
+    return WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": types[type(values[0])], "enum": list(values)} if values else {"type": "null"}
+                for values in branches
+            ]
+        }
+    )
+
+
 def plain_word(value: object) -> str | None:
     """A word that was sent as a choice, without blanks around it and in lower case; None for anything else or longer
     than any choice."""
@@ -27,9 +42,10 @@ def plain_word(value: object) -> str | None:
 
 
 class Part(BaseModel):
-    """Base of everything that is answered: immutable, and closed to fields that the contract doesn't know."""
+    """Base of everything that is answered: immutable, closed to fields that the contract doesn't know, and with every
+    field sent, also one that has a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class ClassProbability(Part):

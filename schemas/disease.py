@@ -22,6 +22,7 @@ from schemas.common import (
     Reading,
     Urgency,
     answer_example,
+    one_of,
     plain_word,
 )
 from schemas.named_fields import NamedFields
@@ -152,6 +153,12 @@ def _sex(value: object) -> object:
 Symptom = Annotated[str, BeforeValidator(_symptom), Field(min_length=1, max_length=MAX_SYMPTOM_LENGTH)]
 
 
+def _describe_text(schema: dict[str, Any]) -> None:
+    """No default is named, since generators of TypeScript take a field that has one for required."""
+    schema.pop("default", None)
+    schema["maxLength"] = MAX_TEXT_LENGTH
+
+
 class DiseaseRequest(NamedFields):
     """Symptoms by name or in plain words, a description, or both. A denied one ("no fever") counts as absent.
 
@@ -163,7 +170,7 @@ class DiseaseRequest(NamedFields):
 
     text: Annotated[str, BeforeValidator(_text)] = Field(
         default="",
-        json_schema_extra={"maxLength": MAX_TEXT_LENGTH},
+        json_schema_extra=_describe_text,
         description="A description in English, of at most 5,000 characters.",
     )
     symptoms: Annotated[
@@ -181,7 +188,7 @@ class DiseaseRequest(NamedFields):
         BeforeValidator(_age),
         WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_AGE}, {"type": "null"}]}),
     ] = Field(default=None, description="Age in years, 0-120; a fraction for a baby. Else as `text` says.")
-    sex: Annotated[Sex | None, BeforeValidator(_sex), WithJsonSchema({"enum": ["female", "male", 0, 1, None]})] = Field(
+    sex: Annotated[Sex | None, BeforeValidator(_sex), one_of(("female", "male"), (0, 1), None)] = Field(
         default=None, description="`female` or 0, `male` or 1. Else as `text` says."
     )
 

@@ -21,6 +21,7 @@ from schemas.common import (
     Probability,
     Reading,
     answer_example,
+    one_of,
     plain_word,
 )
 from schemas.named_fields import NamedFields
@@ -216,10 +217,10 @@ def _number_schema(low: int, high: int, kind: str = "number") -> WithJsonSchema:
 
 
 def _code_schema(names: Mapping[str, int]) -> WithJsonSchema:
-    return WithJsonSchema({"enum": [*names.values(), *names]})
+    return one_of(tuple(names.values()), tuple(names))
 
 
-_ANSWER_SCHEMA = WithJsonSchema({"enum": [True, False, 1, 0, "yes", "no"]})
+_ANSWER_SCHEMA = one_of((True, False), (1, 0), ("yes", "no"))
 
 
 class HeartRiskRequest(NamedFields):

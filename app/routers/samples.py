@@ -10,6 +10,13 @@ from schemas.samples import Sample, SampleFile, SampleList
 
 Name = Annotated[str, Path(description="Name of the file.", examples=["skin-lesion.jpg"], max_length=64)]
 
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILE = {
+    "application/octet-stream": _BINARY,
+    **{file.media_type: _BINARY for file in FILES.values()},
+    "application/json": {"schema": {"type": "object", "additionalProperties": True}},
+}
+
 router = APIRouter(tags=["service"])
 
 
@@ -39,7 +46,7 @@ async def list_samples() -> SampleList:
     "/samples/{name}",
     response_class=Response,
     responses={
-        200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"description": "The file.", "content": _FILE},
         **problems(NotFoundError, InvalidRequestError),
     },
 )

@@ -98,7 +98,7 @@ def test_every_form_has_an_example_true_to_its_schema(document: dict[str, Any], 
 
 
 def _is_json(body: dict[str, Any]) -> bool:
-    return "application/json" in body.get("content", {})
+    return "$ref" in body.get("content", {}).get("application/json", {}).get("schema", {})
 
 
 def _component(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -192,3 +192,26 @@ async def test_it_names_the_root_path(bundles: Path) -> None:
 
 async def test_the_service_lists_the_operations_of_the_document(client: httpx.AsyncClient) -> None:
     assert sorted((await client.get("/")).json()["endpoints"]) == sorted(OPERATIONS)
+
+
+def test_no_enumeration_mixes_types_since_generators_of_clients_read_none(document: dict[str, Any]) -> None:
+    def enumerations(node: Any) -> Iterator[list[Any]]:
+        if isinstance(node, dict):
+            if isinstance(node.get("enum"), list):
+                yield node["enum"]
+            for child in node.values():
+                yield from enumerations(child)
+        elif isinstance(node, list):
+            for child in node:
+                yield from enumerations(child)
+
+    found = list(enumerations({key: value for key, value in document.items() if key != "examples"}))
+    assert found
+    assert [values for values in found if len({type(value) for value in values}) > 1 or type(values[0]) is float] == []
+
+
+def test_every_field_of_an_answer_is_required_and_a_text_has_no_default(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("SkinAnswer", "HeartAnswer", "DiseaseAnswer", "HeartRiskAnswer", "Problem"):
+        assert set(schemas[name]["required"]) == set(schemas[name]["properties"]), name
+    assert "default" not in schemas["DiseaseRequest"]["properties"]["text"]
