@@ -40,15 +40,17 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
     """Fit temperature and operating points on validation, or on what the folds said of pictures they had not seen, and
     novelty on training pictures, and write the run's network to `target`.
 
-    Raises `ExportError` where the graph differs from the network, `TrainingError` where a fold isn't finished.
+    Raises `ExportError` where the graph differs from the network, `TrainingError` where a fold isn't finished or the
+    network answers unlike the folds'.
     """
-    from training.diagnoses.picture_task import out_of_fold, set_weights
+    from training.diagnoses.picture_task import check_alike, out_of_fold, set_weights
 
     task, recipe, splits = run.task, run.task.recipe, run.splits
     network = keras.models.load_model(run.network)
     training_pictures = load_tensors(splits.train, recipe.preprocessing, run.cache)
     if recipe.folds:
         samples, logits = out_of_fold(run)
+        check_alike(run, network)
         pictures = training_pictures
     else:
         samples = splits.validation

@@ -24,7 +24,7 @@ from training.datasets.pictures import Pictures, Sample, labels_of, load_tensors
 from training.errors import TrainingError
 from training.file_changes import FILE_CHANGES
 from training.metrics import balanced_accuracy, macro_auroc
-from training.networks.backbones import build_backbone, fold_norms, trainable_layers
+from training.networks.backbones import build_backbone, fold_norms, take_folded, trainable_layers
 from training.recipe import Recipe
 from training.trainer import (
     Draws,
@@ -108,9 +108,10 @@ def train(
     run: PictureRun,
     objective: Objective | None = None,
     targets: FloatArray | None = None,
+    start: Path | None = None,
 ) -> None:
     """Train a network and save its averaged weights as model.keras in the run's folder. It learns `targets` (n, k), or
-    what the objective makes of the samples.
+    what the objective makes of the samples. It begins with the network saved in `start`, or with phase 1.
 
     Raises `DatasetError` for a picture that doesn't decode, `BackboneError` where pretrained weights can't be had,
     `TrainingError` for sizes that don't fit the recipe.
@@ -124,7 +125,9 @@ def train(
     chances = sampling_weights(samples, recipe)
     wanted = objective.targets(samples) if targets is None else targets
     learned = {"targets": wanted, "weights": objective.weights(samples)}
-    if not (run.resume and kept_epochs(run.folder)):
+    if start:
+        take_folded(network, keras.models.load_model(start))
+    elif not (run.resume and kept_epochs(run.folder)):
         pictures = run.pictures(samples, recipe, parts[0].size)
         train_head(recipe, network, objective, pictures, learned, chances)
     freeze(network, recipe.first_stage)

@@ -80,7 +80,7 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     assert metadata.training["folds"] == 2
     assert cli.main([*command, "--resume", "--student"]) == 0
     student = keras.models.load_model(folder / "student" / "model.keras").get_weights()[-2]
-    assert np.abs(student - mean).max() > 1e-4
+    assert 0 < np.abs(student - mean).max() < np.abs(first - mean).max()
     assert (folder / "student" / "teachers.npy").is_file()
     assert {name: part["accuracy"].n for name, part in metadata.metrics.items()} == {
         "out of fold made-up": len(run.splits.train)
@@ -98,6 +98,21 @@ def test_a_fold_can_be_trained_alone_and_joined_to_the_others_later(tmp_path: Pa
     assert cli.main([*command, "--resume"]) == 0
     assert (folder / "fold2" / "out_of_fold.csv").stat().st_mtime_ns == trained
     assert read_bundle(folder / "bundle").metadata.training["folds"] == 2
+
+
+def test_a_mean_that_answers_unlike_the_folds_makes_no_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["xray", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
+    assert cli.main(command) == 0
+    file = tmp_path / "xray-smoke" / "model.keras"
+    network = keras.models.load_model(file)
+    head = network.get_layer("logits")
+    head.set_weights([values / 4 for values in head.get_weights()])
+    network.save(file)
+    capsys.readouterr()
+    assert cli.main([*command, "--bundle-only"]) == 1
+    assert "--student" in capsys.readouterr().err
 
 
 def test_folds_hold_a_part_of_the_test_split_outside_everything(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from training.diagnoses.picture_task import (
     RUN_OPTIONS,
     PictureTask,
     Run,
+    check_alike,
     fit,
     folds_of,
     open_run,
@@ -297,7 +298,8 @@ def choose_cut(chances: NDArray[np.float64], malignant: NDArray[np.bool_], group
 
 
 def export_mean(run: Run, malignancy: Platt) -> Path:
-    """Write the run's network as what is served. Raises `ExportError` where the graph differs from it."""
+    """Write the run's network as what is served. Raises `ExportError` where the graph differs from it, `TrainingError`
+    where it answers unlike the folds' networks."""
     import keras
 
     from training import export
@@ -306,6 +308,7 @@ def export_mean(run: Run, malignancy: Platt) -> Path:
 
     recipe = run.task.recipe
     network, taps = keras.models.load_model(run.network), export.TAPS[recipe.backbone]
+    check_alike(run, network)
     pictures = load_tensors(run.splits.train, recipe.preprocessing, run.cache)
     tapped = keras.Model(network.input, export.tapped_features(network, taps))
     gaussian = novelty.fit_gaussian(predict_in_batches(tapped, pictures, recipe.batch_size))

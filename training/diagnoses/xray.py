@@ -49,8 +49,8 @@ def objective(recipe: Recipe) -> "Objective":
 
 
 PREVALENCE = 0.05
-"""Of pneumonia on the film among adults with a lower respiratory infection in primary care (van Vugt et al. 2013, BMJ
-346:f2450, 5 % of 2,820), for which predictive values are stated."""
+"""Of pneumonia on the film among adults with an acute cough in primary care (van Vugt et al. 2013, BMJ 346:f2450: 140
+of 2,820, 5 %), for which predictive values are stated."""
 
 NORMAL_NAMED = 0.85
 """The share of films without a finding that are named normal, each set alike; the rest are not settled, and with them

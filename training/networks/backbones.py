@@ -101,6 +101,18 @@ def fold_norms(model: keras.Model) -> keras.Model:
     return folded
 
 
+def take_folded(model: keras.Model, folded: keras.Model) -> None:
+    """Give `model` the weights of a network that `fold_norms` made of one like it, with the same frozen normalisation.
+
+    Raises `ValueError` for a network of other layers.
+    """
+    for layer in model.layers:
+        kernels = folded.get_layer(layer.name).get_weights()
+        if isinstance(layer, (NormedConv2D, NormedDepthwiseConv2D)):
+            kernels = [kernels[0] / np.asarray(layer.gain), kernels[1], np.asarray(layer.gain)]
+        layer.set_weights(kernels)
+
+
 def build_backbone(name: BackboneName, size: int | None, *, pretrained: bool = True) -> keras.Model:
     """A model from (n, size, size, 3) pictures, 0-255, of any size where it is None, to (n, h, w, channels) features.
 

@@ -16,6 +16,7 @@ from training.networks.backbones import (
     efficientnet_lite0,
     fold_norms,
     read_torch_state,
+    take_folded,
     trainable_layers,
 )
 from training.novelty import Gaussian
@@ -65,6 +66,22 @@ def test_weights_survive_a_backup_with_their_gains(tmp_path: Path) -> None:
     other.load_weights(tmp_path / "backup.weights.h5")
     for one, copy in zip(network.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, copy)
+
+
+def test_a_network_goes_on_from_a_folded_one() -> None:
+    recipe = replace(skin.TASK.recipe, preprocessing=ImagePreprocessing(size=64, framing="squash"))
+    taught = build_network(recipe, 7, size=64)
+    taught.get_layer("logits").set_weights([np.full((1280, 7), 0.01, np.float32), np.arange(7, dtype=np.float32)])
+    taught.get_layer("stage5_1_expand_conv").kernel.assign_add(
+        np.full(taught.get_layer("stage5_1_expand_conv").kernel.shape, 0.01, np.float32)
+    )
+    pictures = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    other = build_network(recipe, 7, size=64)
+    take_folded(other, fold_norms(taught))
+    np.testing.assert_allclose(other(pictures), taught(pictures), rtol=1e-3, atol=1e-3)
+    for layer, own in zip(other.layers, taught.layers, strict=True):
+        for found, expected in zip(layer.get_weights(), own.get_weights(), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_of_lite0_the_upper_stages_are_trained() -> None:
