@@ -34,7 +34,7 @@ export const JOBS = {
     hint: "Ultrasound only: a mammogram can't be read here.",
     figures: [
       [/^BUS-BRA to BUSI lesions$/, "auroc", (m, n) => `Of a cancer and a benign lesion it ranks the cancer higher ${times(m)}, at a hospital it had not seen (${n} lesions).`],
-      [/held out|^test/, "auroc", (m, n) => `Of a cancer and a benign lesion it ranks the cancer higher ${times(m)} (${n} lesions held out).`],
+      [/out of fold, BUS-BRA|held out|^test/, "auroc", (m, n) => `Of a cancer and a benign lesion it ranks the cancer higher ${times(m)} (${n} lesions held out).`],
     ],
   },
   xray: {
@@ -42,7 +42,7 @@ export const JOBS = {
     takes: "One frontal film, for pneumonia",
     hint: "Frontal, bones bright, uncropped.",
     figures: [
-      [/^test nih$/, "balanced_accuracy", (m, n) => `Tells pneumonia from none in ${share(m)} of ${n} adults’ films held out, both counting alike.`],
+      [/^(out of fold|test) nih$/, "balanced_accuracy", (m, n) => `Tells pneumonia from none in ${share(m)} of ${n} adults’ films held out, both counting alike.`],
       [/^test/, "balanced_accuracy", (m, n) => `Tells pneumonia from none in ${share(m)} of ${n} films held out, both counting alike.`],
     ],
   },
