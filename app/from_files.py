@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,16 @@ def files_of(paths: Iterable[Path], subject: str) -> list[Path]:
     ]
 
 
+@contextlib.contextmanager
+def _silent(log: logging.Logger) -> Iterator[None]:
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 @contextlib.asynccontextmanager
 async def open_reader(
     name: str, settings: Settings, said: Mapping[str, str], *, explain: bool = False
@@ -95,7 +105,6 @@ async def open_reader(
     Raises `NoModelError`, and `ValueError` for what can't be said.
     """
     parsed = _parsed(name, said)
-    logging.getLogger("medidiagnose.models").setLevel(logging.CRITICAL)  # it warns of every model but this
     catalogue = Catalogue()
     loader = BundleLoader(
         settings.bundles,
@@ -108,7 +117,8 @@ async def open_reader(
         loader, queue_size=settings.queue_size, deadline=settings.deadline_seconds, check=catalogue.check
     )
     try:
-        await registry.load()
+        with _silent(logging.getLogger("medidiagnose.models")):  # it warns of every model but this
+            await registry.load()
         model = registry.model(name)
         if model.state != "ready":
             raise NoModelError(

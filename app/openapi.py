@@ -104,8 +104,7 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
     """Give the app its OpenAPI document and the path of it.
 
     It says at each operation whether its door asks for a key and whether it can be asked for too often: all can but
-    `unlimited_paths`, or none with None. It is built when first asked for, in a thread, since that takes some tenths
-    of a second.
+    `unlimited_paths`, or none with None. It is built when first asked for, in a thread, as that takes a while.
     """
 
     listed: tuple[AnyDiagnosis, ...] = ()
@@ -127,9 +126,7 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
             components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
             _list_values(schema, MODEL_NAME, [diagnosis.name for diagnosis in listed])
             _list_values(schema, HEALTH_NAME, [diagnosis.health_name for diagnosis in listed])
-            for component in components["schemas"].values():
-                for example in component.get("examples", ()):
-                    _put_nulls_back(example, component, components["schemas"])
+            _put_nulls_of_examples_back(components["schemas"])
             _describe_operations(schema)
             _ask_for_keys(schema, doors)
             if unlimited_paths is not None:
@@ -153,6 +150,13 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
 
     app.openapi = build  # type: ignore[method-assign]
     app.add_route(OPENAPI_PATH, openapi, include_in_schema=False)
+
+
+def _put_nulls_of_examples_back(schemas: dict[str, Any]) -> None:
+    """In the examples of each component."""
+    for component in schemas.values():
+        for example in component.get("examples", ()):
+            _put_nulls_back(example, component, schemas)
 
 
 def _list_values(node: Any, wanted: str, values: Sequence[str]) -> None:

@@ -145,9 +145,8 @@ def train(
             recipe.restarts[number] if recipe.restarts else None,
         )
 
-    changes = PictureChanges(
-        AUGMENTATIONS[recipe.augmentation], mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed
-    )
+    how = AUGMENTATIONS[recipe.augmentation]
+    changes = PictureChanges(how, mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed)
     learner = Learner(network, changes, objective.loss)
     stages = [stage(number, part) for number, part in enumerate(parts)]
     fit(learner, recipe, stages, run.folder, resume=run.resume, tensorboard=run.tensorboard)

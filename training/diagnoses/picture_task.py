@@ -283,6 +283,22 @@ def train_student(run: Run, folders: Sequence[Path]) -> None:
         restarts=(),
     )
     picture_trainer.train(short, shown, seen, into, objective, targets, run.folder / NETWORK)
+    pictures = into.pictures(shown, recipe, recipe.preprocessing.size)
+    match(run.network, np.load(said), lambda network: predict_in_batches(network, pictures, recipe.batch_size))
+
+
+def match(file: Path, wanted: FloatArray, predict: Callable[["keras.Model"], FloatArray]) -> None:
+    """Give the logits of the network in `file` the mean and the spread, each of its own, of those `wanted` (n, k), so
+    that what was calibrated to these holds for it. What learns from blended pictures and soft labels is less sure."""
+    import keras
+
+    network = keras.models.load_model(file)
+    found, head = predict(network), network.get_layer("logits")
+    gain = wanted.std(axis=0) / np.maximum(found.std(axis=0), 1e-6)
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel * gain, (bias - found.mean(axis=0)) * gain + wanted.mean(axis=0)])
+    network.save(file)
+    log.info("the student's logits were stretched by %s", np.round(gain, 2))
 
 
 def folds_of(run: Run) -> list[tuple[list[Sample], list[Sample]]]:
