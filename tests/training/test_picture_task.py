@@ -12,7 +12,7 @@ import pytest
 from models.serving.bundle import read_bundle
 from training import cli
 from training.diagnoses import Job, skin, xray
-from training.diagnoses.picture_task import Run, hold_some_outside, open_run, set_weights
+from training.diagnoses.picture_task import Run, hold_some_outside, match, open_run, set_weights
 from training.smoke import smoke_splits, smoke_task
 from training.splits import assert_no_leak
 
@@ -113,6 +113,18 @@ def test_a_mean_that_answers_unlike_the_folds_makes_no_bundle(
     capsys.readouterr()
     assert cli.main([*command, "--bundle-only"]) == 1
     assert "--student" in capsys.readouterr().err
+
+
+def test_a_student_gets_the_spread_of_its_teachers(tmp_path: Path) -> None:
+    inputs = keras.Input((3,))
+    keras.Model(inputs, keras.layers.Dense(2, name="logits")(inputs)).save(tmp_path / "model.keras")
+    rng = np.random.default_rng(3)
+    shown = rng.normal(size=(50, 3)).astype(np.float32)
+    wanted = rng.normal([1.0, -2.0], [3.0, 0.5], size=(50, 2)).astype(np.float32)
+    match(tmp_path / "model.keras", wanted, lambda network: np.asarray(network(shown)))
+    found = np.asarray(keras.models.load_model(tmp_path / "model.keras")(shown))
+    np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found.std(axis=0), wanted.std(axis=0), rtol=1e-4)
 
 
 def test_folds_hold_a_part_of_the_test_split_outside_everything(tmp_path: Path) -> None:
