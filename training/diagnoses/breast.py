@@ -215,15 +215,16 @@ def make_bundle(job: Job) -> Bundle:
 
 @dataclass(frozen=True)
 class Platt:
-    """Malignancy as sigmoid(logits @ weights + bias) of all logits (n, 5): that of malignancy, and the steps of the
-    assessment, which know something of it too."""
+    """Malignancy of a lesion as sigmoid(logits @ weights + bias) of all logits (n, 5), that of malignancy and the steps
+    of the assessment, which know something of it too; of a picture, times the chance that it shows a lesion."""
 
     weights: NDArray[np.float64]
     bias: float
 
     def __call__(self, logits: FloatArray) -> NDArray[np.float64]:
-        """Calibrated probabilities (n,)."""
-        return np.asarray(expit(np.asarray(logits, np.float64) @ self.weights + self.bias))
+        """Probabilities (n,) that a picture shows a malignant lesion."""
+        exact = np.asarray(logits, np.float64)
+        return np.asarray(expit(exact @ self.weights + self.bias) * expit(exact[:, 1]))
 
 
 def calibrated(samples: Sequence[Sample], logits: FloatArray) -> tuple[Platt, tuple[OperatingPoint, ...]]:

@@ -214,8 +214,8 @@ def _within(count: int) -> Any:
 
 def _ece_by_chance(confidence: NDArray[np.float32]) -> Estimate:
     """The calibration error where each confidence (n,) is the true chance, with the interval of repeated draws."""
-    random = np.random.default_rng(SEED)
-    drawn = random.random((DRAWS, len(confidence))) < confidence
+    rng = np.random.default_rng(SEED)
+    drawn = rng.random((DRAWS, len(confidence))) < confidence
     errors = [calibration_error(right.astype(np.float64), confidence, CONFIDENCE_BINS) for right in drawn]
     low, high = np.quantile(errors, (0.025, 0.975))
     return Estimate(value=float(np.mean(errors)), low=float(low), high=float(high), n=len(confidence))

@@ -82,7 +82,7 @@ def served_model(network: keras.Model, malignancy: Platt, gaussian: Gaussian, ta
         image,
         {
             "probabilities": layers.Identity(name="probabilities")(chances),
-            "malignancy": layers.Identity(name="malignancy")(ops.sigmoid(suspicion)),
+            "malignancy": layers.Identity(name="malignancy")(ops.sigmoid(suspicion) * steps[0]),
             "novelty": layers.Identity(name="novelty")(score_layer(gaussian, features)),
         },
     )
