@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from training.datasets.pictures import Sample
 from training.diagnoses import breast
@@ -34,10 +35,18 @@ def test_quadratic_kappa_of_a_worked_table() -> None:
 def test_platt_scaling_finds_weights_and_bias() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (20000, 2)).astype(np.float32)
-    labels = (rng.random(20000) < breast.Platt(np.array([0.5, -0.2]), -1.0)(logits)).astype(np.int64)
+    labels = (rng.random(20000) < expit(logits @ [0.5, -0.2] - 1.0)).astype(np.int64)
     found = breast.fit_platt(labels, logits)
     np.testing.assert_allclose(found.weights, [0.5, -0.2], atol=0.03)
     assert found.bias == pytest.approx(-1.0, abs=0.06)
+
+
+def test_malignancy_takes_in_whether_there_is_a_lesion() -> None:
+    platt = breast.Platt(np.array([1.0, 0.0]), 0.0)
+    clear, doubtful, none = platt(np.array([[2.0, 20.0], [2.0, 0.0], [2.0, -20.0]], np.float32))
+    assert clear == pytest.approx(expit(2.0))
+    assert doubtful == pytest.approx(expit(2.0) / 2)
+    assert none == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_cut_is_the_highest_below_which_few_are_malignant() -> None:

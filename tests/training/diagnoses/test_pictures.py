@@ -96,7 +96,7 @@ def test_a_shipped_diagnosis_learns_from_ones_own_pictures(my_pictures: Path, tm
     assert (task.recipe.steps, task.recipe.augmentation, task.recipe.stratum) == (7, "chest_xray", None)
     assert task.version == f"{xray.TASK.version}+own"
     assert (task.recipe.folds, task.objective, task.test_by) == (0, None, None)
-    assert [rule.code for rule in task.operating_rules] == ["pneumonia"]
+    assert [rule.code for rule in task.operating_rules] == ["pneumonia", "normal"]
     assert task.load(renamed).test
 
 
