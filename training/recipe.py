@@ -62,8 +62,8 @@ class Recipe(LoopRecipe):
     Where `sizes` are given, pictures grow during the run (Tan and Le 2021, arXiv:2104.00298): the run is divided among
     them by `size_shares`, or evenly. The last size must be that of `preprocessing`. With `restarts`, the rate starts
     anew at each size (Loshchilov and Hutter 2017, arXiv:1608.03983), from these shares of `learning_rate`. With
-    `folds`, one network is trained without each of as many parts of the training groups, and the mean of their weights
-    is the model.
+    `folds`, one network is trained without each of as many parts of the training groups, and the mean of their weights,
+    or a network distilled from them, is the model.
     """
 
     name: str
