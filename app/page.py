@@ -13,6 +13,7 @@ from app.docs import KeptFiles
 
 UI_PATH = "/ui"
 _FOLDER = Path(__file__).parent / "web" / "ui"
+_PAGE = (_FOLDER / "page.html").read_bytes()
 _ASSETS = f"{UI_PATH}/assets"
 PAGE_PATHS = (UI_PATH, *(f"{_ASSETS}/{file.name}" for file in sorted(_FOLDER.iterdir()) if file.suffix != ".html"))
 """What shows the page, without anything that a model says: open to all, as the documentation is."""
@@ -30,8 +31,8 @@ def show_page(app: FastAPI) -> None:
 
 
 def page_response() -> HTMLResponse:
-    """The page, read from disk."""
-    return HTMLResponse((_FOLDER / "page.html").read_bytes(), headers=VARY)
+    """The page."""
+    return HTMLResponse(_PAGE, headers=VARY)
 
 
 def asks_for_a_page(accept: str) -> bool:
