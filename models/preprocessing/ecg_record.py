@@ -8,7 +8,7 @@ network wants is part of its graph.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -16,8 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.preprocessing.dicom.ecg import open_waveforms
 from models.preprocessing.ecg_beat import ROWS, with_beat
-from models.preprocessing.wfdb import Header, UnreadableRecordError, UnusableRecordError, read_headers, read_samples
+from models.preprocessing.wfdb import (
+    BoolArray,
+    Header,
+    Int32Array,
+    UnreadableRecordError,
+    UnusableRecordError,
+    read_headers,
+    read_samples,
+)
 
 REVISION = 1
 
@@ -119,13 +128,38 @@ def read_record(header: bytes, signal: bytes) -> Record:
     """
     headers = read_headers(header)
     parsed, places = _twelve_leads(headers, len(signal))
+    return _record(parsed, places, lambda: read_samples(parsed, signal), cut=parsed not in headers)
+
+
+def read_dicom(data: bytes) -> Record:
+    """Read the ECG of a DICOM waveform object as `read_record` reads a WFDB record: of its groups of channels the
+    longest that holds the twelve leads. Raises a `RecordError`."""
+    faults = []
+    for waveform in sorted(open_waveforms(data), key=lambda each: each.seconds, reverse=True):
+        try:
+            places = _find_leads(waveform.header)
+        except UnusableRecordError as error:
+            faults.append(error)
+            continue
+        return _record(waveform.header, places, waveform.read_samples)
+    raise faults[0]
+
+
+def _record(
+    parsed: Header,
+    places: Mapping[Lead, int],
+    read: Callable[[], tuple[Int32Array, BoolArray]],
+    *,
+    cut: bool = False,
+) -> Record:
+    """The record of the signals at those places, once what a header says of them makes sense."""
     rate = parsed.rate * parsed.samples_per_frame
     if not RATES[0] <= rate <= RATES[1]:
         raise UnusableRecordError(
             f"The record has {rate:g} samples a second; ECGs of {RATES[0]:g} to {RATES[1]:g} Hz are read."
         )
     factors = {lead: _millivolts_per_unit(parsed, lead, place) for lead, place in places.items()}
-    samples, valid = read_samples(parsed, signal)
+    samples, valid = read()
     leads: dict[Lead, Float32Array] = {}
     for lead, place in places.items():
         millivolts = (samples[:, place] - np.float64(parsed.signals[place].baseline)) * factors[lead]
@@ -136,7 +170,7 @@ def read_record(header: bytes, signal: bytes) -> Record:
         rate=rate,
         derived_leads=derived,
         calibrated=all(parsed.signals[place].calibrated for place in places.values()),
-        cut=parsed not in headers,
+        cut=cut,
     )
 
 

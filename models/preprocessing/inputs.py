@@ -1,14 +1,15 @@
 """The kinds of input: how each becomes the tensors of a network, and what is known of it before any bundle is open."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing import ecg_record, ecg_sheet, form, picture
-from models.preprocessing.ecg_record import EcgWindows, SignalPreprocessing
+from models.preprocessing.dicom.modalities import ANY_PICTURE, ECG_SHEET, Wanted
+from models.preprocessing.ecg_record import EcgWindows, Record, SignalPreprocessing
 from models.preprocessing.ecg_sheet.preparation import ReadSheet, SheetPreprocessing
 from models.preprocessing.form import TabularPreprocessing
 from models.preprocessing.picture import ImagePreprocessing, ReadPicture
@@ -43,10 +44,15 @@ class SentPicture:
 
 @dataclass(frozen=True, slots=True)
 class SentRecord:
-    """The bytes of the two files of a WFDB record: .hea and .dat."""
+    """The bytes of the two files of a WFDB record, .hea and .dat, or else those of a DICOM waveform object."""
 
     header: bytes
     signal: bytes
+    dicom: bytes = field(default=b"", kw_only=True)
+
+    def read(self) -> Record:
+        """The record that was sent. Raises a `RecordError`."""
+        return ecg_record.read_dicom(self.dicom) if self.dicom else ecg_record.read_record(self.header, self.signal)
 
 
 class SentForm(Protocol):
@@ -85,12 +91,22 @@ class InputKind(Generic[SentT_contra, PreparedT_co]):
     immediate: bool = False
 
 
-def _prepare_picture(sent: SentPicture, preprocessing: ImagePreprocessing, limits: Limits) -> ReadPicture:
-    return picture.read(sent.image, preprocessing, max_pixels=limits.max_pixels)
+def pictures_of(wanted: Wanted) -> InputKind[SentPicture, ReadPicture]:
+    """Pictures, in DICOM those of the wanted modalities."""
+
+    def prepare(sent: SentPicture, preprocessing: ImagePreprocessing, limits: Limits) -> ReadPicture:
+        return picture.read(sent.image, preprocessing, max_pixels=limits.max_pixels, wanted=wanted)
+
+    return InputKind("image", "picture", "uint8", picture.REVISION, prepare, prover_of(wanted))
 
 
-def _prove_picture(sent: SentPicture, limits: Limits) -> None:
-    picture.decode(sent.image, max_pixels=limits.max_pixels)
+def prover_of(wanted: Wanted) -> Callable[[SentPicture, Limits], None]:
+    """The check that something sent is a picture, in DICOM of the wanted modalities."""
+
+    def prove(sent: SentPicture, limits: Limits) -> None:
+        picture.decode(sent.image, max_pixels=limits.max_pixels, wanted=wanted)
+
+    return prove
 
 
 def _prepare_sheet(sent: SentPicture, preprocessing: SheetPreprocessing, limits: Limits) -> ReadSheet:
@@ -98,7 +114,7 @@ def _prepare_sheet(sent: SentPicture, preprocessing: SheetPreprocessing, limits:
 
 
 def _prepare_record(sent: SentRecord, preprocessing: SignalPreprocessing, _: Limits) -> EcgWindows:
-    return ecg_record.preprocess(sent.header, sent.signal, preprocessing)
+    return ecg_record.cut_windows(sent.read(), preprocessing)
 
 
 def _prove_record(sent: SentRecord, limits: Limits) -> None:
@@ -110,8 +126,10 @@ def _prepare_form(sent: SentForm, preprocessing: TabularPreprocessing, _: Limits
     return PreparedForm(preprocessing.row(values)[np.newaxis], values)
 
 
-PICTURE = InputKind("image", "picture", "uint8", picture.REVISION, _prepare_picture, _prove_picture)
-SHEET = InputKind("sheet", "picture", "float", ecg_sheet.REVISION, _prepare_sheet, _prove_picture, largest_batch=1)
+PICTURE = pictures_of(ANY_PICTURE)
+SHEET = InputKind(
+    "sheet", "picture", "float", ecg_sheet.REVISION, _prepare_sheet, prover_of(ECG_SHEET), largest_batch=1
+)
 """Batches of sheets take a quarter longer than as many sheets by themselves, since their feature maps outgrow
 the cache: `python -m benchmarks.tuning`."""
 RECORD = InputKind("signal", "record", "float", ecg_record.REVISION, _prepare_record, _prove_record)

@@ -27,7 +27,10 @@ _WINDOW = 1 << 17
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _SOF_READ = (0xC0, 0xC1, 0xC2)
-_SOF_OTHER = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+_LOSSLESS = 0xC3
+_LOSSLESS_BAND = 512
+"""What decoding a lossless sample costs, in coefficients, times 64."""
+_SOF_OTHER = (0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 _TEM, _SOI, _EOI, _SOS, _APP1 = 0x01, 0xD8, 0xD9, 0xDA, 0xE1
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
@@ -37,9 +40,12 @@ class _Component(NamedTuple):
     blocks: int
 
 
-def walk(data: bytes) -> Structure:
-    """The structure of a JPEG file. Raises `UnreadablePictureError` or `UnsupportedFormatError`."""
-    return _Walk(data).run()
+def walk(data: bytes, *, medical: bool = False) -> Structure:
+    """The structure of a JPEG file. A `medical` one may also be lossless, or have up to 16 bits a sample.
+
+    Raises `UnreadablePictureError` or `UnsupportedFormatError`.
+    """
+    return _Walk(data, medical=medical).run()
 
 
 def work(data: bytes) -> int:
@@ -50,8 +56,11 @@ def work(data: bytes) -> int:
 
 
 class _Walk:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, medical: bool = False) -> None:
         self._data = data
+        self._medical = medical
+        self._depth = 8
+        self._lossless = False
         self._size = (0, 0)
         self._components: list[_Component] = []
         self._progressive = False
@@ -89,6 +98,7 @@ class _Walk:
             orientation(b"".join(self._exif), self._xmp),
             working_bytes=128 * blocks if self._progressive or self._several else 0,
             components=len(self._components),
+            depth=self._depth,
         )
 
     def _next_marker(self, place: int) -> int:
@@ -101,9 +111,9 @@ class _Walk:
         raise damaged("JPEG")
 
     def _segment(self, marker: int, body: bytes) -> None:
-        if marker in _SOF_READ:
+        if marker in _SOF_READ or (marker == _LOSSLESS and self._medical):
             self._frame(marker, body)
-        elif marker in _SOF_OTHER:
+        elif marker in _SOF_OTHER or marker == _LOSSLESS:
             raise UnsupportedFormatError(
                 "The JPEG is of a rare kind (lossless, hierarchical or arithmetic) that is not read. "
                 "Save it as an ordinary JPEG or a PNG and send that."
@@ -118,7 +128,7 @@ class _Walk:
     def _frame(self, marker: int, body: bytes) -> None:
         if self._components or len(body) < 6 or len(body) < 6 + 3 * body[5]:
             raise damaged("JPEG")
-        if body[0] != 8:
+        if body[0] != 8 and not (self._medical and 2 <= body[0] <= 16):
             raise UnsupportedFormatError(
                 f"The JPEG has {body[0]} bits a sample; 8 are read. Save it as an ordinary JPEG or a PNG and send that."
             )
@@ -131,7 +141,8 @@ class _Walk:
             raise damaged("JPEG")
         units = -(-width // (8 * across)) * -(-height // (8 * down))
         self._size = width, height
-        self._progressive = marker == 0xC2
+        self._depth = body[0]
+        self._progressive, self._lossless = marker == 0xC2, marker == _LOSSLESS
         self._components = [_Component(spec[0], units * (spec[1] >> 4) * (spec[1] & 15)) for spec in specs]
 
     def _scan(self, body: bytes) -> None:
@@ -140,7 +151,7 @@ class _Walk:
             raise damaged("JPEG")
         names = body[1 : 1 + 2 * count : 2]
         first, last = body[1 + 2 * count], body[2 + 2 * count]
-        band = max(1, last - first + 1) if self._progressive else 64
+        band = _LOSSLESS_BAND if self._lossless else max(1, last - first + 1) if self._progressive else 64
         blocks = sum(component.blocks for component in self._components if component.name in names)
         self._several |= count < len(self._components)
         self._scans += 1

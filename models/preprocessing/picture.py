@@ -23,6 +23,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.preprocessing import picture_structure
+from models.preprocessing.dicom import picture as dicom_picture
+from models.preprocessing.dicom.modalities import ANY_PICTURE, Wanted
+from models.preprocessing.dicom.structure import is_dicom
 from models.preprocessing.picture_format import (
     FORMATS,
     PictureError,
@@ -31,6 +34,7 @@ from models.preprocessing.picture_format import (
     Structure,
     UnreadablePictureError,
     UnsupportedFormatError,
+    UnusablePictureError,
     damaged,
     sniff_format,
     unsupported,
@@ -49,6 +53,7 @@ __all__ = (
     "UInt8Array",
     "UnreadablePictureError",
     "UnsupportedFormatError",
+    "UnusablePictureError",
     "WantedInput",
     "decode",
     "decode_and_judge",
@@ -154,24 +159,29 @@ class ReadPicture:
     damage: str | None
 
 
-def decode(data: bytes, *, max_pixels: int, for_input: WantedInput | None = None) -> Image.Image:
+def decode(
+    data: bytes, *, max_pixels: int, for_input: WantedInput | None = None, wanted: Wanted = ANY_PICTURE
+) -> Image.Image:
     """Decode picture bytes to an upright 8-bit RGB picture (its first frame).
 
     `max_pixels` bounds width x height and is checked from the header, before any pixel is decoded. With `for_input` a
     picture of its formats is decoded at the smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is still large enough.
-    One whose pixels and their copies would take more than `MAX_BYTES` is reduced likewise.
+    One whose pixels and their copies would take more than `MAX_BYTES` is reduced likewise. `wanted` says which
+    modalities of DICOM are read.
 
-    Raises `UnsupportedFormatError`, `PictureTooLargeError` or `UnreadablePictureError`.
+    Raises `UnsupportedFormatError`, `PictureTooLargeError`, `UnreadablePictureError` or `UnusablePictureError`.
     """
-    return decode_and_judge(data, max_pixels=max_pixels, for_input=for_input)[0]
+    return decode_and_judge(data, max_pixels=max_pixels, for_input=for_input, wanted=wanted)[0]
 
 
 def decode_and_judge(
-    data: bytes, *, max_pixels: int, for_input: WantedInput | None = None
+    data: bytes, *, max_pixels: int, for_input: WantedInput | None = None, wanted: Wanted = ANY_PICTURE
 ) -> tuple[Image.Image, str | None]:
     """As `decode`, and a sentence about what is damaged, where the decoder got over it."""
     if not data:
         raise UnreadablePictureError("The picture is empty. Send the bytes of a JPEG, PNG, WebP, BMP or TIFF file.")
+    if is_dicom(data):
+        return _decode_dicom(dicom_picture.walk(data, wanted, max_pixels), for_input)
     picture_format = sniff_format(data)
     if picture_format is None:
         raise unsupported(data)
@@ -179,6 +189,27 @@ def decode_and_judge(
     if picture_format == "JPEG":
         return _decode_jpeg(structure, for_input)
     return _decode_by_pillow(structure, picture_format, for_input), None
+
+
+def _decode_dicom(source: dicom_picture.DicomPicture, for_input: WantedInput | None) -> tuple[Image.Image, str | None]:
+    region, jpeg = source.region(), source.jpeg()
+    if jpeg is not None:
+        picture, damage = _decode_jpeg(jpeg, None if region else for_input)
+        picture = source.of_jpeg(picture)
+    else:
+        size, damage = (source.layout.columns, source.layout.rows), None
+        reduction = next(
+            (by for by in _REDUCTIONS if source.decoding_bytes + _RGB_BYTES * size[0] * size[1] // by**2 <= MAX_BYTES),
+            None,
+        )
+        if reduction is None:
+            raise _too_large(Structure(b"", size))
+        picture = to_rgb(source.decode(), reduction=reduction)
+    if region:
+        scale = picture.width / source.layout.columns
+        left, top, right, bottom = (round(edge * scale) for edge in region)
+        picture = picture.crop((left, top, right, bottom))
+    return picture, damage
 
 
 def _decode_jpeg(structure: Structure, for_input: WantedInput | None) -> tuple[Image.Image, str | None]:
@@ -378,9 +409,9 @@ def preprocess(data: bytes, spec: ImagePreprocessing, *, max_pixels: int) -> UIn
     return to_tensor(decode(data, max_pixels=max_pixels, for_input=spec), spec)
 
 
-def read(data: bytes, spec: ImagePreprocessing, *, max_pixels: int) -> ReadPicture:
-    """As `preprocess`, and what is damaged. Raises a `PictureError`."""
-    picture, damage = decode_and_judge(data, max_pixels=max_pixels, for_input=spec)
+def read(data: bytes, spec: ImagePreprocessing, *, max_pixels: int, wanted: Wanted = ANY_PICTURE) -> ReadPicture:
+    """As `preprocess`, of DICOM only what is `wanted`, and what is damaged. Raises a `PictureError`."""
+    picture, damage = decode_and_judge(data, max_pixels=max_pixels, for_input=spec, wanted=wanted)
     return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
 
 

@@ -22,6 +22,10 @@ class UnreadablePictureError(PictureError):
     """The content is empty, truncated or damaged."""
 
 
+class UnusablePictureError(PictureError):
+    """The file is sound, and says itself that it is not a picture of the kind that is read."""
+
+
 class PictureTooLargeError(PictureError):
     """The header announces more pixels, or pixels that take more memory, than allowed; nothing was decoded."""
 
@@ -32,7 +36,7 @@ class Structure:
 
     `data` is what is to be decoded, `size` the width and height in pixels as stored, `orientation` that of EXIF, 1-8.
     `working_bytes` are those that decoding takes besides the decoded picture. `inverted` says that 0 is white in
-    samples of more than 8 bits. `components` are those of a JPEG.
+    samples of more than 8 bits. `components` are those of a JPEG, `depth` its bits a sample.
     """
 
     data: bytes
@@ -41,6 +45,7 @@ class Structure:
     working_bytes: int = 0
     inverted: bool = False
     components: int = 0
+    depth: int = 8
 
 
 def damaged(picture_format: PictureFormat) -> UnreadablePictureError:
@@ -71,7 +76,7 @@ def sniff_format(data: bytes) -> PictureFormat | None:
 
 
 _AS_PICTURE = "Save it as a JPEG or PNG and send that."
-_EXPORT = "Export the picture as a PNG or JPEG from the viewer and send that."
+_EXPORT = "Export it from the viewer as a DICOM file (with its preamble), PNG or JPEG and send that."
 _PAGE = "Save the page as a PNG picture (or take a screenshot) and send that."
 _FRAME = "Save one frame as a JPEG or PNG and send that."
 _UNPACK = "Unpack it and send one picture."
@@ -81,8 +86,8 @@ _EXPECTED = "a JPEG, PNG, WebP, BMP or TIFF picture"
 _FOREIGN: Sequence[tuple[int, bytes, str, str]] = (
     (0, b"GIF8", "a GIF", _AS_PICTURE),
     (0, b"%PDF", "a PDF document", _PAGE),
-    (128, b"DICM", "a DICOM file", _EXPORT),
-    (0, b"\x08\x00\x05\x00", "a DICOM file", _EXPORT),
+    (0, b"\x08\x00\x05\x00", "a DICOM data set without the head of a file", _EXPORT),
+    (0, b"\x08\x00\x00\x00", "a DICOM data set without the head of a file", _EXPORT),
     (4, b"ftypavi", "an AVIF picture", _AS_PICTURE),
     (4, b"ftyphei", "an HEIC picture", _FROM_PHONE),
     (4, b"ftyphev", "an HEIC picture", _FROM_PHONE),

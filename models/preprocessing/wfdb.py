@@ -26,7 +26,7 @@ BoolArray = NDArray[np.bool_]
 
 _DEFAULT_RATE = 250.0
 _DEFAULT_GAIN = 200.0
-_GAINS = (1e-3, 1e9)
+GAINS = (1e-3, 1e9)
 _BITS = {8: 8, 16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12}
 _NUMBER = r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(?:[eE][+-]?\d{1,3})?"
 _FILE = re.compile(r"[\w.+~-]+")
@@ -62,7 +62,7 @@ class Signal:
 
     name: str
     gain: float
-    baseline: int
+    baseline: float
     units: str
     calibrated: bool
     initial_value: int
@@ -251,7 +251,7 @@ def _calibration(field: str, number: int) -> tuple[float, int | None, str, bool]
     gain = float(match[1]) if match else math.nan
     if match and gain == 0:
         return _DEFAULT_GAIN, int(match[2]) if match[2] else None, match[3] or "", False
-    if not match or not _GAINS[0] <= gain <= _GAINS[1]:
+    if not match or not GAINS[0] <= gain <= GAINS[1]:
         raise UnreadableRecordError(
             f"The gain of signal {number} must be a positive number of converter units per physical unit, "
             "such as 1000(0)/mV."

@@ -6,7 +6,8 @@ from models.diagnoses.breast.interpretation import conclude, interpret, sample
 from models.diagnoses.breast.knowledge import breast_knowledge
 from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.judging import judge_picture
-from models.preprocessing.inputs import PICTURE, SentPicture
+from models.preprocessing.dicom.modalities import BREAST_ULTRASOUND
+from models.preprocessing.inputs import SentPicture, pictures_of
 from models.preprocessing.picture import ReadPicture
 from schemas.breast import BreastReading, Setting
 
@@ -24,7 +25,7 @@ BREAST: Diagnosis[SentUltrasound, ReadPicture, BreastReading] = Diagnosis(
     path="/analyze/breast",
     health_name="breast_cancer",
     title="Breast ultrasound",
-    reads=PICTURE,
+    reads=pictures_of(BREAST_ULTRASOUND),
     interpret=lambda outputs, metadata, sent: interpret(
         outputs, metadata, biopsy_proven=sent.biopsy_proven, setting=sent.setting
     ),

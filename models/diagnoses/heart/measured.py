@@ -59,7 +59,7 @@ class MeasuredSheet:
 
 def prepare_record(sent: SentHeartRecord, preprocessing: SignalPreprocessing, _: Limits) -> MeasuredRecord:
     """Read a record, and measure the stretches that a network reads. Raises a `RecordError`."""
-    windows = ecg_record.preprocess(sent.header, sent.signal, preprocessing)
+    windows = ecg_record.cut_windows(sent.read(), preprocessing)
     record = windows.record
     stretches = [measure(sample(record.signal[place], None, record.rate)) for place in windows.stretches]
     figures = together(stretches)

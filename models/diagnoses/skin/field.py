@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from models.preprocessing.inputs import PICTURE, InputKind, Limits, SentPicture
+from models.preprocessing.dicom.modalities import SKIN_PICTURE
+from models.preprocessing.inputs import PICTURE, InputKind, Limits, SentPicture, prover_of
 from models.preprocessing.picture import ImagePreprocessing, ReadPicture, decode_and_judge, to_tensor
 
 _LOOKED_AT = 64
@@ -64,14 +65,16 @@ def inside(picture: Image.Image, disc: Disc) -> Image.Image:
 def read_dermoscopy(sent: SentPicture, spec: ImagePreprocessing, limits: Limits) -> ReadPicture:
     """A picture as the tensor of `spec`, cut to the inside of a round field where it shows one; then it is decoded anew
     in full, since what is left of it is smaller. Raises a `PictureError`."""
-    picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels, for_input=spec)
+    picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels, for_input=spec, wanted=SKIN_PICTURE)
     if disc := find_disc(picture):
         del picture  # before there is another one
-        picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels)
+        picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels, wanted=SKIN_PICTURE)
         picture = inside(picture, disc)
     return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
 
 
 _FIRST, _LAST = slice(0, _CORNER), slice(-_CORNER, None)
 
-DERMOSCOPY = InputKind(PICTURE.name, PICTURE.subject, PICTURE.dtype, PICTURE.revision, read_dermoscopy, PICTURE.prove)
+DERMOSCOPY = InputKind(
+    PICTURE.name, PICTURE.subject, PICTURE.dtype, PICTURE.revision, read_dermoscopy, prover_of(SKIN_PICTURE)
+)

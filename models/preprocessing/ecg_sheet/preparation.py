@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.preprocessing.dicom.modalities import ECG_SHEET
 from models.preprocessing.ecg_record import LEADS, MAX_FLAT_LEADS
 from models.preprocessing.ecg_sheet.digitisation import (
     LONG_SIDE,
@@ -70,7 +71,7 @@ class ReadSheet:
 
 def preprocess(data: bytes, spec: SheetPreprocessing, *, max_pixels: int, told: Told = UNTOLD) -> ReadSheet:
     """Picture bytes to a read sheet; one without an ECG has an empty tensor and a fault. Raises a `PictureError`."""
-    picture, damage = decode_and_judge(data, max_pixels=max_pixels)
+    picture, damage = decode_and_judge(data, max_pixels=max_pixels, wanted=ECG_SHEET)
     sheet = read(picture, spec, told)
     return replace(sheet, fault=damage) if damage else sheet
 

@@ -304,7 +304,7 @@ def test_an_unknown_jfif_revision_is_no_damage() -> None:
         (b"\0\0\0\x18ftypmif1" + bytes(32), "an HEIC picture"),
         (b"\0\0\0\x1cftypavif" + bytes(32), "an AVIF picture"),
         (b"\0\0\0\x18ftypmp42" + bytes(32), "a video"),
-        (bytes(128) + b"DICM" + bytes(32), "a DICOM file"),
+        (b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100", "a DICOM data set without the head of a file"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"\xef\xbb\xbf%PDF-1.7\n", "a PDF document"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
