@@ -60,7 +60,8 @@ async def _uploaded_sheet(form: Annotated[Form, Depends(HEART_FORM)], explain: E
 
 
 async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> SentHeartRecord:
-    return SentHeartRecord(form.files["header"], form.files["signal"], _said(form, Person))
+    header, signal, dicom = (form.files.get(name, b"") for name in ("header", "signal", "dicom"))
+    return SentHeartRecord(header, signal, _said(form, Person), dicom=dicom)
 
 
 def _said(form: Form, model: type[ModelT]) -> ModelT:

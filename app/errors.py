@@ -23,6 +23,7 @@ from models.preprocessing.picture import (
     PictureTooLargeError,
     UnreadablePictureError,
     UnsupportedFormatError,
+    UnusablePictureError,
 )
 from models.serving.registry import LoadUnderWayError, ModelNotReadyError
 from models.serving.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError, StuckError
@@ -59,7 +60,10 @@ class NoImageError(ServiceError):
 
 class NoRecordError(ServiceError):
     status, title = HTTPStatus.BAD_REQUEST, "No record provided"
-    advice = "Send the WFDB record as two files in a multipart form: `header` (.hea) and `signal` (.dat)."
+    advice = (
+        "Send the WFDB record as two files in a multipart form, `header` (.hea) and `signal` (.dat), or a DICOM ECG as "
+        "one, `dicom`."
+    )
 
 
 class MalformedFormError(ServiceError):
@@ -69,7 +73,7 @@ class MalformedFormError(ServiceError):
 
 class InvalidFileTypeError(ServiceError):
     status, title = HTTPStatus.BAD_REQUEST, "Invalid file type"
-    advice = "The content is not a JPEG, PNG, WebP, BMP or TIFF picture."
+    advice = "The content is not a JPEG, PNG, WebP, BMP, TIFF or DICOM picture."
 
 
 class UnreadableImageError(ServiceError):
@@ -169,6 +173,11 @@ class UnreliableImageError(ServiceError):
     advice = "The picture is unlike those the model learned from, so it is not read."
 
 
+class UnusableImageError(ServiceError):
+    status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unusable image"
+    advice = "The DICOM file holds no picture, several, or one of another modality than this endpoint reads."
+
+
 class UnusableRecordError(ServiceError):
     status, title = HTTPStatus.UNPROCESSABLE_ENTITY, "Unusable record"
     advice = "The record is not a 12-lead ECG of at least ten seconds in a format and in units that are read."
@@ -239,6 +248,7 @@ _OF_PICTURES: Mapping[type[PictureError], type[ServiceError]] = {
     UnsupportedFormatError: InvalidFileTypeError,
     UnreadablePictureError: UnreadableImageError,
     PictureTooLargeError: ImageTooLargeError,
+    UnusablePictureError: UnusableImageError,
 }
 _OF_RECORDS: Mapping[type[wfdb.RecordError], type[ServiceError]] = {
     wfdb.UnreadableRecordError: UnreadableRecordError,

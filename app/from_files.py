@@ -22,6 +22,7 @@ from models.diagnoses.diagnosis import AnyDiagnosis
 from models.diagnoses.disease.interpretation import understand
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.diagnoses.heart_risk.interpretation import RiskForm
+from models.preprocessing.dicom.structure import is_dicom
 from models.preprocessing.inputs import Limits, SentPicture
 from models.serving.loading import BundleLoader
 from models.serving.registry import ModelRegistry
@@ -31,8 +32,8 @@ from schemas.heart import Person, PrintedScales
 from schemas.heart_risk import HeartRiskRequest
 
 SUFFIXES: Mapping[str, frozenset[str]] = {
-    "picture": frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}),
-    "record": frozenset({".hea"}),
+    "picture": frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".dcm"}),
+    "record": frozenset({".hea", ".dcm"}),
     "form": frozenset({".json"}),
 }
 """The files of a folder that are read, by what an input kind calls its subject."""
@@ -193,10 +194,7 @@ class Reader:
             case "heart_image":
                 return SentSheet(file.read_bytes(), self.said[Person], self.said[PrintedScales], self.explain)
             case "heart_record":
-                signal = file.with_suffix(".dat")
-                if not signal.is_file():
-                    raise NoRecordError(f"{signal.name} does not lie beside {file.name}.")
-                return SentHeartRecord(file.read_bytes(), signal.read_bytes(), self.said[Person])
+                return self._record(file)
             case "breast":
                 said = self.said[_OfUltrasound]
                 return SentUltrasound(file.read_bytes(), said.biopsy_proven, said.setting)
@@ -206,6 +204,15 @@ class Reader:
                 return RiskForm(HeartRiskRequest.model_validate_json(file.read_bytes()))
             case _:
                 return SentPicture(file.read_bytes())
+
+    def _record(self, file: Path) -> SentHeartRecord:
+        """The DICOM object of a file, or it and the signal that lies beside it."""
+        data, signal = file.read_bytes(), file.with_suffix(".dat")
+        if is_dicom(data):
+            return SentHeartRecord(b"", b"", self.said[Person], dicom=data)
+        if not signal.is_file():
+            raise NoRecordError(f"{signal.name} does not lie beside {file.name}.")
+        return SentHeartRecord(data, signal.read_bytes(), self.said[Person])
 
 
 def _parsed(name: str, said: Mapping[str, str]) -> dict[type[BaseModel], Any]:

@@ -31,6 +31,7 @@ from app.errors import (
     UnreliableImageError,
     UnreliableRecordError,
     UnsupportedMediaTypeError,
+    UnusableImageError,
     UnusableRecordError,
     problems,
 )
@@ -92,6 +93,7 @@ PICTURE_RESPONSES = {
         ImageTooLargeError,
         UnsupportedMediaTypeError,
         InvalidRequestError,
+        UnusableImageError,
         UnreliableImageError,
         OverloadedError,
         ModelUnavailableError,

@@ -68,13 +68,14 @@ class _InMemoryParser(MultiPartParser):
 class FormParts:
     """The parts of a route's form: the one place that says what it takes, for reading as for the OpenAPI document.
 
-    `files` are required and have their media types, `fields` are optional texts and have their JSON schemas. It is the
-    dependency that reads the form.
+    `files` are required and have their media types, `fields` are optional texts and have their JSON schemas. The files
+    of `instead` may be sent in place of `files`. It is the dependency that reads the form.
     """
 
     missing: type[ServiceError]
     files: Mapping[str, str]
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     async def __call__(self, request: Request) -> Form:
         """The form of a request. Raises `MalformedFormError`, `UnsupportedMediaTypeError`, the error of a `missing`
@@ -95,22 +96,25 @@ class FormParts:
     @property
     def body(self) -> dict[str, Any]:
         """The request body in the OpenAPI document."""
-        properties = {name: {"type": "string", "format": "binary"} for name in self.files} | dict(self.fields)
+        files = {**self.files, **self.instead}
+        properties = {name: {"type": "string", "format": "binary"} for name in files} | dict(self.fields)
         form = {
             "schema": {
                 "type": "object",
-                "required": list(self.files),
+                **({} if self.instead else {"required": list(self.files)}),
                 "properties": properties,
                 "additionalProperties": False,
             },
             "example": {name: f"(the bytes of the {name} file)" for name in self.files}
             | {name: schema["default"] for name, schema in self.fields.items() if "default" in schema},
-            "encoding": {name: {"contentType": media_types} for name, media_types in self.files.items()},
+            "encoding": {name: {"contentType": media_types} for name, media_types in files.items()},
         }
         return {"requestBody": {"required": True, "content": {_MULTIPART: form}}}
 
     def _refuse_missing(self, parts: Parts) -> None:
         files = {name for name, part in parts if isinstance(part, bytes)}
+        if self.instead and self.instead.keys() <= files:
+            return
         if missing := [name for name in self.files if name not in files]:
             texts = [name for name in missing if any(name == sent for sent, _ in parts)]
             what = (
@@ -118,9 +122,7 @@ class FormParts:
                 if texts
                 else f"Missing: {', '.join(missing)}."
             )
-            others = dict.fromkeys(
-                shown(name) for name, _ in parts if name not in self.files and name not in self.fields
-            )
+            others = dict.fromkeys(shown(name) for name, _ in parts if name not in self._names)
             arrived = f" Not known: {', '.join(others)}." if others else ""
             raise self.missing(f"{self.missing.advice} {what}{arrived}")
 
@@ -131,20 +133,32 @@ class FormParts:
             FieldProblem(field=shown(name), message=message)
             for name, part in dict(parts).items()
             if (message := self._fault(name, part, counts[name]))
-        ]
+        ] + self._both_ways(parts)
         if wrong:
             raise InvalidRequestError(" ".join(problem.message for problem in wrong), fields=wrong)
 
+    @property
+    def _names(self) -> Sequence[str]:
+        return [*self.files, *self.instead, *self.fields]
+
     def _fault(self, name: str, part: bytes | str, count: int) -> str | None:
-        if name not in self.files and name not in self.fields:
-            near = get_close_matches(name[:_LONGEST_NAME], [*self.files, *self.fields], n=1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join([*self.files, *self.fields])}."
+        if name not in self._names:
+            near = get_close_matches(name[:_LONGEST_NAME], self._names, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(self._names)}."
             return f"This form has no part `{shown(name)}`. {hint}"
         if count > 1:
             return f"`{name}` was sent {count} times. Send it once."
         if name in self.fields and isinstance(part, bytes):
             return f"`{name}` was sent as a file. Send it as text, without a file name."
         return None
+
+    def _both_ways(self, parts: Parts) -> list[FieldProblem]:
+        """Files of both ways leave open which of them is to be read."""
+        names = {name for name, _ in parts}
+        if not (names & self.instead.keys() and names & self.files.keys()):
+            return []
+        message = f"Send either {', '.join(self.instead)}, or {' and '.join(self.files)}."
+        return [FieldProblem(field=name, message=message) for name in self.instead]
 
 
 async def _parts_of(request: Request, content_type: str) -> Parts:
@@ -179,7 +193,8 @@ async def _arrived(request: Request) -> AsyncGenerator[bytes, None]:
         yield pieces.popleft()
 
 
-_PICTURE = {"image": ", ".join(f"image/{picture_format.lower()}" for picture_format in FORMATS)}
+_DICOM = "application/dicom"
+_PICTURE = {"image": ", ".join((*(f"image/{picture_format.lower()}" for picture_format in FORMATS), _DICOM))}
 _BINARY = "application/octet-stream"
 
 PICTURE_FORM = FormParts(NoImageError, _PICTURE)
@@ -221,4 +236,6 @@ _PRINTED: Mapping[str, Mapping[str, Any]] = {
     "lead_order": {"type": "string", "enum": list(ORDERS), "description": "Order of the limb leads."},
 }
 HEART_FORM = FormParts(NoImageError, _PICTURE, {**_PERSON, **_PRINTED})
-RECORD_FORM = FormParts(NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY}, _PERSON)
+RECORD_FORM = FormParts(
+    NoRecordError, {"header": "text/plain, " + _BINARY, "signal": _BINARY}, _PERSON, instead={"dicom": _DICOM}
+)

@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("diagnosis", help="model, such as skin, heart_image, heart_record, breast, xray, disease")
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="picture, .hea of a record, .json, or folder"
+        "paths", nargs="+", type=Path, metavar="PATH", help="picture, .hea or .dcm of a record, .json, or folder"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--table", dest="form", action="store_const", const="table", help="lines to look at (usual)")

@@ -33,7 +33,8 @@ async def analyze_heart(sheet: UploadedSheet, predictions: PredictionsDep) -> He
     dependencies=[admit(HEART_RECORD)],
 )
 async def analyze_heart_record(record: UploadedRecord, predictions: PredictionsDep) -> HeartAnswer:
-    """What a 12-lead ECG record in WFDB format shows: `header` is its .hea file, `signal` its .dat file.
+    """What a 12-lead ECG record shows: in WFDB format `header` is its .hea file and `signal` its .dat file, of DICOM
+    `dicom` is the waveform object, without the other two.
 
     Of a longer record up to thirty windows of ten seconds are read, and the answer is their mean.
     """

@@ -66,7 +66,7 @@ async def test_a_damaged_picture_is_refused_where_asked_for(bundles: Path) -> No
 @pytest.mark.parametrize("path", ["/analyze/skin", "/analyze/heart", "/analyze/xray", "/analyze/breast"])
 @pytest.mark.parametrize(
     ("data", "name"),
-    [(b"GIF89a" + bytes(32), "a GIF"), (bytes(128) + b"DICM", "a DICOM file"), (b"%PDF-1.7", "a PDF document")],
+    [(b"GIF89a" + bytes(32), "a GIF"), (b"%PDF-1.7", "a PDF document")],
 )
 async def test_what_arrived_instead_of_a_picture_is_named(
     client: httpx.AsyncClient, path: str, data: bytes, name: str

@@ -24,7 +24,7 @@ export const JOBS = {
   },
   heart_record: {
     title: "ECG record", path: "analyze/heart/record", kind: "record",
-    takes: "A WFDB record: .hea and .dat",
+    takes: "A WFDB record, .hea and .dat, or a DICOM ECG",
     hint: "Choose or drop both files; pairs find each other by name.",
     figures: [[/^fold 9|^test/, ...FINDING_TOLD("record")]],
   },
@@ -58,6 +58,7 @@ export const JOBS = {
   },
 };
 
+export const isDicom = (file) => /\.dcm$/i.test(file.name) || file.type === "application/dicom";
 export const isPicture = (job) => job.kind === "picture";
 
 /** The jobs that this service has: those known here, then pictures of one's own, as {name: job}. */

@@ -1,7 +1,7 @@
 // The page: its two views, what runs, and what is shown of it.
 import { announce, h, icon } from "./dom.js";
 import { Failure, ask, askJson, askReadiness, hasKey, useKey } from "./api.js";
-import { STATES, isPicture, jobsOf, sorted } from "./jobs.js";
+import { STATES, isDicom, isPicture, jobsOf, sorted } from "./jobs.js";
 import { answerView } from "./answer.js";
 import { besides, dropZone, riskForm, symptomForm } from "./forms.js";
 import { developerDrawer } from "./developer.js";
@@ -9,7 +9,7 @@ import { Session } from "./session.js";
 import { viewer } from "./viewer.js";
 
 const AT_ONCE = 3;
-const PICTURES = "image/jpeg,image/png,image/webp,image/bmp,image/tiff,.jpg,.jpeg,.png,.webp,.bmp,.tif,.tiff";
+const PICTURES = "image/jpeg,image/png,image/webp,image/bmp,image/tiff,.jpg,.jpeg,.png,.webp,.bmp,.tif,.tiff,application/dicom,.dcm";
 const page = document.getElementById("main");
 const session = new Session(open);
 const panels = new Map();
@@ -49,7 +49,7 @@ function home() {
   return [
     h("div", { class: "hero" }, h("h1", {}, "What shall be read?"),
       h("p", {}, "A picture, an ECG, symptoms in your own words, or a form. The answer says how likely, how urgent, and what it can’t tell."),
-      dropZone({ take: takeFiles, hint: "JPEG, PNG, WebP, BMP, TIFF, or .hea with .dat. Several at once are fine.", large: true })),
+      dropZone({ take: takeFiles, hint: "JPEG, PNG, WebP, BMP, TIFF, DICOM, or .hea with .dat. Several at once are fine.", large: true })),
     h("ul", { class: "cards" }, Object.values(jobs).map(card),
       h("li", { class: "card note" }, icon("shield"), h("h2", {}, "What happens to it"),
         h("p", {}, "It is read in this server’s memory, and gone with the answer. Nothing is stored or logged, and this page asks no other host."))),
@@ -92,7 +92,7 @@ function panelOf(job) {
       panel.input = panel.form;
     } else {
       panel.beside = besides(job.name);
-      panel.input = h("div", { class: "stack" }, dropZone({ take: takeFiles, hint: job.hint, accept: isPicture(job) ? PICTURES : ".hea,.dat" }), panel.beside.node);
+      panel.input = h("div", { class: "stack" }, dropZone({ take: takeFiles, hint: job.hint, accept: isPicture(job) ? PICTURES : ".hea,.dat,application/dicom,.dcm" }), panel.beside.node);
     }
     panels.set(job.name, panel);
   }
@@ -132,15 +132,17 @@ function takeFiles(files) {
   if (lonely.length) tell("A file is missing", `A record is two files of one name, .hea and .dat. Alone here: ${lonely.map((file) => file.name).join(", ")}. Choose or drop both together.`);
   if (records.length) send(jobs.heart_record, { records });
   if (!pictures.length) return;
-  if (job && isPicture(job)) send(job, { pictures });
+  if (job?.kind === "record" && pictures.every(isDicom)) send(job, { objects: pictures });
+  else if (job && isPicture(job)) send(job, { pictures });
   else chooseJob(pictures);
 }
 
-function send(job, { records = [], pictures = [] }) {
+function send(job, { records = [], objects = [], pictures = [] }) {
   const said = panelOf(job).beside.values();
   const path = job.explain ? `${job.path}?explain=true` : job.path;
   start(job, [
     ...records.map(({ header, signal }) => ({ path, parts: [["header", header], ["signal", signal], ...said], label: header.name })),
+    ...objects.map((object) => ({ path, parts: [["dicom", object], ...said], label: object.name })),
     ...pictures.map((picture) => ({ path, parts: [["image", picture], ...said], label: picture.name, picture })),
   ]);
   location.hash = `#/${encodeURIComponent(job.name)}`;
@@ -295,9 +297,9 @@ const fail = (error) => tell(error.title ?? "Something went wrong", error.detail
 
 function chooseJob(pictures) {
   const box = dialog("What does it show?", h("p", {}, pictures.length === 1 ? pictures[0].name : `${pictures.length} pictures`),
-    h("div", { class: "choices" }, Object.values(jobs).filter(isPicture).map((job) => h("button", { type: "button", onclick: () => {
+    h("div", { class: "choices" }, Object.values(jobs).filter((job) => isPicture(job) || (job.kind === "record" && pictures.every(isDicom))).map((job) => h("button", { type: "button", onclick: () => {
       box.close();
-      send(job, { pictures });
+      send(job, isPicture(job) ? { pictures } : { objects: pictures });
     } }, icon(job.own ? "own" : job.name), job.title))), closeButton("Cancel"));
 }
 
