@@ -1,13 +1,14 @@
 # The service alone: no training code's dependencies, no TensorFlow, no compiler, no pip in the environment that serves.
-# --build-arg REQUIREMENTS=requirements-otel.lock adds what sends OpenTelemetry traces.
+# --build-arg REQUIREMENTS=requirements-otel.lock adds what sends OpenTelemetry traces; requirements.lock leaves out what
+# reads DICOM, 95 MB.
 # .ci/prove-image performs these steps without an engine: it copies what COPY names and runs what the install steps, CMD
 # and HEALTHCHECK run.
 
 FROM python:3.11.15-slim-trixie AS build
 WORKDIR /src
 COPY docker/install docker/install
-COPY requirements.lock requirements-otel.lock ./
-ARG REQUIREMENTS=requirements.lock
+COPY requirements.lock requirements-dicom.lock requirements-otel.lock ./
+ARG REQUIREMENTS=requirements-dicom.lock
 RUN docker/install dependencies /opt/medidiagnose
 COPY pyproject.toml README.md LICENSE ./
 COPY app app

@@ -84,7 +84,8 @@ lock: ## Renew the lock files within the bounds of pyproject.toml
 	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	$(COMPILE) --upgrade --extra dev --extra training-jax --output-file .venv-lock/all.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --output-file requirements.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra otel --output-file requirements-otel.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dicom --output-file requirements-dicom.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dicom --extra otel --output-file requirements-otel.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training-jax --output-file requirements-jax.lock

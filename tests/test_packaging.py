@@ -14,8 +14,9 @@ SERVICE = PROJECT["dependencies"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "requirements.lock": SERVICE,
-    "requirements-otel.lock": SERVICE + EXTRAS["otel"],
-    "requirements-dev.lock": SERVICE + EXTRAS["otel"] + EXTRAS["dev"],
+    "requirements-dicom.lock": SERVICE + EXTRAS["dicom"],
+    "requirements-otel.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["otel"],
+    "requirements-dev.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["otel"] + EXTRAS["dev"],
     "requirements-training.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"],
     "requirements-jax.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"] + EXTRAS["training-jax"],
 }
@@ -53,7 +54,7 @@ def test_the_locks_agree_with_that_of_the_service(lock: str) -> None:
     }.items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-otel.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dicom.lock", "requirements-otel.lock"])
 def test_the_service_needs_nothing_that_only_training_does(lock: str) -> None:
     assert pins(lock).keys().isdisjoint(FRAMEWORKS | {"matplotlib", "pandas", "scikit-learn", "scipy", "wfdb"})
 
