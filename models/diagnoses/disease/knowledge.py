@@ -76,8 +76,9 @@ class DiseaseKnowledge(Document):
 
 class RedFlagRule(Part):
     """Holds where each group of `all_of` has a present symptom and neither `unless` has one nor the text a class of
-    `unless_said`, or where a line of `said` holds in the text (`models.diagnoses.disease.phrases`); and where age
-    (years) fits. An age that is not known fits, unless it `must_be_known`: then the lines of `said` name it themselves.
+    `unless_said`, or where a line of `said` holds in the text (`models.diagnoses.disease.phrases`); where the text has
+    no class of `silenced_by`, and where age (years) fits. An age that is not known fits, unless it `must_be_known`:
+    then the lines of `said` name it themselves.
 
     `fires` are texts that raise the rule, `silent` near ones that don't; `means` are the symptoms that its words say,
     `suspects` the diseases that it stands for, `sex` is whom it concerns and bars nobody.
@@ -89,6 +90,7 @@ class RedFlagRule(Part):
     all_of: tuple[tuple[str, ...], ...] = ()
     unless: tuple[str, ...] = ()
     unless_said: tuple[str, ...] = ()
+    silenced_by: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     means: tuple[str, ...] = ()
     suspects: tuple[str, ...] = ()

@@ -42,12 +42,12 @@ def raised(found: Findings, patient: Patient, text: str = "") -> list[Raised]:
     wider = vocabulary().wider
     meanings = {symptom: wider[symptom] | {symptom} for symptom in found.present}
     known = frozenset[str]().union(*meanings.values())
-    hits = phrases().hits(text, _ages(patient), found.corrections, found.measurements) if text else {}
+    hits = phrases().hits(text, _classes_of(patient), found.corrections, found.measurements) if text else {}
     words = _words(hits, text, patient)
     dangers = []
     for place, rule in enumerate(red_flag_knowledge().rules):
         holds = _holds(rule, known, hits) and _is_aged(rule, patient)
-        if holds or place in words:
+        if (holds or place in words) and hits.keys().isdisjoint(rule.silenced_by):
             named = frozenset(name for group in rule.all_of for name in group) if holds else frozenset()
             symptoms = tuple(name for name, means in meanings.items() if means & named)
             dangers.append(Raised(rule, symptoms, words.get(place)))
@@ -84,10 +84,12 @@ def _lines_by_class() -> Mapping[str, Sequence[tuple[int, Line]]]:
     return found
 
 
-def _ages(patient: Patient) -> list[str]:
+def _classes_of(patient: Patient) -> list[str]:
+    """The classes that hold for a patient, whatever the text says: of the age and of the sex."""
+    sexes = [f"{patient.sex}_patient"] if patient.sex else []
     if patient.age is None:
-        return []
-    return [name for name, (low, high) in _AGES.items() if low <= patient.age <= high]
+        return sexes
+    return [*sexes, *(name for name, (low, high) in _AGES.items() if low <= patient.age <= high)]
 
 
 def _holds(rule: RedFlagRule, known: frozenset[str], hits: Hits) -> bool:

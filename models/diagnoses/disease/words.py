@@ -15,7 +15,7 @@ MEASURED = "#"
 _STEMMER = Stemmer.Stemmer("english")
 _APOSTROPHES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": "'", "_": " "})
 _TOKEN = re.compile(
-    r"\b[a-z][/+&][a-z]\b|\bw/o?(?![a-z])|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)?"
+    r"\b[a-z](?:[/+&][a-z]){1,2}\b|\bw/o?(?![a-z])|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)?"
     r"|[,:()/=\u2013\u2014\u2022\n?!;.#]|(?<=\s)-(?=\s)"
 )
 _ENDS = frozenset("?!;.\u2022")

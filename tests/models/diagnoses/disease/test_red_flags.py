@@ -28,7 +28,7 @@ def emergencies(text: str, patient: Patient | None = None) -> set[str]:
 def test_every_rule_names_known_symptoms_and_classes(rule: RedFlagRule) -> None:
     named = {name for group in (*rule.all_of, rule.unless, rule.means) for name in group}
     assert named <= set(vocabulary().names)
-    classes = set(rule.unless_said)
+    classes = {*rule.unless_said, *rule.silenced_by}
     for line in map(compile_line, rule.said):
         classes |= {*line.classes, *line.barred, *(name for stretch in line.stretches for name in stretch.barred)}
     assert classes <= phrases().names
@@ -93,6 +93,55 @@ def test_denied_past_asked_or_harmless_words_raise_no_emergency(text: str) -> No
 )
 def test_a_danger_is_not_dropped_for_a_doubt_or_a_slip(text: str) -> None:
     assert emergencies(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "someone's parked a car on my chest, left arm tingling",
+        "my angina comes more often this week, just walking to the loo brings it on",
+        "did a line of coke and now bad chest pain",
+        "60 units of novorapid instead of lantus by mistake",
+        "double dosed my methadone and feel drowsy",
+        "i dont wanna be alive anymore",
+        "everyone would be happier if i was gone",
+        "keep thinking of driving my car into a wall",
+        "knocked a saucepan of soup down my front, my thighs are raw and the skin is coming off",
+        "barbecue flared up in my face, blisters on my cheeks",
+        "leg in plaster, pain getting unbearable, toes tingling",
+        "gran fell, her leg is turned out and shorter",
+        "my nuts really hurt since football, came on all of a sudden",
+        "baby rolled off the changing table, big soft swelling on the side of her head",
+        "insulin pump came off, sugars off the scale, breathing heavy and fast",
+        "half of my face won't move and I can't shut the eye",
+    ],
+)
+def test_a_danger_is_known_by_part_event_and_how_bad_it_is(text: str) -> None:
+    assert emergencies(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tight chest when I walk uphill, goes off in two minutes when I stop, same for months",
+        "day two of my period, a bit heavier than usual with a couple of small clots",
+        "a bit of bright red on the paper when I wipe, itchy bum, constipated",
+        "my fingers go white in the cold and tingle when they warm up, for years",
+        "my 20 month old isn't talking yet",
+    ],
+)
+def test_what_is_stable_or_usual_is_no_emergency(text: str) -> None:
+    assert not emergencies(text)
+
+
+def test_angina_that_is_no_longer_stable_is_not_silenced() -> None:
+    assert emergencies("tight chest when I walk uphill, goes off when I stop, but since this morning also at rest")
+
+
+def test_a_rule_of_one_sex_knows_the_patient_as_told() -> None:
+    text = "awful pain down there, came on suddenly"
+    assert "Possible twisted testicle" in flags(text, Patient(sex="male"))
+    assert "Possible twisted testicle" not in flags(text, Patient(sex="female"))
 
 
 def test_difficulty_speaking_for_want_of_breath_is_no_stroke() -> None:
