@@ -33,7 +33,7 @@ _BOUNDS: Mapping[Quantity, Mapping[str, Callable[[Measurement], bool]]] = {
         "young_baby": lambda found: _weeks_old(found) < 13,
         "baby": lambda found: _weeks_old(found) < 105,
     },
-    "duration": {"days_five": lambda found: (_days(found) or 0) >= 5},
+    "duration": {"days_five": lambda found: (days_of(found) or 0) >= 5},
     "weeks of pregnancy": {
         "pregnant": lambda _: True,
         "weeks_early": lambda found: found.value < 37,
@@ -53,7 +53,7 @@ def values_of(measured: Iterable[Measurement], text: str) -> Iterator[tuple[str,
                     yield name, digit.start() if digit else found.start
 
 
-def _days(found: Measurement) -> float | None:
+def days_of(found: Measurement) -> float | None:
     """Days of a duration of at least one; None for hours and minutes."""
     return found.value * 7 * _WEEKS[found.unit] if found.unit in _WEEKS else None
 

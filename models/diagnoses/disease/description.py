@@ -23,6 +23,8 @@ _LIMBS = frozenset(
     map(stem, each("shoulder arm elbow wrist hand finger thumb hip knee leg calf ankle foot heel toe back"))
 )
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person", "recent cold"})
+_INABILITY = frozenset({"cannot", "unable"})
+"""A loss of some function, where no symptom holds the word."""
 _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
 
@@ -252,6 +254,8 @@ def _matters(word: str) -> bool:
     words = vocabulary()
     if not word[0].isalpha() or len(word) == 1 or word in words.stopwords:
         return False
+    if word in _INABILITY:
+        return True
     base = words.base(word)
     if base in words.complaints or (base in words.places and not speller().is_ordinary(word)):
         return True

@@ -1,5 +1,6 @@
 """Symptoms to diseases: what was understood, how urgent it is, and which diseases explain it best."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -8,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.disease import features, findings, red_flags
+from models.diagnoses.disease.danger_values import days_of
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import UrgencyLevel, disease_knowledge
 from models.diagnoses.disease.languages import only_english
 from models.diagnoses.disease.measurements import measure
 from models.diagnoses.disease.patient import Patient
+from models.diagnoses.disease.reading import Kind
 from models.diagnoses.disease.red_flags import Raised
 from models.diagnoses.disease.vocabulary import vocabulary
 from models.diagnoses.disease.words import level
@@ -38,6 +41,9 @@ _MOST_TO_RULE_OUT = 5
 _LEAST_SUSPICION = 0.01
 _FEW_SYMPTOMS = 2
 _FEWEST_FOR_EMERGENCY = 2
+_LASTING = 21
+"""Days from which a complaint is not left to itself."""
+_FOR_WEEKS = re.compile(r"\bfor (?:many |several |some |a few |ages and )?(?:weeks|months|years|ages)\b", re.IGNORECASE)
 _CIRCUMSTANCES = frozenset(vocabulary().parts["circumstances"]) | {"pregnancy", "recent childbirth", "missed periods"}
 _VAGUE = (_CIRCUMSTANCES - {"recent cold"}) | {"injury"}
 """What may stand behind any complaint: of it alone nothing reassuring is said."""
@@ -54,11 +60,13 @@ class NoKnownSymptomError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request as it was understood; `text` is what was sent."""
+    """A request as it was understood; `text` is what was sent, `complaint` the words of it that tell a trouble of which
+    no symptom is known, where nothing else was understood."""
 
     findings: Findings
     patient: Patient
     red_flags: tuple[Raised, ...] = ()
+    complaint: str | None = None
     text: str = ""
     not_used: tuple[str, ...] = ()
 
@@ -110,12 +118,13 @@ def understand(request: DiseaseRequest) -> Case:
         pregnant_weeks=described.pregnant_weeks,
     )
     raised = _dangers(found, patient, request)
-    if not found.present and not raised:
+    complaint = None if found.present or raised or found.absent else red_flags.complaint(found, request.text)
+    if not found.present and not raised and not complaint:
         told = None if found.absent else only_english(" ".join((request.text, *request.symptoms)))
         reason = told or (_none_present(found) if found.absent else _none_known(found))
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
-    return Case(_with(found, meant), patient, raised, request.text, request.not_used)
+    return Case(_with(found, meant), patient, raised, complaint, request.text, request.not_used)
 
 
 def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:
@@ -231,7 +240,9 @@ def _reading(
     settled = bool(case.findings.present) and ((case.understood_whole and told) or level not in _REASSURING)
     if not settled:
         level = min(level, "soon", key=_LEVELS.index)
-    unread = advice.unread.value.format(words=", ".join(case.findings.unrecognized[:5]))
+    elif _lasts(case):
+        level = min(level, "routine", key=_LEVELS.index)
+    unread = case.findings.unrecognized[:5] or ((case.complaint,) if case.complaint else ())
     return DiseaseReading(
         prediction=_prediction(case, ranking, dangerous, settled=settled),
         top_predictions=ranking,
@@ -265,9 +276,18 @@ def _reading(
         contradictions=case.contradictions,
         urgency=_KNOWLEDGE.urgencies[level].value,
         recommendations=_advice(case, ranking[0], level, settled=settled),
-        not_assessed=(unread,) if case.findings.unrecognized else (),
+        not_assessed=(advice.unread.value.format(words=", ".join(unread)),) if unread else (),
         patient=PatientDetails(age=case.patient.age, sex=case.patient.sex),
         not_used=case.not_used,
+    )
+
+
+def _lasts(case: Case) -> bool:
+    """Whether the text tells of weeks: a doctor should look at what does not pass by itself."""
+    return _FOR_WEEKS.search(case.text) is not None or any(
+        (days_of(found) or 0) >= _LASTING
+        for found in case.findings.measurements
+        if found.quantity == "duration" and found.kind is Kind.PRESENT
     )
 
 
@@ -280,7 +300,7 @@ def _prediction(
         named, name = first, first.disease
     else:
         named = dangerous[0] if dangerous else min(ranking, key=_gravity)
-        subject = named.disease if case.findings.present or not case.red_flags else case.red_flags[0].rule.name
+        subject = named.disease if case.findings.present else _unnamed(case, named)
         name = f"Not settled: {subject} not excluded"
     return DiseasePrediction(
         code=named.disease,
@@ -289,6 +309,13 @@ def _prediction(
         confidence=named.probability,
         confidence_percent=percent(named.probability),
     )
+
+
+def _unnamed(case: Case, gravest: RankedDisease) -> str:
+    """What is not excluded where no symptom is known: the danger, what was complained of, or the gravest disease."""
+    if case.red_flags:
+        return case.red_flags[0].rule.name
+    return f'a serious cause of "{case.complaint}"' if case.complaint else gravest.disease
 
 
 def _gravity(disease: RankedDisease) -> int:

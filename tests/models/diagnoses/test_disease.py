@@ -149,6 +149,31 @@ def test_what_was_not_understood_is_never_sent_home() -> None:
     assert "qqqq" in partly.not_assessed[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["my elbow makes a weird noise and looks crooked", "something is wrong with my gums, they look purple"],
+)
+def test_a_trouble_of_a_part_without_a_known_symptom_is_answered_and_settles_nothing(text: str) -> None:
+    reading = ask(symptoms=[], text=text)
+    assert reading.symptoms_analyzed == ()
+    assert not reading.prediction.settled
+    assert reading.prediction.disease.startswith("Not settled: ")
+    assert reading.urgency == disease_knowledge().urgencies["soon"].value
+    assert reading.not_assessed
+    assert disease_knowledge().advice.safety.value in reading.recommendations
+
+
+def test_what_somebody_cannot_do_is_not_passed_over() -> None:
+    assert not ask(symptoms=[], text="runny nose and I cannot hold my cup").prediction.settled
+
+
+@pytest.mark.parametrize("lasting", ["for two months", "for weeks"])
+def test_what_lasts_for_weeks_is_not_left_to_itself(lasting: str) -> None:
+    mild, routine = (disease_knowledge().urgencies[level].value for level in ("self_care", "routine"))
+    assert ask(symptoms=[], text="heel hurts with the first steps in the morning").urgency == mild
+    assert ask(symptoms=[], text=f"heel hurts with the first steps in the morning {lasting}").urgency == routine
+
+
 def test_many_dangerous_diseases_count_together() -> None:
     reading = ask(symptoms=["fainting", "abdominal pain", "back pain"], age=72, sex="male")
     assert reading.cannot_miss
