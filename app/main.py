@@ -10,6 +10,7 @@ from app.bodies import BodyMiddleware, BodyRoom
 from app.browsers import BrowserMiddleware
 from app.docs import DOCS_PATHS, show_docs
 from app.errors import InternalError, handle_errors, problem_kinds, problems
+from app.fhir.middleware import FhirMiddleware
 from app.lifespan import make_lifespan
 from app.metrics import Metrics
 from app.middleware import (
@@ -98,6 +99,7 @@ def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tra
             headers=settings.cors_headers,
             private_network=settings.cors_private_network,
         ),
+        Middleware(FhirMiddleware),
         Middleware(FaultMiddleware),
         *([Middleware(KeyMiddleware, doors=doors)] if doors.ask else []),
         *_rate_limit(settings),

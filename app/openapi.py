@@ -35,6 +35,7 @@ from app.errors import (
     UnusableRecordError,
     problems,
 )
+from app.fhir.middleware import FHIR_JSON
 from models.diagnoses.catalogue import Catalogue
 from models.diagnoses.diagnosis import AnyDiagnosis
 from schemas.common import HEALTH_NAME, MODEL_NAME, Problem
@@ -51,7 +52,23 @@ DEMO_HEADER: Mapping[str, Any] = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
-_READING: Mapping[int | str, dict[str, Any]] = {200: {"description": "The reading.", "headers": DEMO_HEADER}}
+_FHIR: Mapping[str, Any] = {
+    "schema": {
+        "type": "object",
+        "title": "FhirResource",
+        "description": "A DiagnosticReport, or of the heart-risk form a RiskAssessment, of FHIR R4B "
+        "(https://hl7.org/fhir/R4B): ask for it with `Accept: application/fhir+json`. Errors are an OperationOutcome.",
+        "required": ["resourceType", "status"],
+        "properties": {
+            "resourceType": {"type": "string", "enum": ["DiagnosticReport", "RiskAssessment"]},
+            "status": {"type": "string", "enum": ["preliminary"]},
+        },
+        "additionalProperties": True,
+    }
+}
+_READING: Mapping[int | str, dict[str, Any]] = {
+    200: {"description": "The reading.", "headers": DEMO_HEADER, "content": {FHIR_JSON: _FHIR}}
+}
 
 FORM_RESPONSES = {
     **_READING,
