@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.client import Answer, Client, NoAnswerError, raw
-from benchmarks.inputs import Input, bodies, mutations, pick, records
+from benchmarks.inputs import Input, bodies, dicom, mutations, pick, records
 from benchmarks.inputs.bombs import BOMBS, bomb
 from benchmarks.inputs.http import HTTP
 from benchmarks.report import SHORT_PATIENCE, Bar, judge, table
@@ -130,13 +130,21 @@ def catalogue(routes: tuple[str, ...]) -> Mapping[str, Callable[[], Input]]:
         header, signal = records.HOSTILE[name]()
         return _input(f"WFDB {name}", form({"header": header, "signal": signal}, "/analyze/heart/record"))
 
+    def image(name: str, route: str) -> Input:
+        return _input(f"{name} {route}", upload(dicom.made(name), route))
+
+    def ecg(name: str) -> Input:
+        return _input(name, form({"dicom": dicom.made(name)}, "/analyze/heart/record"))
+
     def body(name: str) -> Input:
         headers = {"Content-Encoding": "gzip"} if "compressed" in name else {}
         return _input(name, bodies.BODIES[name](), headers)
 
     return {
         **{f"{name} {route}": partial(picture, name, route) for name in BOMBS for route in routes},
+        **{f"{name} {route}": partial(image, name, route) for name in dicom.PICTURES for route in routes},
         **{f"WFDB {name}": partial(record, name) for name in records.HOSTILE},
+        **{name: partial(ecg, name) for name in dicom.RECORDS},
         **{name: partial(body, name) for name in bodies.BODIES},
         **HTTP,
     }
@@ -150,7 +158,9 @@ def chosen(seed: int, number: int) -> Input:
     rng = np.random.default_rng([seed, number])
     route = pick(rng, PICTURE_ROUTES)
     kinds: tuple[tuple[float, Callable[[], Input]], ...] = (
-        (0.50, lambda: _picture(rng, route)),
+        (0.40, lambda: _picture(rng, route)),
+        (0.48, lambda: _dicom(rng, route)),
+        (0.50, lambda: _dicom_record(rng)),
         (0.62, lambda: _record(rng)),
         (0.70, lambda: _form(rng)),
         (0.80, lambda: _json(rng)),
@@ -172,6 +182,15 @@ def _input(family: str, request: Request, headers: Mapping[str, str] | None = No
 def _picture(rng: np.random.Generator, route: str) -> Input:
     kind, data = mutations.damaged(rng)
     return _input(f"picture {kind}", upload(data, route))
+
+
+def _dicom(rng: np.random.Generator, route: str) -> Input:
+    kind, data = dicom.damaged(rng)
+    return _input(f"DICOM {kind}", upload(data, route))
+
+
+def _dicom_record(rng: np.random.Generator) -> Input:
+    return _input("DICOM ECG overwritten", form({"dicom": dicom.damaged_record(rng)}, "/analyze/heart/record"))
 
 
 def _foreign(rng: np.random.Generator, route: str) -> Input:

@@ -1,8 +1,8 @@
 """Requests that mean harm or are broken, made on the spot and the same for the same seed.
 
 `bombs` are pictures that announce or cost far more than their size; `mutations` are damaged files of every accepted
-type and files of other types; `records` are damaged and hostile WFDB records; `bodies` are forms and JSON that nobody
-should send; `http` is the protocol itself misused.
+type and files of other types; `dicom` are both of DICOM; `records` are damaged and hostile WFDB records; `bodies` are
+forms and JSON that nobody should send; `http` is the protocol itself misused.
 """
 
 from collections.abc import Sequence

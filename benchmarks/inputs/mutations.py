@@ -70,7 +70,7 @@ def _interlaced(grey: Image.Image) -> bytes:
 
 @cache
 def other_files() -> Sequence[bytes]:
-    """What people send by mistake: other pictures, documents, archives, DICOM, text, nothing."""
+    """What people send by mistake: other pictures, documents, archives, text, nothing."""
     picture = Image.new("RGB", (64, 48), (180, 120, 110))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -91,7 +91,6 @@ def other_files() -> Sequence[bytes]:
         *(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1" + brand + bytes(500) for brand in (b"heic", b"avif", b"mp42")),
         xml + b'<svg xmlns="http://www.w3.org/2000/svg"><text>&b;</text></svg>',
         b"<svg xmlns='http://www.w3.org/2000/svg' width='9999999' height='9999999'/>",
-        bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + bytes(600),
         packed.getvalue(),
         gzip.compress(whole_files()[0]),
         b"8BPS\0\1" + bytes(400),

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.client import Answer, Client, NoAnswerError, raw
 from benchmarks.figures import as_table
 from benchmarks.hostile import PICTURE_ROUTES, catalogue, chosen
-from benchmarks.inputs import jpeg, mutations, records
+from benchmarks.inputs import dicom, jpeg, mutations, records
 from benchmarks.inputs.bombs import bomb, png, tiff
 from benchmarks.report import Bar, judge
 from benchmarks.wrk import Request
@@ -49,6 +49,14 @@ def test_bombs_are_small() -> None:
 def test_whole_files_can_be_read() -> None:
     for data in mutations.whole_files():
         assert _opened(data).size == (160, 120)
+
+
+def test_dicom_objects_are_what_they_say() -> None:
+    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    whole = pydicom.dcmread(io.BytesIO(dicom.picture(bytes(range(256)) * 16)))
+    assert whole.pixel_array.max() == 255
+    assert pydicom.dcmread(io.BytesIO(dicom.record(200))).waveform_array(0).shape == (200, 12)
+    assert len(dicom.PICTURES["DICOM deflated 60 MB"]()) < 100_000
 
 
 def test_a_seed_gives_the_same_inputs_each_time() -> None:

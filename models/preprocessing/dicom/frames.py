@@ -28,7 +28,9 @@ _RLE = "1.2.840.10008.1.2.5"
 MAX_WAVELET_SAMPLES = 16_000_000
 """Of JPEG 2000, and of JPEG-LS: a second of one core."""
 _MAX_TILES = 1024
+_MAX_PARTS = 8 * _MAX_TILES
 _MAX_LAYERS = 64
+_EOC = b"\xff\xd9"
 _JP2 = b"\0\0\0\x0cjP  "
 _SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
 
@@ -215,6 +217,8 @@ def _check_jpeg_2000(frame: bytes, layout: Layout) -> None:
         tile_width and tile_height and all(part[0] & 127 < 16 and part[1:] == b"\x01\x01" for part in parts)
     ):
         raise damaged()
+    if not _is_whole(frame):  # its decoder would make up what was cut off
+        raise damaged()
     tiles = -(-(width - tile_left) // tile_width) * -(-(height - tile_top) // tile_height)
     if tiles > _MAX_TILES or int.from_bytes(style[2:4], "big") > _MAX_LAYERS:
         raise unread_syntax()
@@ -234,6 +238,19 @@ def _segments(frame: bytes) -> dict[int, bytes]:
         found.setdefault(marker, frame[place + 4 : place + 2 + length])
         place += 2 + length
     return found
+
+
+def _is_whole(frame: bytes) -> bool:
+    """Whether the tile-parts of a JPEG 2000 codestream, by their lengths, end at its end (A.4.2)."""
+    place = frame.find(_SOT.to_bytes(2, "big"))
+    for _ in range(_MAX_PARTS):
+        if place < 0 or frame[place : place + 2] != _SOT.to_bytes(2, "big"):
+            break
+        (length,) = struct.unpack_from(">I", frame, place + 6)
+        if not length:  # the last one, which goes on to the end
+            return frame.rstrip(b"\0").endswith(_EOC)
+        place += length
+    return place > 0 and frame[place : place + 2] == _EOC
 
 
 def _refuse_long_work(layout: Layout) -> None:

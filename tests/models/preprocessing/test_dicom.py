@@ -336,6 +336,15 @@ def test_what_would_cost_far_more_than_its_size_is_refused_before_it_does(name: 
         decode(make(), max_pixels=LARGE)
 
 
+@pytest.mark.parametrize("syntax", [RLE, JPEG_2000, JPEG_LS, LOSSLESS])
+@pytest.mark.parametrize("pixels", [GREY, DEEP], ids=["grey", "16 bits"])
+def test_a_frame_that_was_cut_off_is_not_read(pixels: NDArray[Any], syntax: str) -> None:
+    frame = compressed(pixels, syntax)
+    for share in (0.5, 0.9):
+        with pytest.raises(UnreadablePictureError, match="truncated or damaged"):
+            decode(dicom(pixels, syntax=syntax, frame=frame[: int(share * len(frame))]), max_pixels=LARGE)
+
+
 @pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED, RLE, JPEG_2000, JPEG_LS, LOSSLESS])
 def test_damage_never_ends_in_another_exception(syntax: str) -> None:
     frame = compressed(DEEP, syntax) if syntax not in (EXPLICIT, DEFLATED) else None
