@@ -3,8 +3,10 @@
 The network answers three questions: is there a lesion at all, how likely would a biopsy show cancer, and how would a
 radiologist grade it. They are made one on the scale 1, 2, 3, 4A, 4B, 4C, 5:
 
-* No lesion is category 1, where its probability reaches the bundle's operating point `1`. Where neither that nor the
-  one of `lesion` is reached, nothing is settled.
+* No lesion is category 1, where its probability reaches the bundle's operating point `1`, chosen so that at most 1 % of
+  the malignant lesions reach it. Where neither that nor the one of `lesion` is reached, nothing is settled.
+* The probability of malignancy is learned from lesions alone: it holds if there is one. Where none is seen it counts
+  with the probability that there is one after all (the law of total probability).
 * A lesion's category is the assessed one: the median of what is left for 2 to 5, at a tie the graver. The categories
   are ordered, and the median errs by the fewest steps. Assessed as 4 is at least 4A, assessed as 5 at least 4C.
 * From the operating point `suspicious` on, a probability of malignancy is at least 4A, 4B, 4C or 5 by the bands of the
@@ -51,14 +53,17 @@ _NOT_SETTLED = "Not settled: {} not excluded"
 def interpret(
     outputs: Outputs, metadata: Metadata, *, biopsy_proven: bool = False, setting: Setting = "diagnostic"
 ) -> BreastReading:
-    """Read `probabilities`, (5,), of the assessments 1 to 5, which sum to 1, and `malignancy`, (), 0-1, calibrated.
+    """Read `probabilities`, (5,), of the assessments 1 to 5, which sum to 1, and `malignancy`, (), 0-1, calibrated for
+    lesions.
 
     `confidence` is the probability of the category that is answered. Raises `ValueError` where the bundle's classes are
     not the contract's, or where it doesn't answer the probability of malignancy.
     """
     named = name_classes(outputs[PROBABILITIES], metadata, _ASSESSED)
-    malignancy = _malignancy(outputs, metadata)
     assessed, settled = assess(named, metadata)
+    malignancy = _malignancy(outputs, metadata)
+    if assessed == 0:
+        malignancy *= 1.0 - named[0].probability
     grade = max(_LEAST_GRADES[assessed], grade_of(malignancy, suspicious_from(metadata)))
     settled = settled or grade > "3"
     answered = named[int(grade[0]) - 1] if settled else named[_PROBABLY_BENIGN_INDEX]

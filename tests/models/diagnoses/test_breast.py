@@ -75,11 +75,12 @@ def test_a_benign_finding_answers_the_contracts_fields_without_advice_of_old() -
         ("1", 0.0, "1"),
         ("2", 0.02, "2"),
         ("3", 0.02, "3"),
-        ("1", 0.03, "4A"),
+        ("1", 0.2, "1"),
+        ("1", 0.22, "4A"),
         ("3", 0.1, "4A"),
         ("2", 0.11, "4B"),
         ("3", 0.5, "4B"),
-        ("1", 0.51, "4C"),
+        ("1", 1.0, "4A"),
         ("2", 0.94, "4C"),
         ("2", 0.95, "5"),
         ("4", 0.0, "4A"),
@@ -104,6 +105,15 @@ def test_the_graver_of_assessment_and_probability_is_answered(assessed: str, mal
     assert reading.severity == reading.recommendations.level == known.severity
     assert reading.urgency == known.urgency.value
     assert (reading.adjustment is None) == (answered[0] == assessed)
+
+
+def test_where_no_lesion_is_seen_its_malignancy_counts_by_the_chance_that_there_is_one() -> None:
+    reading = read((0.7, 0.2, 0.1, 0.0, 0.0), 0.05, points={"1": 0.65, "suspicious": 0.0218})
+    assert (grade(reading), reading.malignancy_probability) == ("1", pytest.approx(0.015))
+    reading = read((0.7, 0.2, 0.1, 0.0, 0.0), 0.08, points={"1": 0.65, "suspicious": 0.0218})
+    assert (grade(reading), reading.malignancy_probability) == ("4A", pytest.approx(0.024))
+    unseen = read((0.64, 0.2, 0.16, 0.0, 0.0), 0.05, points={"1": 0.65, "suspicious": 0.0218})
+    assert unseen.malignancy_probability == pytest.approx(0.05)
 
 
 def test_an_adjustment_says_why() -> None:
@@ -238,8 +248,9 @@ def test_every_answer_is_consistent_with_the_probability_it_shows(
         assert reading.prediction.code == "3"
         assert reading.urgency.color != "green"
         return
-    answered = grade(reading)
-    assert chance == pytest.approx(malignancy, abs=2e-6)
+    answered, no_lesion = grade(reading), reading.probabilities[0].probability
+    seen = 1.0 if no_lesion < points.get("1", 0.5) else 1.0 - no_lesion
+    assert chance == pytest.approx(malignancy * seen, abs=2e-6)
     assert sum(each.probability for each in reading.probabilities) == pytest.approx(1, abs=1e-5)
     assert reading.prediction.confidence == reading.probabilities[reading.prediction.class_id].probability
     if chance >= cut:
