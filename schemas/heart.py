@@ -127,6 +127,7 @@ SHEET_EXAMPLE: dict[str, Any] = {
     "rhythm_strips": 1,
     "speed": 25.0,
     "gain": 10.0,
+    "gain_from": "pulse",
     "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
     "lead_order": "standard",
     "quality": dict.fromkeys(("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"), 0.97),
@@ -289,7 +290,12 @@ class SheetSummary(Part):
         examples=[25],
     )
     gain: float = Field(
-        gt=0, description="mm/mV, of the calibration pulse; 10 is assumed where there is none.", examples=[10]
+        gt=0, description="mm/mV; 10 is assumed where neither a pulse, the print nor the caller tells.", examples=[10]
+    )
+    gain_from: Literal["pulse", "print", "caller", "assumed"] = Field(
+        default="assumed",
+        description="What told the gain. Where it is assumed, voltages and ST levels are unsure: send `gain`.",
+        examples=["pulse"],
     )
     leads: tuple[str, ...] = Field(
         description="Leads read for a second and a half or more; with fewer than twelve the reading is not accepted.",

@@ -52,6 +52,7 @@ async def test_every_field_of_the_contract_is_answered(service: httpx.AsyncClien
         "rhythm_strips": 1,
         "speed": 25,
         "gain": 10,
+        "gain_from": "assumed",
         "leads": list(LEADS),
         "lead_order": "standard",
         "quality": body["sheet"]["quality"],
@@ -81,6 +82,18 @@ async def test_what_is_printed_on_a_sheet_may_be_said(service: httpx.AsyncClient
     answer = await service.post(PATH, data=said, files=upload(encode(sheet(gain=5))))
     assert (answer.json()["sheet"]["gain"], answer.json()["sheet"]["layout"]) == (5, "3x4")
     assert answer.json()["reliability"] == {"accepted": True, "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("pulse", "said", "told_by"), [(None, {}, "assumed"), (None, {"gain": "10"}, "caller"), (5, {}, "pulse")]
+)
+async def test_an_answer_says_what_told_the_gain_and_what_is_unsure_without(
+    service: httpx.AsyncClient, pulse: float | None, said: dict[str, str], told_by: str
+) -> None:
+    body = (await service.post(PATH, data=said, files=upload(encode(sheet(pulse=pulse))))).json()
+    assert (body["sheet"]["gain"], body["sheet"]["gain_from"]) == (10, told_by)
+    unsure = [each for each in body["not_assessed"] if "ST levels and other voltages" in each]
+    assert len(unsure) == (told_by == "assumed")
 
 
 @pytest.mark.parametrize(

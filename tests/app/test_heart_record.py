@@ -115,6 +115,7 @@ async def test_derived_leads_and_a_missing_gain_are_stated(service: httpx.AsyncC
     body = await analyze(service, (header, signal_of(counts)))
     assert body["record"]["derived_leads"] == ["aVR", "aVL", "aVF"]
     assert body["record"]["calibrated"] is False
+    assert any("ST levels and other voltages" in each for each in body["not_assessed"])
 
 
 async def test_a_flat_lead_is_named_and_the_reading_not_accepted(folder: Path) -> None:

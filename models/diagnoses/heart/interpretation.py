@@ -77,7 +77,8 @@ def describe_record(reading: HeartReading, record: MeasuredRecord, prediction: P
         flat_leads=windows.flat_leads,
         calibrated=windows.record.calibrated,
     )
-    measured = _measured(reading, record.figures, record.alerts, prediction)
+    scaled = windows.record.calibrated
+    measured = _measured(reading, record.figures, record.alerts, prediction, scaled=scaled)
     return reading.model_copy(update={"record": summary, **measured})
 
 
@@ -92,11 +93,13 @@ def describe_sheet(reading: HeartReading, sheet: MeasuredSheet, prediction: Pred
         rhythm_strips=found.strips,
         speed=found.speed,
         gain=found.gain,
+        gain_from=found.gain_from,
         leads=leads_shown(found),
         lead_order=found.order,
         quality=qualities(found),
     )
-    measured = _measured(reading, sheet.figures, sheet.alerts, prediction) if sheet.figures else {}
+    scaled = found.gain_from != "assumed"
+    measured = _measured(reading, sheet.figures, sheet.alerts, prediction, scaled=scaled) if sheet.figures else {}
     return reading.model_copy(update={"sheet": summary, **measured})
 
 
@@ -118,12 +121,17 @@ def sample() -> HeartReading:
 
 
 def _measured(
-    reading: HeartReading, figures: Figures, alerts: tuple[Alert, ...], prediction: Prediction
+    reading: HeartReading, figures: Figures, alerts: tuple[Alert, ...], prediction: Prediction, *, scaled: bool
 ) -> dict[str, Any]:
-    """The fields of a reading that were measured, and what is then left to assess."""
+    """The fields of a reading that were measured, and what is then left to assess; `scaled` says whether the gain is
+    known."""
     rhythm = tell_rhythm(prediction.outputs, prediction.metadata, figures)
-    left = reading.not_assessed if rhythm.value else (*reading.not_assessed, _KNOWLEDGE.rhythm_not_assessed.value)
-    return {"measurements": tell(figures, rhythm), "alerts": alerts, "not_assessed": left}
+    left = list(reading.not_assessed)
+    if not rhythm.value:
+        left.append(_KNOWLEDGE.rhythm_not_assessed.value)
+    if not scaled:
+        left.append(_KNOWLEDGE.voltages_not_assessed.value)
+    return {"measurements": tell(figures, rhythm), "alerts": alerts, "not_assessed": tuple(left)}
 
 
 def _say(

@@ -116,6 +116,7 @@ class HeartKnowledge(Document):
     not_settled: NotSettled
     not_assessed: Sourced[tuple[str, ...]]
     rhythm_not_assessed: Sourced[str]
+    voltages_not_assessed: Sourced[str]
     rhythms: Sourced[Rhythms]
     classes: tuple[HeartClass, ...]
     alerts: AlertRules

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,9 @@ class Told(NamedTuple):
 
 UNTOLD = Told()
 
+GainSource = Literal["pulse", "print", "caller", "assumed"]
+"""What tells the gain of a sheet, the surest first; assumed where none of them does."""
+
 
 class TracedLead(NamedTuple):
     """One piece of a lead as it is drawn: `millivolts` (n,) float32 about their median, `rate` of them a second, the
@@ -137,6 +140,7 @@ class DigitisedSheet(NamedTuple):
     consistency: float
     traces: Mapping[str, tuple[TracedLead, ...]]
     paper: UInt8Array
+    gain_from: GainSource = "assumed"
     fault: str | None = None
     """Why these are not the twelve leads of one heart, if they are not."""
 
@@ -334,12 +338,18 @@ def _measure(found: _Followed, told: Told) -> DigitisedSheet:
     _contradict(found.pulse, known, _PRINTED)
     gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
     timing = _time(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
-    reading = _place(found, layout, gain, timing, hint.strips)
+    reading = _place(found, layout, gain, timing, hint.strips)._replace(gain_from=_gain_source(found, told, known))
     if not hint.legible and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
     return reading._replace(fault=_foreign(found, layout, timing)) if layout.consistency >= LAWFUL else reading
+
+
+def _gain_source(found: _Followed, told: Told, known: Told) -> GainSource:
+    if found.pulse:
+        return "pulse"
+    return "caller" if told.gain else "print" if known.gain else "assumed"
 
 
 def _is_mirrored(found: _Followed, speed: float) -> bool:
