@@ -155,6 +155,14 @@ def test_a_series_trains_one_after_the_other_and_goes_on_after_a_failure(
     assert "done: skin" in caplog.text
 
 
+def test_a_series_says_for_what_there_are_no_made_up_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["series", "skin", "breast", "--smoke", "--runs", str(tmp_path)]) != 0
+    assert "no made-up pictures for breast" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:
     for name, value in (("one", 1.0), ("other", 3.0)):
         layer = keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(value))
