@@ -6,7 +6,7 @@ from models.serving.bundle import Metadata
 from models.serving.engine import RHYTHM, Outputs
 from schemas.heart import Rhythm
 
-NOT_LEARNED = "The model that answered does not assess the rhythm; `rr_variation` says how irregular the beats are."
+NOT_LEARNED = "The model that answered does not assess the rhythm, beyond how irregular the measured beats are."
 UNCERTAIN = "Neither fibrillation or flutter nor a rhythm from the sinus node is likely enough."
 
 _FIBRILLATION, _SINUS, _EXTRASYSTOLES = "AFIB_AFLT", "SINUS", "EXTRASYSTOLES"

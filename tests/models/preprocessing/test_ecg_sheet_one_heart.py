@@ -46,6 +46,18 @@ def test_beats_tell_the_same_leads_from_others() -> None:
     assert not same_leads(other, halves, 100)
 
 
+def test_four_columns_whose_first_two_are_one_show_the_same_leads_again() -> None:
+    traces = ecg().T.astype(np.float32)
+    quarters = [(0, 250), (250, 500), (500, 750), (750, 1000)]
+    shown = [
+        traces[rows, begin:end]
+        for rows, (begin, end) in zip(([0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]), quarters, strict=True)
+    ]
+    assert not same_leads(np.concatenate(shown, axis=1), quarters, 100)
+    shown[1] = traces[[0, 1, 2], 250:500]
+    assert same_leads(np.concatenate(shown, axis=1), quarters, 100)
+
+
 def test_names_in_the_mirror_tell_a_mirrored_sheet_of_a_fast_heart() -> None:
     picture = with_names(sheet(ecg(apart=0.54), strip=None), "3x4")
     assert read(picture, SPEC).fault is None
