@@ -193,7 +193,8 @@ def _suspected(probabilities: NDArray[np.float32], classes: tuple[str, ...], cas
     finds likelier of them weighs more. The more symptoms the model knows, the less is mixed."""
     gravest = min((each.rule.urgency for each in case.red_flags), key=_LEVELS.index, default=None)
     named = {name for each in case.red_flags if each.rule.urgency == gravest for name in each.rule.suspects}
-    places = [place for place, name in enumerate(classes) if name in named]
+    known = _places(classes)
+    places = sorted(known[name] for name in named if name in known)
     if not places:
         return probabilities
     told = max(len(case.findings.present), _FEW_SYMPTOMS)
@@ -211,6 +212,12 @@ def _ranked(
         RankedDisease(disease=classes[place], probability=round(float(probabilities[place]), DECIMALS))
         for place in places.tolist()
     )
+
+
+@cache
+def _places(classes: tuple[str, ...]) -> dict[str, int]:
+    """The place of each disease among them."""
+    return {name: place for place, name in enumerate(classes)}
 
 
 @cache

@@ -45,8 +45,10 @@ def raised(found: Findings, patient: Patient, text: str = "") -> list[Raised]:
     known = frozenset[str]().union(*meanings.values())
     hits = phrases().hits(text, _classes_of(patient), found.corrections, found.measurements) if text else {}
     words = _words(hits, text, patient)
+    rules, by_symptom = red_flag_knowledge().rules, _rules_by_symptom()
     dangers = []
-    for place, rule in enumerate(red_flag_knowledge().rules):
+    for place in sorted(words.keys() | {place for symptom in known for place in by_symptom.get(symptom, ())}):
+        rule = rules[place]
         holds = _holds(rule, known, hits) and _is_aged(rule, patient)
         if (holds or place in words) and hits.keys().isdisjoint(rule.silenced_by):
             named = frozenset(name for group in rule.all_of for name in group) if holds else frozenset()
@@ -88,6 +90,16 @@ def _lines_by_class() -> Mapping[str, Sequence[tuple[int, Line]]]:
     for place, rule in enumerate(red_flag_knowledge().rules):
         for line in map(compile_line, rule.said):
             found[min(line.classes, key=lambda name: (phrases().frequency(name), name))].append((place, line))
+    return found
+
+
+@cache
+def _rules_by_symptom() -> Mapping[str, Sequence[int]]:
+    """The places of the rules that may hold with a symptom: those that name it where they name the fewest."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, rule in enumerate(red_flag_knowledge().rules):
+        for name in min(rule.all_of, key=len, default=()):
+            found[name].append(place)
     return found
 
 
