@@ -5,7 +5,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 
 from models.diagnoses.disease import measurements
 from models.diagnoses.disease.languages import foreign_words
@@ -13,6 +13,7 @@ from models.diagnoses.disease.matching import Match, asking, find, mended, spell
 from models.diagnoses.disease.negation import negation
 from models.diagnoses.disease.patient import Patient, patient_of
 from models.diagnoses.disease.reading import Kind, Measurement, Span
+from models.diagnoses.disease.remembering import remembered
 from models.diagnoses.disease.scope import Scope, When, Who, scopes
 from models.diagnoses.disease.vocabulary import vocabulary
 from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, each, level, split, stem
@@ -248,7 +249,7 @@ def _is_where(word: str, symptom: str | None) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
+@remembered
 def _matters(word: str) -> bool:
     """Whether a word that is in no match may be a complaint: a part of the body, or no everyday word."""
     words = vocabulary()

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 
 from models.diagnoses.disease.reading import Measurement, Quantity
+from models.diagnoses.disease.remembering import remembered
 from models.diagnoses.disease.words import MEASURED, each
 
 _FIRST = each(
@@ -220,7 +220,7 @@ def _fever(celsius: float) -> tuple[tuple[str, bool], ...]:
     return (("fever", False),) if celsius < 37.5 else ()
 
 
-@lru_cache(maxsize=512)
+@remembered
 def _amount(written: str) -> float:
     """`38,6`, `six`, `twenty-five`."""
     if written[0].isdigit():

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from operator import contains
 from types import MappingProxyType
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from models.diagnoses.disease.danger_values import values_of
 from models.diagnoses.disease.knowledge import DangerWords, danger_words
 from models.diagnoses.disease.matching import speller
 from models.diagnoses.disease.reading import Measurement
+from models.diagnoses.disease.remembering import remembered
 from models.diagnoses.disease.spelling import Neighbours
 from models.diagnoses.disease.standing import HERE, PAST, standing
 from models.diagnoses.disease.words import american, each, level, stem
@@ -167,7 +168,7 @@ class Phrases:
         for form in forms:
             if len(form) >= _LONG_WORD - 2:
                 self._long[form[0]].append(form)
-        self._meant = lru_cache(maxsize=16384)(self._keys_of)
+        self._meant = remembered(self._keys_of)
         self.names = frozenset(
             [*document.classes.value, *document.composed.value, *document.measured.value, *document.known.value]
         )

@@ -3,11 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Prefix
 
+from models.diagnoses.disease.remembering import remembered
 from models.diagnoses.disease.words import stem, stems
 
 _SHORTEST = 3
@@ -32,9 +32,9 @@ class Speller:
         for word in self._vocabulary:
             if len(word) >= _SHORTEST_TWICE - 1:
                 self._by_letter[word[0]].append(word)
-        self.is_ordinary = lru_cache(maxsize=8192)(self._is_ordinary)
+        self.is_ordinary = remembered(self._is_ordinary)
         """Whether it is an everyday word, in any form."""
-        self.candidates = lru_cache(maxsize=8192)(self._candidates)
+        self.candidates = remembered(self._candidates)
         """The words that may be meant, the likeliest first; none where the word is known or nothing is near."""
 
     def knows(self, word: str) -> bool:

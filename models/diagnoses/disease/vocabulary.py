@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from rapidfuzz import fuzz, process
 
 from models.diagnoses.disease.knowledge import SymptomKnowledge, symptom_knowledge
+from models.diagnoses.disease.remembering import remembered
 from models.diagnoses.disease.words import BOUNDARY, Rewriter, sentences, stem
 
 _DENIALS = frozenset({"no", "not"})
@@ -45,7 +46,7 @@ class Vocabulary:
         self.stopwords = frozenset(document.stopwords.value)
         self._bases = {stem(form): base for base, forms in document.words.value.items() for form in (base, *forms)}
         self._forms = [form for base, forms in document.words.value.items() for form in (base, *forms)]
-        self.base = lru_cache(maxsize=8192)(self._base)
+        self.base = remembered(self._base)
         """The base form of a word: `hurting` is `pain`, `abdominal` is `abdomen`."""
         self.rewrites = Rewriter(document.rewrites.value)
         self._surfaces: list[list[str]] = []

@@ -3,10 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import Stemmer
+
+from models.diagnoses.disease.remembering import remembered
 
 BOUNDARY = ","
 MEASURED = "#"
@@ -147,7 +148,7 @@ def _word(tokens: list[Token], written: str, at: int) -> None:
     tokens.append(Token(word, at, end))
 
 
-@lru_cache(maxsize=8192)
+@remembered
 def _expanded(word: str) -> tuple[str, ...]:
     if word.endswith("n't"):
         return ("cannot",) if word in ("can't", "couldn't") else (word[:-3], "not")
@@ -163,7 +164,7 @@ def sentences(text: str) -> list[list[str]]:
     return [[token.text for token in sentence.tokens] for sentence in split(text, level(text))]
 
 
-@lru_cache(maxsize=8192)
+@remembered
 def american(word: str) -> str:
     """`oedema`, `diarrhoea`, `haemorrhage`, `odour` as they are spelt in the United States."""
     if len(word) < 5:
@@ -172,7 +173,7 @@ def american(word: str) -> str:
     return plain[:-3] + "or" if plain.endswith("our") else plain.replace("labour", "labor").replace("colour", "color")
 
 
-@lru_cache(maxsize=8192)
+@remembered
 def stem(word: str) -> str:
     """The stem of an English word (Porter2)."""
     stemmed: str = _STEMMER.stemWord(word)
