@@ -81,6 +81,7 @@ class BodyMiddleware:
             await self._app(scope, body.receive, send)
         finally:
             self.room.release(body)
+            body.forget()
 
     def too_large(self) -> BodyTooLargeError:
         """The refusal of a body that is too long by itself."""
@@ -133,6 +134,10 @@ class _Body:
         self._refusal = refusal
         if self._timeout:
             self._timeout.reschedule(now)
+
+    def forget(self) -> None:
+        """Let go of the refusal, whose traceback holds this body."""
+        self._refusal = None
 
     async def _in_time(self) -> Message:
         middleware = self._middleware

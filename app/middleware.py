@@ -151,4 +151,6 @@ class FaultMiddleware:
                 fault_log.exception("Request %(request_id)s failed.", {"request_id": request_id})
             if started:
                 raise
-            await to_response(error, request_id)(scope, receive, send)
+            response = to_response(error, request_id)
+            del error  # whose traceback holds this frame: they would keep each other, and all that was received
+            await response(scope, receive, send)

@@ -1,6 +1,7 @@
 """How much of the memory bodies take together, and who gives way where it is full."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -222,3 +223,91 @@ async def test_503_before_the_body_is_read_where_the_queue_is_full(bundles: Path
         assert answer.headers["Retry-After"]
         network.released.set()
         assert (await under_way).status_code == 200
+
+
+@pytest.mark.parametrize(("size", "status"), [(1_000, 504), (20 << 20, 413)], ids=["stalled", "too large"])
+async def test_what_was_read_of_a_refused_body_does_not_wait_for_the_garbage_collector(
+    tmp_path: Path, size: int, status: int
+) -> None:
+    """An error that is kept by a frame of its own traceback keeps all that was received until then."""
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        if size > 1_000 or not statuses:
+            statuses.append(0)
+            return {"type": "http.request", "body": Piece(size), "more_body": True}
+        await asyncio.sleep(PATIENCE)
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        statuses.append(message.get("status", 0))
+
+    async with running(bundles=tmp_path, idle_seconds=0.05) as app:
+        await until_ready(app)
+        gc.collect()
+        gc.disable()
+        try:
+            await app(_scope_of_an_upload(), receive, send)
+            assert status in statuses
+            assert _pieces_held() == 0
+        finally:
+            gc.enable()
+
+
+async def test_nor_does_what_was_read_of_a_body_that_gave_way(tmp_path: Path) -> None:
+    answers: list[int] = []
+
+    async def upload(app: ASGIApp, *sizes: int, more: bool) -> None:
+        pieces = iter(sizes)
+
+        async def receive() -> Message:
+            for size in pieces:
+                return {"type": "http.request", "body": Piece(size), "more_body": more}
+            await asyncio.sleep(PATIENCE)
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            answers.append(message.get("status", 0))
+
+        await app(_scope_of_an_upload(), receive, send)
+
+    async with running(bundles=tmp_path, max_body_bytes=1 << 20, max_bodies_bytes=1 << 20) as app:
+        await until_ready(app)
+        gc.collect()
+        gc.disable()
+        try:
+            stalled = asyncio.create_task(upload(app, 900_000, more=True))
+            await asyncio.sleep(0.05)
+            await upload(app, 500_000, more=False)
+            await stalled
+            del stalled
+            assert 503 in answers
+            assert _pieces_held() == 0
+        finally:
+            gc.enable()
+
+
+class Piece(bytes):
+    """Bytes of a body that can be found again."""
+
+
+def _pieces_held() -> int:
+    return sum(isinstance(each, Piece) for each in gc.get_objects())
+
+
+def _scope_of_an_upload() -> Scope:
+    headers = {"content-type": "multipart/form-data; boundary=b", "transfer-encoding": "chunked"}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/analyze/skin",
+        "raw_path": b"/analyze/skin",
+        "query_string": b"",
+        "root_path": "",
+        "headers": httpx.Headers(headers).raw,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 5000),
+    }
