@@ -95,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
 async def _attack(server: Server, count: int, seed: int, connections: int, short: bool, only: str | None) -> int:
     memory, seen = Memory(server), Seen(patience=SHORT_PATIENCE if short else 1.0)
     usual = [raw(request) for request in requests()]
-    baseline = await resident_after_traffic(server, memory, usual, connections, rounds=4 if short else 8)
+    calm = [*usual, raw(upload(dicom.picture(), PICTURE_ROUTES[0]))]  # what reads DICOM is loaded with the first one
+    baseline = await resident_after_traffic(server, memory, calm, connections, rounds=4 if short else 8)
     answers = await usual_answers(server, usual)
     costly = [
         make
@@ -115,7 +116,7 @@ async def _attack(server: Server, count: int, seed: int, connections: int, short
         print(f"{left} at once in {time.perf_counter() - began:.0f} s", flush=True)
         canary.cancel()
         await asyncio.gather(canary, return_exceptions=True)
-    growth = 100 * (await resident_after_traffic(server, memory, usual, connections, rounds=3) / baseline - 1)
+    growth = 100 * (await resident_after_traffic(server, memory, calm, connections, rounds=3) / baseline - 1)
     _show(seen)
     return judge("hostile", _bars(seen, live, baseline, growth), whole=not short and only is None)
 

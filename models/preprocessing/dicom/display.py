@@ -32,16 +32,21 @@ _STRIP = 1 << 20
 _EXTREME = 1e12
 
 
-def greys(samples: Samples, layout: Layout, tags: "Dataset") -> UInt8Array:
-    """The greys (rows, columns) of a picture of one sample a pixel. Raises `UnreadablePictureError`."""
+def greys(samples: Samples, layout: Layout, tags: "Dataset") -> Image.Image:
+    """The greys of a picture of one sample a pixel, L. Raises `UnreadablePictureError`."""
     used = np.zeros(1 << layout.bits_stored, np.bool_)
+    if samples.itemsize == 1:  # whose table doesn't rest on the picture
+        table = _table(tags, layout, used)
+        picture = Image.fromarray(np.ascontiguousarray(_stored(samples, layout)))
+        unused = [0] * (256 - len(table))
+        return picture if _changes_nothing(table) else picture.point([*table.tolist(), *unused])
     for strip in _strips(layout):
         used[_stored(samples[strip], layout)] = True
     table = _table(tags, layout, used)
     shown = np.empty(samples.shape, np.uint8)
     for strip in _strips(layout):
         shown[strip] = table[_stored(samples[strip], layout)]
-    return shown
+    return Image.fromarray(shown)
 
 
 def change_greys(picture: Image.Image, layout: Layout, tags: "Dataset") -> None:
@@ -51,7 +56,7 @@ def change_greys(picture: Image.Image, layout: Layout, tags: "Dataset") -> None:
     used[:256] = np.array(picture.histogram()[:256]) > 0
     table = _table(tags, layout, used[: 1 << layout.bits_stored])
     eight = np.pad(table, (0, max(0, 256 - len(table))), mode="edge")[:256]
-    if np.array_equal(eight, np.arange(256)):
+    if _changes_nothing(eight):
         return
     width, height = picture.size
     rows = max(1, _STRIP // width)
@@ -72,11 +77,15 @@ def colours(samples: Samples, layout: Layout, tags: "Dataset", photometric: str)
             if photometric == PALETTE:
                 shown[strip] = _to_eight_bits(apply_color_lut(_stored(piece, layout), tags)[..., :3])
                 continue
-            eight = _to_eight_bits(piece, layout.bits_stored)
+            eight = _to_eight_bits(_stored(piece, layout), layout.bits_stored)
             shown[strip] = convert_color_space(eight, "YBR_FULL", "RGB") if photometric == "YBR_FULL" else eight
     except _FAULTS as error:
         raise UnreadablePictureError(_ODD_TAGS) from error
     return shown
+
+
+def _changes_nothing(table: UInt8Array) -> bool:
+    return np.array_equal(table, np.arange(256))
 
 
 def _strips(layout: Layout) -> Iterator[slice]:
@@ -87,6 +96,8 @@ def _strips(layout: Layout) -> Iterator[slice]:
 def _stored(samples: Samples, layout: Layout) -> Samples:
     """The stored values without what other uses of their bits left beside them."""
     shift = layout.high_bit + 1 - layout.bits_stored
+    if not shift and layout.bits_stored == 8 * samples.itemsize:
+        return samples
     kind = samples.dtype.type
     values: Samples = (samples >> kind(shift)) & kind((1 << layout.bits_stored) - 1)
     return values

@@ -19,8 +19,10 @@ Samples = NDArray[np.unsignedinteger[Any]]
 """Of 8 or 16 bits."""
 
 _JPEG_FAMILY = "1.2.840.10008.1.2.4."
-JPEG = frozenset(_JPEG_FAMILY + end for end in ("50", "51", "57", "70"))
-"""JPEG baseline, extended, and lossless with any predictor or the first."""
+LOSSLESS_JPEG = frozenset(_JPEG_FAMILY + end for end in ("57", "70"))
+"""JPEG lossless with any predictor, or with the first."""
+JPEG = frozenset(_JPEG_FAMILY + end for end in ("50", "51")) | LOSSLESS_JPEG
+"""JPEG baseline and extended, and lossless."""
 _JPEG_LS = frozenset(_JPEG_FAMILY + end for end in ("80", "81"))
 _JPEG_2000 = frozenset(_JPEG_FAMILY + end for end in ("90", "91", "201", "202", "203"))
 _RLE = "1.2.840.10008.1.2.5"

@@ -17,7 +17,7 @@ from models.preprocessing.dicom.reading import (
     text_of,
     whole_number,
 )
-from models.preprocessing.dicom.structure import Walked, damaged
+from models.preprocessing.dicom.structure import Walked, damaged, unread_syntax
 from models.preprocessing.picture_format import PictureTooLargeError, Structure, UnusablePictureError
 
 if TYPE_CHECKING:
@@ -89,8 +89,11 @@ class DicomPicture:
             raise damaged()
         if structure.depth != 8:
             return None
-        if self._photometric == "RGB" and not _says_how_colours_are_stored(frame):
-            frame = frame[:2] + _ADOBE_AS_STORED + frame[2:]
+        if not self.is_grey and not _says_how_colours_are_stored(frame):
+            if self._photometric == "RGB":
+                frame = frame[:2] + _ADOBE_AS_STORED + frame[2:]
+            elif self._walked.syntax in frames.LOSSLESS_JPEG:  # its decoder would take it for RGB
+                raise unread_syntax()
         return Structure(frame, structure.size, 1, structure.working_bytes, components=structure.components)
 
     def of_jpeg(self, picture: Image.Image) -> Image.Image:
@@ -106,7 +109,7 @@ class DicomPicture:
         except ImportError as error:
             raise no_reader() from error
         if self.is_grey:
-            return Image.fromarray(display.greys(samples, self.layout, self._tags))
+            return display.greys(samples, self.layout, self._tags)
         return Image.fromarray(display.colours(samples, self.layout, self._tags, self._colours_of()))
 
     def region(self) -> tuple[int, int, int, int] | None:

@@ -264,6 +264,15 @@ def test_what_is_no_single_picture_is_refused(name: str) -> None:
         decode(make(), max_pixels=LARGE)
 
 
+def test_colours_that_a_decoder_would_take_for_others_are_refused() -> None:
+    frame = compressed(COLOUR, LOSSLESS)
+    place = frame.find(b"\xff\xee")
+    bare = frame[:place] + frame[place + 16 :] if place > 0 else frame
+    made = dicom(COLOUR, syntax=LOSSLESS, frame=bare.replace(b"JFIF", b"none"), PhotometricInterpretation="YBR_FULL")
+    with pytest.raises(UnsupportedFormatError, match="compressed in a way that is not read"):
+        decode(made, max_pixels=LARGE)
+
+
 def test_a_syntax_that_is_not_read_is_refused() -> None:
     with pytest.raises(UnsupportedFormatError, match="compressed in a way that is not read"):
         decode(dicom(GREY, syntax="1.2.840.10008.1.2.4.102", frame=bytes(64)), max_pixels=LARGE)
