@@ -27,7 +27,7 @@ from models.preprocessing.picture import (
 )
 from models.serving.registry import LoadUnderWayError, ModelNotReadyError
 from models.serving.scheduling import DeadlineError, QueueFullError, SchedulingError, ShuttingDownError, StuckError
-from schemas.common import FieldProblem, Problem
+from schemas.common import REQUEST_ID_EXAMPLE, FieldProblem, Problem
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -347,7 +347,9 @@ def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI responses of a route that may answer these errors, each with its example."""
     responses: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        examples = {error.__name__: {"value": _problem(error, error.advice, "01JD8Z3W5K").model_dump(mode="json")}}
+        examples = {
+            error.__name__: {"value": _problem(error, error.advice, REQUEST_ID_EXAMPLE).model_dump(mode="json")}
+        }
         if error.status not in responses:
             content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
             responses[int(error.status)] = {"description": "", "content": {PROBLEM_JSON: content}}

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
@@ -38,9 +39,13 @@ from app.errors import (
 from app.fhir.middleware import FHIR_JSON
 from models.diagnoses.catalogue import Catalogue
 from models.diagnoses.diagnosis import AnyDiagnosis
-from schemas.common import HEALTH_NAME, MODEL_NAME, Problem
+from schemas.common import HEALTH_NAME, MODEL_NAME, Precision, Problem, Severity, UrgencyColor
+from schemas.heart_risk import RiskGrade, RiskLevel
+from schemas.meta import ModelState
 
 OPENAPI_PATH = "/openapi.json"
+EXAMPLES_FILE = Path(__file__).with_name("examples.json")
+"""Of each schema, what the service with the models that ship answers to its own samples; `tests.examples` writes it."""
 TAGS = [
     {"name": "pictures", "description": "A picture or an ECG record to a reading."},
     {"name": "forms", "description": "Symptoms or the values of a form to an estimate."},
@@ -52,6 +57,15 @@ DEMO_HEADER: Mapping[str, Any] = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
+_ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
+    "Severity": get_args(Severity),
+    "UrgencyColor": get_args(UrgencyColor),
+    "RiskLevel": (*get_args(RiskLevel), "Uncertain"),
+    "RiskGrade": get_args(RiskGrade),
+    "Precision": get_args(Precision),
+    "ModelState": get_args(ModelState),
+}
+"""Those that get a schema of their own, so that a client has one type for each."""
 _FHIR: Mapping[str, Any] = {
     "schema": {
         "type": "object",
@@ -145,8 +159,11 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
             components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
             _list_values(schema, MODEL_NAME, [diagnosis.name for diagnosis in listed])
             _list_values(schema, HEALTH_NAME, [diagnosis.health_name for diagnosis in listed])
+            _share_enumerations(schema, {**_ENUMERATIONS, "ModelName": tuple(each.name for each in listed)})
             _put_nulls_of_examples_back(components["schemas"])
+            _put_real_examples(components["schemas"])
             _describe_operations(schema)
+            schema["security"] = []
             _ask_for_keys(schema, doors)
             if unlimited_paths is not None:
                 _limit_rates(schema, unlimited_paths)
@@ -176,6 +193,36 @@ def _put_nulls_of_examples_back(schemas: dict[str, Any]) -> None:
     for component in schemas.values():
         for example in component.get("examples", ()):
             _put_nulls_back(example, component, schemas)
+
+
+def _put_real_examples(schemas: dict[str, Any]) -> None:
+    """In place of those that the schemas have, which are the contract's and the demo mode's."""
+    for name, examples in json.loads(EXAMPLES_FILE.read_text(encoding="utf-8")).items():
+        if name in schemas:
+            schemas[name]["examples"] = examples
+
+
+def _share_enumerations(schema: dict[str, Any], enumerations: Mapping[str, tuple[str, ...]]) -> None:
+    """Move each of the enumerations, wherever it stands, into a schema of its name."""
+    names = {values: name for name, values in enumerations.items()}
+
+    def share(node: Any) -> None:
+        if isinstance(node, list):
+            for child in node:
+                share(child)
+        elif isinstance(node, dict):
+            values = node.get("enum")
+            if isinstance(values, list) and (name := names.get(tuple(values))):
+                for keyword in ("type", "enum", "title", "examples"):
+                    node.pop(keyword, None)
+                node["$ref"] = f"#/components/schemas/{name}"
+            for child in node.values():
+                share(child)
+
+    share(schema)
+    schema["components"]["schemas"] |= {
+        name: {"type": "string", "enum": list(values), "title": name} for name, values in enumerations.items()
+    }
 
 
 def _list_values(node: Any, wanted: str, values: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """POST /analyze/breast: the BI-RADS category of a breast ultrasound picture."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -15,6 +15,7 @@ from schemas.common import (
     Severity,
     Urgency,
     answer_example,
+    listed,
 )
 
 Birads = Literal["BI-RADS 1", "BI-RADS 2", "BI-RADS 3", "BI-RADS 4", "BI-RADS 5", "BI-RADS 6"]
@@ -64,6 +65,9 @@ READING_EXAMPLE: dict[str, Any] = {
 class BreastPrediction(Prediction):
     """The BI-RADS assessment category; where nothing is settled, the gravest that isn't excluded."""
 
+    code: Annotated[str, listed("1", "2", "3", "4", "5", "6")] = Field(
+        description="Short code of what is named, stable across versions."
+    )
     class_id: int = Field(ge=0, le=5, description="Index of the category: BI-RADS number less one.")
     name: str = Field(description="Name of the category.")
     birads: Birads = Field(description="Category; 6 only where the caller sent `biopsy_proven=true`.")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+REQUEST_ID_EXAMPLE = "01JD8Z3W5K"
 MODEL_NAME, HEALTH_NAME = "model-name", "health-name"
 """Formats of strings that the OpenAPI document gives the values of, since only the list of diagnoses has them."""
 
@@ -33,6 +34,11 @@ def one_of(*branches: Sequence[str] | Sequence[int] | None) -> WithJsonSchema:
             ]
         }
     )
+
+
+def listed(*codes: str) -> WithJsonSchema:
+    """The schema of a code that is one of these: those of the sourced texts, which a test compares."""
+    return WithJsonSchema({"type": "string", "enum": list(codes)})
 
 
 def plain_word(value: object) -> str | None:
@@ -153,7 +159,9 @@ class AnswerContext(Part):
     explanation: Explanation | None = Field(
         default=None, description="Where asked for with `?explain=true` and the model can explain itself, else null."
     )
-    request_id: str = Field(description="Identifies the request in logs and error reports.", examples=["01JD8Z3W5K"])
+    request_id: str = Field(
+        description="Identifies the request in logs and error reports.", examples=[REQUEST_ID_EXAMPLE]
+    )
     disclaimer: str = Field(description="What the answer is not.")
 
     @classmethod
@@ -182,7 +190,7 @@ class Problem(Part):
                     "title": "No image provided",
                     "status": 400,
                     "detail": "Send the picture as a multipart form field named `image`.",
-                    "instance": "01JD8Z3W5K",
+                    "instance": REQUEST_ID_EXAMPLE,
                     "errors": [],
                 }
             ]
@@ -216,6 +224,6 @@ def answer_example(name: str, reading: dict[str, Any]) -> dict[str, Any]:
         "demo_mode": False,
         "reliability": {"accepted": True, "reason": None},
         "explanation": None,
-        "request_id": "01JD8Z3W5K",
+        "request_id": REQUEST_ID_EXAMPLE,
         "disclaimer": DISCLAIMER_EXAMPLE,
     }

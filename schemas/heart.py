@@ -18,6 +18,7 @@ from schemas.common import (
     Staging,
     Urgency,
     answer_example,
+    listed,
     plain_word,
 )
 
@@ -173,6 +174,9 @@ class Person(BaseModel):
 class HeartPrediction(Prediction):
     """The leading finding."""
 
+    code: Annotated[str, listed("NORM", "MI", "STTC", "CD", "HYP")] = Field(
+        description="Short code of what is named, stable across versions."
+    )
     class_id: int = Field(ge=0, le=4, description="Index of the class, 0 Normal to 4 Hypertrophy.")
     name: str = Field(description="Name of the class.")
     confidence: Probability = Field(description="Calibrated probability of this class, 0-1.")

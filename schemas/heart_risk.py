@@ -21,6 +21,7 @@ from schemas.common import (
     Probability,
     Reading,
     answer_example,
+    listed,
     one_of,
     plain_word,
 )
@@ -315,8 +316,11 @@ class HeartRiskRequest(NamedFields):
 class HeartRiskPrediction(Prediction):
     """The estimated chance and its band."""
 
+    code: Annotated[str, listed("low", "low_moderate", "moderate", "moderate_high", "high", "uncertain")] = Field(
+        description="Short code of what is named, stable across versions."
+    )
     condition: str = Field(description="The band in words, or that it isn't settled.", examples=["Moderate-High Risk"])
-    risk_level: RiskLevel | Literal["Uncertain"] = Field(description="The band; `Uncertain` where it isn't settled.")
+    risk_level: Literal[RiskLevel, "Uncertain"] = Field(description="The band; `Uncertain` where it isn't settled.")
     probability: Probability = Field(
         description="Calibrated probability, 0-1; see `meaning`. Where the network does not know such patients and the "
         "PREVENT equations can be computed, the ten-year risk."

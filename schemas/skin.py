@@ -1,6 +1,6 @@
 """POST /analyze/skin: what a dermoscopy picture of a skin lesion shows, out of seven classes."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -17,6 +17,7 @@ from schemas.common import (
     StagingWithPrognosis,
     Urgency,
     answer_example,
+    listed,
 )
 
 LesionType = Literal["benign", "pre-cancerous", "malignant"]
@@ -68,6 +69,9 @@ READING_EXAMPLE: dict[str, Any] = {
 class SkinPrediction(Prediction):
     """The most probable class; where nothing is settled, the suspicious one that isn't excluded."""
 
+    code: Annotated[str, listed("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")] = Field(
+        description="Short code of what is named, stable across versions."
+    )
     class_id: int = Field(ge=0, le=6, description="Index of the class, 0 `akiec` to 6 `vasc`.")
     name: str = Field(description="Name of the class.")
     type: LesionType = Field(description="Nature of lesions of this class.")

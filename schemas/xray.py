@@ -1,6 +1,6 @@
 """POST /analyze/xray: whether a frontal chest X-ray shows signs of pneumonia."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -14,6 +14,7 @@ from schemas.common import (
     Severity,
     Urgency,
     answer_example,
+    listed,
 )
 
 READING_EXAMPLE: dict[str, Any] = {
@@ -49,6 +50,9 @@ class XrayPrediction(Prediction):
     Operating points were chosen on validation and need not be 0.5, so `confidence` can lie below 0.5.
     """
 
+    code: Annotated[str, listed("normal", "pneumonia")] = Field(
+        description="Short code of what is named, stable across versions."
+    )
     class_id: int = Field(ge=0, le=1, description="Index of the class, 0 Normal, 1 Pneumonia.")
     name: Literal["Normal", "Pneumonia", "Not settled: Pneumonia not excluded"] = Field(description="What is named.")
     confidence: Probability = Field(description="Calibrated probability of the named class, 0-1.")

@@ -215,3 +215,32 @@ def test_every_field_of_an_answer_is_required_and_a_text_has_no_default(document
     for name in ("SkinAnswer", "HeartAnswer", "DiseaseAnswer", "HeartRiskAnswer", "Problem"):
         assert set(schemas[name]["required"]) == set(schemas[name]["properties"]), name
     assert "default" not in schemas["DiseaseRequest"]["properties"]["text"]
+
+
+@pytest.mark.parametrize("name", ["Severity", "UrgencyColor", "RiskLevel", "RiskGrade", "Precision", "ModelName"])
+def test_an_enumeration_is_one_schema_wherever_it_stands(document: dict[str, Any], name: str) -> None:
+    values = document["components"]["schemas"][name]["enum"]
+    assert str(document).count(str(values)) == 1
+    assert str(document).count(f"#/components/schemas/{name}'") >= 1
+
+
+def test_success_tells_an_answer_from_a_problem(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        if name.endswith("Answer") or name == "Problem":
+            assert schema["properties"]["success"]["const"] is (name != "Problem"), name
+            assert "success" in schema["required"]
+
+
+def test_every_answer_and_503_tells_its_headers(document: dict[str, Any]) -> None:
+    for name, operation in _operations(document):
+        assert "X-Request-ID" in operation["responses"]["200"]["headers"], name
+        if name.startswith("POST"):
+            assert {"X-Demo-Mode", "X-Request-ID"} == operation["responses"]["200"]["headers"].keys()
+            assert "Retry-After" in operation["responses"]["503"]["headers"]
+
+
+def test_who_serves_it_under_which_licence_and_with_which_keys_is_told(document: dict[str, Any]) -> None:
+    assert document["servers"][0]["url"] == "/"
+    assert document["info"]["license"]["identifier"] == "MIT"
+    assert document["security"] == []

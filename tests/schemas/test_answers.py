@@ -6,15 +6,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from models.diagnoses.breast.knowledge import breast_knowledge
+from models.diagnoses.heart.knowledge import heart_knowledge
+from models.diagnoses.heart_risk.knowledge import heart_risk_knowledge
 from models.diagnoses.knowledge import common_knowledge
-from schemas.breast import BreastAnswer
+from models.diagnoses.skin.knowledge import skin_knowledge
+from models.diagnoses.xray.knowledge import xray_knowledge
+from schemas.breast import BreastAnswer, BreastPrediction
 from schemas.common import DISCLAIMER_EXAMPLE, AnswerContext, ModelInfo, Problem, Reading, Reliability
 from schemas.disease import DiseaseAnswer, DiseaseRequest
-from schemas.heart import HeartAnswer
-from schemas.heart_risk import HeartRiskAnswer, HeartRiskRequest
+from schemas.heart import HeartAnswer, HeartPrediction
+from schemas.heart_risk import HeartRiskAnswer, HeartRiskPrediction, HeartRiskRequest
 from schemas.meta import ApiInfo, Health, Liveness, ModelList, ModelReadiness, ModelSummary, Readiness, SymptomList
-from schemas.skin import SkinAnswer, SkinReading
-from schemas.xray import XrayAnswer
+from schemas.skin import SkinAnswer, SkinPrediction, SkinReading
+from schemas.xray import XrayAnswer, XrayPrediction
 from tests import contract
 
 ANSWERS: list[tuple[type[BaseModel], dict[str, Any]]] = [
@@ -107,3 +112,20 @@ def test_a_reading_says_success_and_a_problem_does_not() -> None:
 
 def test_the_example_disclaimer_is_the_real_one() -> None:
     assert common_knowledge().disclaimer.value == DISCLAIMER_EXAMPLE
+
+
+@pytest.mark.parametrize(
+    ("prediction", "codes"),
+    [
+        (SkinPrediction, [each.code for each in skin_knowledge().classes]),
+        (XrayPrediction, [each.code for each in xray_knowledge().classes]),
+        (BreastPrediction, [each.code for each in breast_knowledge().categories]),
+        (HeartPrediction, [each.code for each in heart_knowledge().classes]),
+        (
+            HeartRiskPrediction,
+            [*(each.level.lower().replace("-", "_") for each in heart_risk_knowledge().bands), "uncertain"],
+        ),
+    ],
+)
+def test_the_document_lists_the_codes_of_the_texts(prediction: type[BaseModel], codes: list[str]) -> None:
+    assert prediction.model_json_schema()["properties"]["code"]["enum"] == codes
