@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from app.commands import keys, models, openapi, predict, sample, serve, settings
 from app.settings import SettingsError
 from app.version import installed_version
+from models.command_line import add_completion, with_examples
 
 COMMANDS = (serve, predict, models, sample, settings, keys, openapi)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status, 2 where the command or a setting is refused."""
-    parser = _parser()
+    parser = build_parser()
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.print_help(sys.stderr)
@@ -26,14 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; `run` of the parsed options is the function to call."""
     parser = argparse.ArgumentParser(
-        prog="medidiagnose", description="MediDiagnose-AI. Every setting is also a MEDIDIAGNOSE_* variable."
+        prog="medidiagnose",
+        description="MediDiagnose-AI. Every setting is also a MEDIDIAGNOSE_* variable.",
+        **with_examples(
+            "medidiagnose serve",
+            "medidiagnose sample all --into samples",
+            "medidiagnose predict skin samples/skin-lesion.jpg",
+        ),
     )
     parser.add_argument("--version", action="version", version=f"medidiagnose {installed_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
+    add_completion(commands, build_parser, "medidiagnose")
     return parser
 
 

@@ -17,6 +17,7 @@ LOCKS = {
     "requirements-dicom.lock": SERVICE + EXTRAS["dicom"],
     "requirements-otel.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["otel"],
     "requirements-dev.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["otel"] + EXTRAS["dev"],
+    "requirements-docs.lock": SERVICE + EXTRAS["docs"],
     "requirements-training.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"],
     "requirements-jax.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"] + EXTRAS["training-jax"],
 }

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.command_line import add_completion, with_examples
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -56,7 +57,14 @@ def build_parser() -> argparse.ArgumentParser:
     from training.diagnoses import TRAININGS
 
     parser = argparse.ArgumentParser(
-        prog="medidiagnose-train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="medidiagnose-train",
+        description=__doc__,
+        **with_examples(
+            "medidiagnose-train skin --smoke",
+            "medidiagnose-train pictures --data my_pictures --name retina --install my_bundles",
+            "medidiagnose-train skin --data /path/to/data --resume",
+            "medidiagnose-train evaluate skin --data /path/to/data --split test --predictions predictions.csv",
+        ),
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     for training in TRAININGS:
@@ -74,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("set", choices=tuple(_data_sets()), help="which data set")
     verify.add_argument("folder", type=Path, help="where it lies")
     verify.set_defaults(run=_verify)
+    add_completion(commands, build_parser, "medidiagnose-train")
     return parser
 
 

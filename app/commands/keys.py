@@ -6,11 +6,16 @@ from getpass import getpass
 from typing import Any
 
 from app.keys import hashed, new_key, parse_key
+from models.command_line import with_examples
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    parser = commands.add_parser("keys", help="make keys for clients")
+    parser = commands.add_parser(
+        "keys",
+        help="make keys for clients",
+        **with_examples("medidiagnose keys new --name ward3", "medidiagnose keys hash --name ward3 < key.txt"),
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser("new", help="print a fresh key, once, and its hash for the settings")
     new.add_argument("--name", type=_name, help="what logs and rate limits call the key, such as ward3")

@@ -8,13 +8,23 @@ from typing import Any
 
 from app.commands.options import add_bundles, settings_of
 from app.settings import PREFIX, Settings
+from models.command_line import with_examples
 
 NEWEST = "newest"
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    parser = commands.add_parser("models", help="list, verify and choose the trained models")
+    parser = commands.add_parser(
+        "models",
+        help="list, verify and choose the trained models",
+        **with_examples(
+            "medidiagnose models",
+            "medidiagnose models verify --bundles my_bundles",
+            "medidiagnose models activate skin 1.0.0",
+            "medidiagnose models activate skin newest",
+        ),
+    )
     add_bundles(parser)
     parser.set_defaults(run=lambda options: list_models(settings_of(options)))
     actions = parser.add_subparsers(dest="action", metavar="ACTION")

@@ -5,10 +5,16 @@ import sys
 from argparse import Namespace
 from typing import Any
 
+from models.command_line import with_examples
+
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    parser = commands.add_parser("openapi", help="print the OpenAPI document of what ships")
+    parser = commands.add_parser(
+        "openapi",
+        help="print the OpenAPI document of what ships",
+        **with_examples("medidiagnose openapi > openapi.json"),
+    )
     parser.set_defaults(run=show)
 
 

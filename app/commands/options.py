@@ -1,6 +1,7 @@
 """What several commands share: the options that are settings, and reading them."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Any
 
 from app.settings import Settings, load_settings
@@ -12,14 +13,14 @@ _SETTINGS = frozenset({CONFIG, *Settings.model_fields})
 def add_config(parser: ArgumentParser) -> None:
     """Let the command choose the file of settings."""
     parser.add_argument(
-        "--config", metavar="FILE", help="TOML file of settings (./medidiagnose.toml where there is one)"
+        "--config", type=Path, metavar="FILE", help="TOML file of settings (./medidiagnose.toml where there is one)"
     )
 
 
 def add_bundles(parser: ArgumentParser) -> None:
     """Let the command choose the folder of the models, and the file of settings."""
     add_config(parser)
-    parser.add_argument("--bundles", help="folder of the trained models")
+    parser.add_argument("--bundles", type=Path, metavar="FOLDER", help="folder of the trained models")
 
 
 def chosen(options: Namespace) -> dict[str, Any]:

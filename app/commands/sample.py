@@ -1,9 +1,11 @@
 """`medidiagnose sample` lists something to send to each diagnosis, and writes it."""
 
 import sys
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
+
+from models.command_line import with_examples
 
 
 def add(commands: Any) -> None:
@@ -12,9 +14,9 @@ def add(commands: Any) -> None:
         "sample",
         help="write something to send to each diagnosis",
         description="Lists the samples; with names, or `all`, writes them. They are drawn: no patient's.",
-        epilog="examples:\n  medidiagnose sample\n  medidiagnose sample skin ecg-record\n"
-        "  medidiagnose sample all --into samples",
-        formatter_class=RawDescriptionHelpFormatter,
+        **with_examples(
+            "medidiagnose sample", "medidiagnose sample skin ecg-record", "medidiagnose sample all --into samples"
+        ),
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="sample, such as skin, or `all`")
     parser.add_argument("--into", type=Path, default=Path(), metavar="FOLDER", help="where to write (here)")

@@ -10,6 +10,7 @@ from typing import Any
 from app.commands.options import add_bundles, settings_of
 from app.logs import logging_config
 from app.settings import Settings, key_ring
+from models.command_line import with_examples
 
 LONGEST_TURN = 0.001
 """Seconds that a thread computes in Python while the event loop waits for its turn. While two read the longest lists of
@@ -20,7 +21,15 @@ log = logging.getLogger("medidiagnose")
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    parser = commands.add_parser("serve", help="start the service")
+    parser = commands.add_parser(
+        "serve",
+        help="start the service",
+        **with_examples(
+            "medidiagnose serve",
+            "medidiagnose serve --port 5001      # on macOS, where AirPlay holds 5000",
+            "medidiagnose serve --host 0.0.0.0 --config /etc/medidiagnose.toml",
+        ),
+    )
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (5000)")
     parser.add_argument("--root-path", metavar="PREFIX", help="prefix under which a proxy shows the service")

@@ -10,11 +10,16 @@ from pydantic import SecretStr
 
 from app.commands.options import add_bundles, chosen
 from app.settings import PREFIX, Settings, key_ring, read_settings
+from models.command_line import with_examples
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    parser = commands.add_parser("settings", help="show every setting and where its value comes from; keys stay hidden")
+    parser = commands.add_parser(
+        "settings",
+        help="show every setting and where its value comes from; keys stay hidden",
+        **with_examples("medidiagnose settings", "medidiagnose settings --config medidiagnose.toml --json"),
+    )
     add_bundles(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.commands import completions, examples, parsed
 from tests.fake_bundle import make_bundle
 from training import cli
 from training.diagnoses import TRAININGS, training_called
@@ -101,3 +102,17 @@ def test_predictions_of_a_bundle_are_written(chest_xray: Path, tmp_path: Path, w
     table = pd.read_csv(file)
     assert list(table.columns) == ["path", "prob_normal", "prob_pneumonia"]
     assert table[["prob_normal", "prob_pneumonia"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_every_example_of_the_help_is_a_command() -> None:
+    found = list(examples(cli.build_parser()))
+    assert len(found) > 5
+    assert [example for example in found if not parsed(cli.build_parser(), example)] == []
+
+
+def test_bash_completes_commands_options_and_choices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert completions(script, "medidiagnose-train pict", tmp_path) == ["pictures"]
+    assert completions(script, "medidiagnose-train skin --dat", tmp_path) == ["--data"]
+    assert completions(script, "medidiagnose-train quantize sk", tmp_path) == ["skin"]
