@@ -5,6 +5,7 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 5000
 DATA ?=
+DOCUMENT ?= openapi.json
 ARGS ?=
 # Every core takes tests, eight at most: a worker of the training tests holds more than a gigabyte.
 PYTEST := -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
@@ -16,7 +17,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve openapi test test-page test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
+.PHONY: help serve openapi client docs test test-page test-clients test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +43,18 @@ lint: $(VENV)/.dev ## Check style and types
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile && echo "Dockerfile: hadolint has nothing to say"; \
 	else echo "hadolint is not published for this machine: the Dockerfile is left out"; fi
 
-openapi: $(VENV)/.service ## Write openapi.json anew, for what ships
+openapi: $(VENV)/.dev ## Write openapi.json and its examples anew, for what ships
+	$(BIN)/python -m tests.examples
 	$(BIN)/medidiagnose openapi > openapi.json
+
+client: $(VENV)/.dev .venv-clients/.installed ## Write a Python client to build/client (DOCUMENT=openapi.json)
+	@PYTHONPATH=. $(BIN)/python .ci/clients.py --document $(DOCUMENT)
+
+test-clients: $(VENV)/.dev .venv-clients/.installed build/clients/.installed ## Make clients in Python and TypeScript, check and use them; needs Node
+	PYTHONPATH=. $(BIN)/python .ci/clients.py
+
+docs: $(VENV)/.docs ## Build the documentation as a site in build/site
+	$(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
@@ -82,11 +93,12 @@ train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a min
 lock: ## Renew the lock files within the bounds of pyproject.toml
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	$(COMPILE) --upgrade --extra dev --extra training-jax --output-file .venv-lock/all.lock
+	$(COMPILE) --upgrade --extra dev --extra docs --extra training-jax --output-file .venv-lock/all.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --output-file requirements.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dicom --output-file requirements-dicom.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dicom --extra otel --output-file requirements-otel.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
+	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra docs --output-file requirements-docs.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
 	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training-jax --output-file requirements-jax.lock
 
@@ -119,6 +131,18 @@ $(VENV)/bin/python:
 	.venv-schemathesis/bin/python -m pip --disable-pip-version-check --quiet install schemathesis==4.32.5
 	@touch $@
 
+# The generator of Python clients, whose dependencies nothing else needs, and what the client it makes imports.
+.venv-clients/.installed: Makefile
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip --disable-pip-version-check --quiet install openapi-python-client==0.29.1
+	@touch $@
+
+# For TypeScript and the linters of the document: exact versions, no script of a package runs.
+build/clients/.installed: $(wildcard .ci/clients/package*.json) .ci/clients/.npmrc
+	@mkdir -p build/clients && cp $^ build/clients
+	npm ci --prefix build/clients --silent
+	@touch $@
+
 $(VENV)/.service: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --requirement requirements.lock
 	$(PIP) install --no-deps --editable .
@@ -132,6 +156,10 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.service
 $(VENV)/.browser: | $(VENV)/.dev
 	$(PIP) install playwright==1.65.2
 	$(PIP) install --no-deps axe-playwright-python==0.1.8
+	@touch $@
+
+$(VENV)/.docs: requirements-docs.lock $(VENV)/.service
+	$(PIP) install --requirement requirements-docs.lock
 	@touch $@
 
 $(VENV)/.training: requirements-training.lock $(VENV)/.service
