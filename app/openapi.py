@@ -155,13 +155,7 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
                 servers=[{"url": "/", "description": "This service"}],
                 license_info={"name": "MIT", "identifier": "MIT"},
             )
-            components = schema.setdefault("components", {})
-            components.setdefault("schemas", {})["Problem"] = _problem_schema(components["schemas"])
-            _list_values(schema, MODEL_NAME, [diagnosis.name for diagnosis in listed])
-            _list_values(schema, HEALTH_NAME, [diagnosis.health_name for diagnosis in listed])
-            _share_enumerations(schema, {**_ENUMERATIONS, "ModelName": tuple(each.name for each in listed)})
-            _put_nulls_of_examples_back(components["schemas"])
-            _put_real_examples(components["schemas"])
+            _complete_schemas(schema, listed)
             _describe_operations(schema)
             schema["security"] = []
             _ask_for_keys(schema, doors)
@@ -186,6 +180,17 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
 
     app.openapi = build  # type: ignore[method-assign]
     app.add_route(OPENAPI_PATH, openapi, include_in_schema=False)
+
+
+def _complete_schemas(schema: dict[str, Any], listed: Sequence[AnyDiagnosis]) -> None:
+    """What the document says of these diagnoses, of errors and of enumerations, and its examples."""
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = _problem_schema(schemas)
+    _list_values(schema, MODEL_NAME, [diagnosis.name for diagnosis in listed])
+    _list_values(schema, HEALTH_NAME, [diagnosis.health_name for diagnosis in listed])
+    _share_enumerations(schema, {**_ENUMERATIONS, "ModelName": tuple(each.name for each in listed)})
+    _put_nulls_of_examples_back(schemas)
+    _put_real_examples(schemas)
 
 
 def _put_nulls_of_examples_back(schemas: dict[str, Any]) -> None:

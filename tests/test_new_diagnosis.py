@@ -193,7 +193,7 @@ def test_a_new_diagnosis_is_found_everywhere(tree: Path, tmp_path: Path) -> None
     assert found["/health/ready"]["models"]["knee"]["state"] == "ready"
     assert [model["name"] for model in found["/models"]["models"]] == ["knee"]
     schemas = found["/openapi.json"]["components"]["schemas"]
-    assert "knee" in schemas["ModelInfo"]["properties"]["name"]["enum"]
+    assert "knee" in schemas["ModelName"]["enum"]
     assert "/analyze/knee" in found["/openapi.json"]["paths"]
     assert 'medidiagnose_model_ready{model="knee"} 1.0' in found["/metrics"]
     assert found["/models/knee/card"].startswith("# knee")

@@ -65,7 +65,7 @@ async def test_it_is_answered_and_listed_like_the_others(tmp_path: Path, capsys:
         assert (await client.get("/models/retina/card")).text.startswith("# retina")
         assert 'medidiagnose_model_ready{model="retina"} 1.0' in (await client.get("/metrics")).text
         document = (await client.get("/openapi.json")).json()
-        assert "retina" in document["components"]["schemas"]["ModelInfo"]["properties"]["name"]["enum"]
+        assert "retina" in document["components"]["schemas"]["ModelName"]["enum"]
         strange = await client.post("/analyze/retina", files=upload(encode(plain((255, 255, 255)))))
         assert strange.json()["reliability"]["accepted"] is False
         wrong = await client.post("/analyze/retina", files=upload(b"no picture"))
@@ -128,8 +128,8 @@ async def test_texts_that_do_not_fit_fail_the_model_and_say_why(
 async def test_one_that_comes_later_is_served_from_the_reload_on(tmp_path: Path) -> None:
     make_own_bundle(tmp_path, "first")
     async with serving(bundles=tmp_path, admin_key=ADMIN_KEY) as client:
-        before = (await client.get("/openapi.json")).json()["components"]["schemas"]["ModelInfo"]
-        assert "second" not in before["properties"]["name"]["enum"]
+        before = (await client.get("/openapi.json")).json()["components"]["schemas"]["ModelName"]
+        assert "second" not in before["enum"]
         make_own_bundle(tmp_path, "second")
         make_own_bundle(tmp_path, "first", "2.0.0", knowledge(title="Retina of later"))
         report = await client.post("/admin/reload", headers={"X-API-Key": ADMIN_KEY})
@@ -137,5 +137,5 @@ async def test_one_that_comes_later_is_served_from_the_reload_on(tmp_path: Path)
         for name, version in (("first", "2.0.0"), ("second", "1.0.0")):
             answer = await client.post(f"/analyze/{name}", files=upload(encode(noise())))
             assert (answer.status_code, answer.json()["model"]["version"]) == (200, version)
-        after = (await client.get("/openapi.json")).json()["components"]["schemas"]["ModelInfo"]
-        assert "second" in after["properties"]["name"]["enum"]
+        after = (await client.get("/openapi.json")).json()["components"]["schemas"]["ModelName"]
+        assert "second" in after["enum"]
