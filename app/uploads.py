@@ -1,7 +1,7 @@
 """Multipart forms, read in memory: no upload ever reaches a disk. The body limit bounds what one may hold."""
 
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -97,7 +97,8 @@ class FormParts:
     def body(self) -> dict[str, Any]:
         """The request body in the OpenAPI document."""
         files = {**self.files, **self.instead}
-        properties = {name: {"type": "string", "format": "binary"} for name in files} | dict(self.fields)
+        properties = {name: {"type": "string", "format": "binary", **self._condition(name)} for name in files}
+        properties |= dict(self.fields)
         form = {
             "schema": {
                 "type": "object",
@@ -137,6 +138,13 @@ class FormParts:
         if wrong:
             raise InvalidRequestError(" ".join(problem.message for problem in wrong), fields=wrong)
 
+    def _condition(self, name: str) -> dict[str, str]:
+        """What the document says of a file that may be left out for another."""
+        if not self.instead:
+            return {}
+        others = self.files if name in self.instead else self.instead
+        return {"description": f"{'In place of' if name in self.instead else 'Needed without'} {_listed(others)}."}
+
     @property
     def _names(self) -> Sequence[str]:
         return [*self.files, *self.instead, *self.fields]
@@ -159,6 +167,10 @@ class FormParts:
             return []
         message = f"Send either {', '.join(self.instead)}, or {' and '.join(self.files)}."
         return [FieldProblem(field=name, message=message) for name in self.instead]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
 
 
 async def _parts_of(request: Request, content_type: str) -> Parts:
