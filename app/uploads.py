@@ -97,8 +97,9 @@ class FormParts:
     def body(self) -> dict[str, Any]:
         """The request body in the OpenAPI document."""
         files = {**self.files, **self.instead}
-        properties = {name: {"type": "string", "format": "binary", **self._condition(name)} for name in files}
-        properties |= dict(self.fields)
+        binary = {"type": "string", "format": "binary"}
+        properties: dict[str, Any] = {name: binary | self._condition(name) for name in files}
+        properties |= self.fields
         form = {
             "schema": {
                 "type": "object",

@@ -106,13 +106,18 @@ def _runs(size: int) -> bytes:
     return struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * (size // 2)
 
 
-def _codestream(edge: int, tile: int, layers: int = 1, levels: int = 5) -> bytes:
+def _codestream(
+    edge: int, tile: int, layers: int = 1, *, block: int = 4, precinct: int | None = None, later: bytes = b""
+) -> bytes:
     """The head of a JPEG 2000 codestream (ISO/IEC 15444-1, A.5.1 and A.6.1) of one grey component, and no data."""
+    levels, precincts = 5, b"" if precinct is None else bytes([17 * precinct]) * 6
     size = struct.pack(">HHHIIIIIIIIHBBB", 0xFF51, 41, 0, edge, edge, 0, 0, tile, tile, 0, 0, 1, 7, 1, 1)
-    style = struct.pack(">HHBBHBBBBBB", 0xFF52, 12, 0, 0, layers, 0, levels, 4, 4, 0, 1)
+    style = struct.pack(
+        ">HHBBHBBBBBB", 0xFF52, 12 + len(precincts), bool(precincts), 0, layers, 0, levels, block, block, 0, 1
+    )
     steps = struct.pack(">HHB", 0xFF5C, 4 + 3 * levels, 0x40) + b"\x48" * (1 + 3 * levels)
-    tiles = struct.pack(">HHHIBB", 0xFF90, 10, 0, 0, 0, 1) + b"\xff\x93" + bytes(2000)
-    return b"\xff\x4f" + size + style + steps + tiles + b"\xff\xd9"
+    tiles = struct.pack(">HHHIBB", 0xFF90, 10, 0, 0, 0, 1) + later + b"\xff\x93" + bytes(2000)
+    return b"\xff\x4f" + size + style + precincts + steps + tiles + b"\xff\xd9"
 
 
 def _packed(frame: bytes, syntax: bytes, edge: int = _EDGE, bits: int = 8) -> bytes:
@@ -149,6 +154,11 @@ _PICTURES: Mapping[str, Callable[[], bytes]] = {
     "wavelets of 4000 x 4000": lambda: _packed(_codestream(4000, 4000), _JPEG_2000, edge=4000),
     "wavelets in tiles of one": lambda: _packed(_codestream(4000, 1), _JPEG_2000, edge=4000),
     "wavelets of 65535 layers": lambda: _packed(_codestream(_EDGE, _EDGE, layers=65_535), _JPEG_2000),
+    "wavelets in blocks of four": lambda: _packed(_codestream(4000, 4000, block=0), _JPEG_2000, edge=4000),
+    "wavelets in precincts of one": lambda: _packed(_codestream(4000, 4000, precinct=0), _JPEG_2000, edge=4000),
+    "wavelets of another style in a tile": lambda: _packed(
+        _codestream(4000, 4000, later=_codestream(4000, 4000, precinct=0)[45:65]), _JPEG_2000, edge=4000
+    ),
     "wavelets of 2^32 x 2^32": lambda: _packed(_codestream(2**32 - 1, 2**32 - 1), _JPEG_2000),
 }
 _RECORDS: Mapping[str, Callable[[], bytes]] = {

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing import jpeg_structure
+from models.preprocessing.dicom import codestreams
 from models.preprocessing.dicom.structure import Walked, damaged, unread_syntax
 from models.preprocessing.picture_format import PictureTooLargeError, UnreadablePictureError
 
@@ -29,12 +30,7 @@ _RLE = "1.2.840.10008.1.2.5"
 
 MAX_WAVELET_SAMPLES = 16_000_000
 """Of JPEG 2000, and of JPEG-LS: a second of one core."""
-_MAX_TILES = 1024
-_MAX_PARTS = 8 * _MAX_TILES
-_MAX_LAYERS = 64
-_EOC = b"\xff\xd9"
 _JP2 = b"\0\0\0\x0cjP  "
-_SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +89,6 @@ def samples_of(walked: Walked, layout: Layout) -> Samples:
                 raise damaged() from error
             return _shaped(_decoded(codec, frame), layout)
     raise unread_syntax()
-
-
-def mixes_colours(frame: bytes) -> bool:
-    """Whether a JPEG 2000 codestream says that its decoder gives back RGB (its multiple component transformation)."""
-    body = _segments(frame).get(_COD, b"")
-    return len(body) > 4 and body[4] == 1
 
 
 def codestream(frame: bytes) -> bytes:
@@ -194,68 +184,9 @@ def _check_jpeg(frame: bytes, layout: Layout) -> None:
         raise damaged()
 
 
-def _check_jpeg_ls(frame: bytes, layout: Layout) -> None:
-    """ITU-T T.87, C.2.2: the frame header is that of a JPEG, under its own marker."""
-    place = frame.find(b"\xff\xf7", 0, 1 << 16)
-    if not frame.startswith(b"\xff\xd8") or place < 0:
+def _check_codestream(head: codestreams.Head, layout: Layout) -> None:
+    if (head.rows, head.columns, head.samples) != (layout.rows, layout.columns, layout.samples):
         raise damaged()
-    _, bits, rows, columns, samples = struct.unpack_from(">HBHHB", frame, place + 2)
-    if (rows, columns, samples) != (layout.rows, layout.columns, layout.samples) or not 2 <= bits <= 16:
-        raise damaged()
-    _refuse_long_work(layout)
-
-
-def _check_jpeg_2000(frame: bytes, layout: Layout) -> None:
-    """ISO/IEC 15444-1, A.5.1 and A.6.1: size, components, tiles and layers, by the codestream's main header."""
-    segments = _segments(frame)
-    size, style = segments.get(_SIZ, b""), segments.get(_COD, b"")
-    if len(size) < 36 + 3 * layout.samples or len(style) < 5:
-        raise damaged()
-    width, height, left, top, tile_width, tile_height, tile_left, tile_top, samples = struct.unpack_from(
-        ">8IH", size, 2
-    )
-    parts = [size[36 + 3 * place : 39 + 3 * place] for place in range(samples)]
-    if (width - left, height - top, samples) != (layout.columns, layout.rows, layout.samples) or not (
-        tile_width and tile_height and all(part[0] & 127 < 16 and part[1:] == b"\x01\x01" for part in parts)
-    ):
-        raise damaged()
-    if not _is_whole(frame):  # its decoder would make up what was cut off
-        raise damaged()
-    tiles = -(-(width - tile_left) // tile_width) * -(-(height - tile_top) // tile_height)
-    if tiles > _MAX_TILES or int.from_bytes(style[2:4], "big") > _MAX_LAYERS:
-        raise unread_syntax()
-    _refuse_long_work(layout)
-
-
-def _segments(frame: bytes) -> dict[int, bytes]:
-    """The marker segments of a JPEG 2000 codestream's main header, by marker, from after their lengths on."""
-    found: dict[int, bytes] = {}
-    if int.from_bytes(frame[:2], "big") != _SOC:
-        return found
-    place = 2
-    for _ in range(_MAX_TILES):
-        marker, length = struct.unpack_from(">HH", frame, place)
-        if marker == _SOT or length < 2:
-            break
-        found.setdefault(marker, frame[place + 4 : place + 2 + length])
-        place += 2 + length
-    return found
-
-
-def _is_whole(frame: bytes) -> bool:
-    """Whether the tile-parts of a JPEG 2000 codestream, by their lengths, end at its end (A.4.2)."""
-    place = frame.find(_SOT.to_bytes(2, "big"))
-    for _ in range(_MAX_PARTS):
-        if place < 0 or frame[place : place + 2] != _SOT.to_bytes(2, "big"):
-            break
-        (length,) = struct.unpack_from(">I", frame, place + 6)
-        if not length:  # the last one, which goes on to the end
-            return frame.rstrip(b"\0").endswith(_EOC)
-        place += length
-    return place > 0 and frame[place : place + 2] == _EOC
-
-
-def _refuse_long_work(layout: Layout) -> None:
     if layout.count > MAX_WAVELET_SAMPLES:
         raise PictureTooLargeError(
             f"Decoding the DICOM picture of {layout.columns} x {layout.rows} pixels takes longer than one request is "
@@ -265,6 +196,6 @@ def _refuse_long_work(layout: Layout) -> None:
 
 _CODECS: tuple[tuple[frozenset[str], Callable[[bytes, Layout], None], str], ...] = (
     (JPEG, _check_jpeg, "jpeg8"),
-    (_JPEG_LS, _check_jpeg_ls, "jpegls"),
-    (_JPEG_2000, _check_jpeg_2000, "jpeg2k"),
+    (_JPEG_LS, lambda frame, layout: _check_codestream(codestreams.jpeg_ls(frame), layout), "jpegls"),
+    (_JPEG_2000, lambda frame, layout: _check_codestream(codestreams.jpeg_2000(frame), layout), "jpeg2k"),
 )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from models.preprocessing import jpeg_structure
-from models.preprocessing.dicom import display, frames
+from models.preprocessing.dicom import codestreams, display, frames
 from models.preprocessing.dicom.frames import Layout
 from models.preprocessing.dicom.modalities import NAMES, Wanted
 from models.preprocessing.dicom.reading import (
@@ -126,9 +126,8 @@ class DicomPicture:
     def _colours_of(self) -> str:
         """The photometric interpretation after decoding."""
         if frames.is_jpeg_2000(self._walked.syntax):
-            return (
-                "RGB" if frames.mixes_colours(frames.codestream(frames.frame_of(self._walked))) else self._photometric
-            )
+            head = codestreams.jpeg_2000(frames.codestream(frames.frame_of(self._walked)))
+            return "RGB" if head.mixed else self._photometric
         return "YBR_FULL" if self._photometric.startswith("YBR_FULL") else self._photometric
 
 

@@ -354,6 +354,25 @@ def test_a_frame_that_was_cut_off_is_not_read(pixels: NDArray[Any], syntax: str)
             decode(dicom(pixels, syntax=syntax, frame=frame[: int(share * len(frame))]), max_pixels=LARGE)
 
 
+def test_what_is_checked_of_a_codestream_is_what_is_decoded() -> None:
+    """A comment that holds the header of a small picture, a second header, and a tile that changes the first."""
+    other = np.zeros((300, 300), np.uint8)
+    small, large = (compressed(pixels, JPEG_LS) for pixels in (GREY, other))
+    header = small[small.index(b"\xff\xf7") :][:13]
+    told = large[:2] + b"\xff\xfe" + (2 + len(header)).to_bytes(2, "big") + header + large[2:]
+    twice = large[:2] + header + large[2:]
+    small, large = (compressed(pixels, JPEG_2000) for pixels in (GREY, other))
+    style, tile = large.index(b"\xff\x52"), large.index(b"\xff\x90")
+    size = large[2:style]
+    doubled = small[:45] + size + small[45:]
+    changed = small[: small.index(b"\xff\x93")] + large[style : style + 14] + small[small.index(b"\xff\x93") :]
+    assert tile > style
+    for syntax, frame in ((JPEG_LS, told), (JPEG_LS, twice), (JPEG_2000, doubled), (JPEG_2000, changed)):
+        with pytest.raises((UnreadablePictureError, UnsupportedFormatError), match=r"damaged|not read"):
+            decode(dicom(GREY, syntax=syntax, frame=frame), max_pixels=LARGE)
+        decode(dicom(GREY, syntax=syntax, frame=compressed(GREY, syntax)), max_pixels=LARGE)
+
+
 @pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED, RLE, JPEG_2000, JPEG_LS, LOSSLESS])
 def test_damage_never_ends_in_another_exception(syntax: str) -> None:
     frame = compressed(DEEP, syntax) if syntax not in (EXPLICIT, DEFLATED) else None
