@@ -141,18 +141,15 @@ def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReadin
 
     Raises `ValueError` where the bundle knows a disease that the knowledge file lacks.
     """
-    probabilities = _suspected(outputs[PROBABILITIES], metadata.classes, case)
+    diseases = _diseases(metadata.classes)
+    probabilities = _suspected(outputs[PROBABILITIES], diseases, case)
     leading = np.argpartition(-probabilities, _RANKED - 1)[:_RANKED]
     ranking = _ranked(probabilities, metadata.classes, leading[np.argsort(-probabilities[leading], kind="stable")])
-    shares = _shares(metadata.classes) @ probabilities
+    shares = diseases.shares @ probabilities
     level = _urgency(case, ranking, dict(zip(_LEVELS, np.cumsum(shares).tolist(), strict=True)))
-    grave = _graver(metadata.classes)
+    grave = diseases.grave[probabilities[diseases.grave] >= _KNOWLEDGE.rule_out_from.value]
     near = grave[np.argsort(-probabilities[grave], kind="stable")[:_MOST_TO_RULE_OUT]]
-    dangerous = tuple(
-        each
-        for each in _ranked(probabilities, metadata.classes, near)
-        if each.probability >= _KNOWLEDGE.rule_out_from.value
-    )
+    dangerous = _ranked(probabilities, metadata.classes, near)
     return _reading(case, ranking, level, dangerous)
 
 
@@ -188,13 +185,12 @@ def _with(found: Findings, meant: list[str]) -> Findings:
     return replace(found, present=(*found.present, *more), absent=absent)
 
 
-def _suspected(probabilities: NDArray[np.float32], classes: tuple[str, ...], case: Case) -> NDArray[np.float32]:
+def _suspected(probabilities: NDArray[np.float32], diseases: "_Diseases", case: Case) -> NDArray[np.float32]:
     """The model's probabilities mixed with those of the diseases that the gravest dangers stand for; what the model
     finds likelier of them weighs more. The more symptoms the model knows, the less is mixed."""
     gravest = min((each.rule.urgency for each in case.red_flags), key=_LEVELS.index, default=None)
     named = {name for each in case.red_flags if each.rule.urgency == gravest for name in each.rule.suspects}
-    known = _places(classes)
-    places = sorted(known[name] for name in named if name in known)
+    places = sorted(diseases.places[name] for name in named if name in diseases.places)
     if not places:
         return probabilities
     told = max(len(case.findings.present), _FEW_SYMPTOMS)
@@ -214,29 +210,27 @@ def _ranked(
     )
 
 
-@cache
-def _places(classes: tuple[str, ...]) -> dict[str, int]:
-    """The place of each disease among them."""
-    return {name: place for place, name in enumerate(classes)}
+@dataclass(frozen=True, slots=True)
+class _Diseases:
+    """Of the diseases of a bundle `shares`, (levels, diseases), 1 where one has that urgency; the places of those that
+    are emergencies; and the place of each."""
+
+    shares: NDArray[np.float32]
+    grave: NDArray[np.intp]
+    places: Mapping[str, int]
 
 
 @cache
-def _shares(classes: tuple[str, ...]) -> NDArray[np.float32]:
-    """(levels, diseases): 1 where a disease has that urgency."""
+def _diseases(classes: tuple[str, ...]) -> _Diseases:
     urgencies = [_KNOWLEDGE.diseases.value[name].urgency for name in classes]
-    return np.array([[urgency == level for urgency in urgencies] for level in _LEVELS], np.float32)
+    shares = np.array([[urgency == level for urgency in urgencies] for level in _LEVELS], np.float32)
+    return _Diseases(shares, np.flatnonzero(shares[0]), {name: place for place, name in enumerate(classes)})
 
 
 def emergency_share(classes: tuple[str, ...]) -> NDArray[np.float32]:
     """(diseases,): 1 where a disease is an emergency; its product with the probabilities is their chance together."""
-    share: NDArray[np.float32] = _shares(classes)[0]
+    share: NDArray[np.float32] = _diseases(classes).shares[0]
     return share
-
-
-@cache
-def _graver(classes: tuple[str, ...]) -> NDArray[np.intp]:
-    """The places of the diseases that are emergencies."""
-    return np.flatnonzero(emergency_share(classes))
 
 
 def _reading(

@@ -160,7 +160,9 @@ class Phrases:
         self._sizes = {name: len(phrases) for name, phrases in document.classes.value.items()}
         self._sizes |= dict.fromkeys(document.measured.value, 0)
         self._composed = [
-            (name, tuple(compile_line(line) for line in lines)) for name, lines in document.composed.value.items()
+            (name, compiled, frozenset(map(self.most_seldom, compiled)))
+            for name, lines in document.composed.value.items()
+            for compiled in (tuple(map(compile_line, lines)),)
         ]
         forms = [form for form in self._forms if len(form) >= _SHORTEST_CORRECTED]
         self._near = Neighbours(forms)
@@ -173,9 +175,9 @@ class Phrases:
             [*document.classes.value, *document.composed.value, *document.measured.value, *document.known.value]
         )
 
-    def frequency(self, name: str) -> int:
-        """How many phrases a class has, a guess at how often it is found."""
-        return self._sizes.get(name, 1_000)
+    def most_seldom(self, line: Line) -> str:
+        """The class of a line that is likely to be found the least: the one with the fewest phrases."""
+        return min(line.classes, key=lambda name: (self._sizes.get(name, 1_000), name))
 
     def _add(self, name: str, phrase: str) -> None:
         words = [word for word, _ in self._tokens(level(phrase.removeprefix(_AS_WRITTEN)))]
@@ -231,7 +233,9 @@ class Phrases:
             hits.setdefault(name, []).append(Hit(at, at, start, start + 1))
         for name in known:
             hits.setdefault(name, []).append(Hit(_EVERYWHERE, _EVERYWHERE, 0, 0))
-        for name, lines in self._composed:
+        for name, lines, seldom in self._composed:
+            if seldom.isdisjoint(hits):
+                continue
             found = [hit for line in lines for hit in line.places(hits)]
             if found:
                 hits[name] = [*hits.get(name, ()), *found]

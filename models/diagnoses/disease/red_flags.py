@@ -89,7 +89,7 @@ def _lines_by_class() -> Mapping[str, Sequence[tuple[int, Line]]]:
     found: dict[str, list[tuple[int, Line]]] = defaultdict(list)
     for place, rule in enumerate(red_flag_knowledge().rules):
         for line in map(compile_line, rule.said):
-            found[min(line.classes, key=lambda name: (phrases().frequency(name), name))].append((place, line))
+            found[phrases().most_seldom(line)].append((place, line))
     return found
 
 
