@@ -1,7 +1,7 @@
 """DICOM objects for the tests, made on the spot with pydicom; without the extra `dicom` tests that use them skip."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +95,16 @@ def run_lengths(pixels: NDArray[Any]) -> bytes:
             segments.append(packed + b"\0" * (len(packed) % 2))
     starts = np.cumsum([64, *(len(segment) for segment in segments)])[:-1]
     return np.array([len(segments), *starts, *[0] * (15 - len(segments))], "<u4").tobytes() + b"".join(segments)
+
+
+ODD_TYPES = (b"AT", b"DS", b"FD", b"PN", b"SQ", b"UL", b"UN")
+
+
+def with_odd_types(file: bytes) -> Iterator[bytes]:
+    """The file with each of its elements said to be of other types."""
+    for place in range(280, min(len(file), 1500)):
+        if file[place : place + 2] in (b"US", b"DS", b"CS", b"SQ", b"SH", b"OW", b"LO", b"UL") and file[place - 3] < 64:
+            yield from (file[:place] + kind + file[place + 2 :] for kind in ODD_TYPES)
 
 
 def item(**tags: Any) -> Any:

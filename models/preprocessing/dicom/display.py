@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocessing.dicom.frames import Layout, Samples
+from models.preprocessing.dicom.reading import faults
 from models.preprocessing.picture_format import UnreadablePictureError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ UInt8Array = NDArray[np.uint8]
 INVERTED = "MONOCHROME1"
 GREY = frozenset({INVERTED, "MONOCHROME2"})
 PALETTE = "PALETTE COLOR"
-_FAULTS = (ArithmeticError, AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError)
-"""What pydicom raises at tags that make no sense."""
 _ODD_TAGS = (
     "The DICOM file has tags (window, rescaling, look-up table or palette) that make no sense. Export it again, or as "
     "a PNG, and send that."
@@ -79,8 +78,8 @@ def colours(samples: Samples, layout: Layout, tags: "Dataset", photometric: str)
                 continue
             eight = _to_eight_bits(_stored(piece, layout), layout.bits_stored)
             shown[strip] = convert_color_space(eight, "YBR_FULL", "RGB") if photometric == "YBR_FULL" else eight
-    except _FAULTS as error:
-        raise UnreadablePictureError(_ODD_TAGS) from error
+    except faults():
+        raise UnreadablePictureError(_ODD_TAGS) from None
     return shown
 
 
@@ -114,8 +113,8 @@ def _table(tags: "Dataset", layout: Layout, used: NDArray[np.bool_]) -> UInt8Arr
     """What a screen shows for each stored value of which the picture's are `used`. Raises `UnreadablePictureError`."""
     try:
         return _made_table(tags, layout, used)
-    except _FAULTS as error:
-        raise UnreadablePictureError(_ODD_TAGS) from error
+    except faults():
+        raise UnreadablePictureError(_ODD_TAGS) from None
 
 
 def _made_table(tags: "Dataset", layout: Layout, used: NDArray[np.bool_]) -> UInt8Array:

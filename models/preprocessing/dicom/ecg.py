@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.preprocessing.dicom.reading import MODALITY, SOP_CLASS, object_name, open_file, whole_number
+from models.preprocessing.dicom.reading import MODALITY, SOP_CLASS, faults, object_name, open_file, whole_number
 from models.preprocessing.dicom.structure import is_dicom
 from models.preprocessing.picture_format import PictureError, PictureTooLargeError, UnreadablePictureError
 from models.preprocessing.wfdb import (
@@ -39,7 +39,6 @@ _LEAD_CODES: Mapping[str, str] = {
 }
 """The last part of the code of a lead in both schemes of CID 3001 of PS3.16: SCPECG 5.6.3-9-n and MDC 2:n."""
 _PREFIXES: Mapping[str, str] = {"SCPECG": "5.6.3-9-", "MDC": "2:"}
-_FAULTS = (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,10 @@ def open_waveforms(data: bytes) -> Sequence[Waveform]:
         raise
     except PictureError as error:
         raise _OF_FILES.get(type(error), UnusableRecordError)(str(error)) from error
-    except _FAULTS as error:
+    except faults():
         raise UnreadableRecordError(
             "The DICOM file has tags of channels that make no sense. Export it again and resend it."
-        ) from error
+        ) from None
 
 
 def _waveforms(tags: "Dataset", order: str) -> Iterator[Waveform]:

@@ -11,6 +11,7 @@ from models.preprocessing.dicom.modalities import NAMES, Wanted
 from models.preprocessing.dicom.reading import (
     MODALITY,
     SOP_CLASS,
+    items_of,
     no_reader,
     object_name,
     open_file,
@@ -115,7 +116,7 @@ class DicomPicture:
     def region(self) -> tuple[int, int, int, int] | None:
         """Of an ultrasound with one two-dimensional region of tissue, its edges: left, top, right, bottom (PS3.3,
         C.8.5.5). What lies around it, names and scales, is no ultrasound."""
-        regions = [each for each in self._tags.get("SequenceOfUltrasoundRegions") or () if _is_tissue(each)]
+        regions = [each for each in items_of(self._tags, "SequenceOfUltrasoundRegions") if _is_tissue(each)]
         if len(regions) != 1:
             return None
         edges = [whole_number(regions[0], f"RegionLocation{name}", 0) for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]

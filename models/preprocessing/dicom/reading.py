@@ -2,7 +2,9 @@
 
 import io
 import logging
+import struct
 import warnings
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,8 +17,17 @@ if TYPE_CHECKING:
 
 SOP_CLASS, MODALITY = 0x00080016, 0x00080060
 
-_FAULTS = (ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, TypeError, ValueError)
-"""What pydicom raises at values that make no sense."""
+_FAULTS = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError),
+    *(TypeError, ValueError, struct.error),
+)
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """What pydicom raises at values that make no sense. Whoever catches them keeps no cause: they quote the value."""
+    from pydicom.errors import BytesLengthException
+
+    return (*_FAULTS, BytesLengthException)
 
 
 def open_file(data: bytes, needed: AbstractSet[int]) -> tuple[Walked, "Dataset"]:
@@ -33,8 +44,8 @@ def open_file(data: bytes, needed: AbstractSet[int]) -> tuple[Walked, "Dataset"]
     walked = walk(data, needed)
     try:
         tags = read_dataset(io.BytesIO(walked.elements), walked.implicit, walked.order == "<")
-    except (*_FAULTS, RecursionError) as error:
-        raise damaged() from error
+    except faults():
+        raise damaged() from None
     return walked, tags
 
 
@@ -42,9 +53,17 @@ def text_of(tags: "Dataset", name: str) -> str:
     """A tag's value as text; empty where there is none, or several."""
     try:
         value = tags.get(name)
-    except _FAULTS as error:
-        raise damaged() from error
+    except faults():
+        raise damaged() from None
     return value.strip() if isinstance(value, str) else ""
+
+
+def items_of(tags: "Dataset", name: str) -> Sequence["Dataset"]:
+    """The items of a sequence; none where it is empty or absent. Raises `UnreadablePictureError`."""
+    try:
+        return tuple(tags.get(name) or ())
+    except faults():
+        raise damaged() from None
 
 
 def whole_number(tags: "Dataset", name: str, default: int | None = None) -> int:
@@ -52,8 +71,8 @@ def whole_number(tags: "Dataset", name: str, default: int | None = None) -> int:
     try:
         value = tags.get(name)
         number = default if value is None or value == "" else int(value)
-    except _FAULTS as error:
-        raise damaged() from error
+    except faults():
+        raise damaged() from None
     if number is None or number < 0:
         raise damaged()
     return number

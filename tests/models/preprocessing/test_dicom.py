@@ -45,6 +45,7 @@ from tests.dicoms import (
     item,
     pydicom,
     waveform,
+    with_odd_types,
     written,
 )
 from tests.pictures import encode, noise
@@ -388,6 +389,30 @@ def test_damage_never_ends_in_another_exception(syntax: str) -> None:
             refusals.add(str(error))
     assert refusals
     assert "Muster" not in str(refusals)
+
+
+def test_tags_of_odd_types_never_end_in_another_exception(caplog: pytest.LogCaptureFixture) -> None:
+    region = item(RegionSpatialFormat=1, RegionDataType=1, RegionLocationMinX0=1, RegionLocationMinY0=1)
+    table = item(LUTDescriptor=[4096, 0, 16])
+    table.add_new(0x00283006, "OW", bytes(8192))
+    file = dicom(
+        DEEP,
+        modality="US",
+        SequenceOfUltrasoundRegions=[region],
+        ModalityLUTSequence=[table],
+        WindowCenter="1000",
+        WindowWidth="500",
+    )
+    read = refused = 0
+    for odd in with_odd_types(file):
+        try:
+            decode(odd, max_pixels=LARGE)
+            read += 1
+        except PictureError:
+            refused += 1
+    assert read > 10
+    assert refused > 50
+    assert caplog.text == ""
 
 
 def test_nothing_of_the_patient_is_parsed_or_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,7 @@ from models.preprocessing.wfdb import (
     UnreadableRecordError,
     UnusableRecordError,
 )
-from tests.dicoms import dicom, group, head, item, pydicom, waveform, written
+from tests.dicoms import dicom, group, head, item, pydicom, waveform, with_odd_types, written
 from tests.records import counts_of, ecg, header_of, signal_of
 
 BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -117,6 +117,17 @@ def test_what_is_no_such_ecg_is_refused_with_a_sentence(name: str) -> None:
     make, error, sentence = REFUSED[name]
     with pytest.raises(error, match=sentence):
         read_dicom(make())
+
+
+def test_tags_of_odd_types_never_end_in_another_exception() -> None:
+    refused = []
+    for odd in with_odd_types(waveform(ECG[:600])):
+        try:
+            read_dicom(odd)
+        except RecordError as error:
+            refused.append(str(error))
+    assert len(refused) > 50
+    assert all(sentence.endswith(".") for sentence in refused)
 
 
 def test_damage_never_ends_in_another_exception() -> None:
