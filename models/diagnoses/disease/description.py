@@ -10,7 +10,7 @@ from functools import cache
 from models.diagnoses.disease import measurements
 from models.diagnoses.disease.languages import foreign_words
 from models.diagnoses.disease.matching import Match, asking, find, mended, speller
-from models.diagnoses.disease.negation import negation
+from models.diagnoses.disease.negation import Denial, negation
 from models.diagnoses.disease.patient import Patient, patient_of
 from models.diagnoses.disease.reading import Kind, Measurement, Span
 from models.diagnoses.disease.remembering import remembered
@@ -23,7 +23,7 @@ _FOREIGN = 2
 _LIMBS = frozenset(
     map(stem, each("shoulder arm elbow wrist hand finger thumb hip knee leg calf ankle foot heel toe back"))
 )
-_WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person", "recent cold"})
+_WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person"})
 _INABILITY = frozenset({"cannot", "unable"})
 """A loss of some function, where no symptom holds the word."""
 _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
@@ -49,7 +49,7 @@ class _Told:
     sent: list[Token]
     written: list[Token]
     tokens: list[Token]
-    denied: list[bool]
+    denied: list[Denial]
     scope: Scope
     matches: list[Match]
 
@@ -175,14 +175,21 @@ class _Whose:
             return Kind.OTHER_PERSON
         if any(scope.hypothetical[at] for at in places):
             return Kind.HYPOTHETICAL
-        if any(sentence.denied[at] for at in places):
+        denied = [sentence.denied[at] for at in places]
+        if Denial.DENIED in denied:
             return Kind.DENIED
         when = max(scope.when[at] for at in places)
+        if Denial.OVER in denied:
+            when = max(when, When.DAYS)
         if symptom is not None and self._still(symptom, when):
             return Kind.PRESENT
         return Kind.PAST if when else Kind.PRESENT
 
     def _still(self, symptom: str, when: When) -> bool:
+        if when is When.DAYS:
+            return symptom in self._words.events or not self._words.passing.isdisjoint(
+                {symptom, *self._words.wider[symptom]}
+            )
         return (when is When.WEEKS and symptom in self._words.events) or (
             when is When.HISTORY and symptom in self._words.lasting
         )

@@ -60,8 +60,8 @@ class NoKnownSymptomError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request as it was understood; `text` is what was sent, `complaint` the words of it that tell a trouble of which
-    no symptom is known, where nothing else was understood."""
+    """A request as it was understood; `text` is what was sent, `complaint` the words of it that tell a trouble that has
+    passed or of which no symptom is known, where nothing else was understood."""
 
     findings: Findings
     patient: Patient
@@ -118,13 +118,21 @@ def understand(request: DiseaseRequest) -> Case:
         pregnant_weeks=described.pregnant_weeks,
     )
     raised = _dangers(found, patient, request)
-    complaint = None if found.present or raised or found.absent else red_flags.complaint(found, request.text)
+    complaint = None if found.present or raised else _unnamed_in(found, request.text)
     if not found.present and not raised and not complaint:
         told = None if found.absent else only_english(" ".join((request.text, *request.symptoms)))
         reason = told or (_none_present(found) if found.absent else _none_known(found))
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
     return Case(_with(found, meant), patient, raised, complaint, request.text, request.not_used)
+
+
+def _unnamed_in(found: Findings, text: str) -> str | None:
+    """The words that tell a trouble where no symptom is present: one that has passed, or none that is known."""
+    passed = next((span for span in found.spans if span.kind is Kind.PAST), None)
+    if passed:
+        return text[passed.start : passed.end]
+    return None if found.absent else red_flags.complaint(found, text)
 
 
 def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:

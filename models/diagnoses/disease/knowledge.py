@@ -130,11 +130,12 @@ class DangerWords(Document):
 class SymptomKnowledge(Document):
     """symptoms.yaml: symptoms by part of the body with their phrases, and the words that count as one. `beyond` are
     those that the model doesn't read; of a `lasting` one the history says that it is there, and an `event` of weeks ago
-    still counts."""
+    still counts; a `passing` one warns also where it has passed."""
 
     beyond: Sourced[dict[str, dict[str, tuple[str, ...]]]]
     lasting: Sourced[tuple[str, ...]]
     events: Sourced[tuple[str, ...]]
+    passing: Sourced[tuple[str, ...]]
     words: Sourced[dict[str, tuple[str, ...]]]
     rewrites: Sourced[dict[str, str]]
     symptoms: Sourced[dict[str, dict[str, tuple[str, ...]]]]
@@ -154,6 +155,7 @@ class NegationKnowledge(Document):
     following_denials: Sourced[tuple[str, ...]]
     pseudo_denials: Sourced[tuple[str, ...]]
     beyond_compare: Sourced[tuple[str, ...]]
+    relief: Sourced[tuple[str, ...]]
     answers: Sourced[tuple[str, ...]]
     well: Sourced[tuple[str, ...]]
     over: Sourced[tuple[str, ...]]
@@ -182,6 +184,9 @@ class NegationKnowledge(Document):
     hypothetical_ends: Sourced[tuple[str, ...]]
     questions: Sourced[tuple[str, ...]]
     not_complaints: Sourced[tuple[str, ...]]
+    remedies: Sourced[tuple[str, ...]]
+    remedies_for: Sourced[tuple[str, ...]]
+    asked_of: Sourced[tuple[str, ...]]
 
 
 class OrdinaryWords(Document):

@@ -1,14 +1,14 @@
 """Symptoms of a sentence: phrases of the vocabulary whose words stand close together, in any order."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
 from models.diagnoses.disease.knowledge import english
 from models.diagnoses.disease.measurements import UNMASKED, measure, shown
-from models.diagnoses.disease.negation import negation
+from models.diagnoses.disease.negation import Denial, negation
 from models.diagnoses.disease.reading import Kind
 from models.diagnoses.disease.scope import Who, scopes
 from models.diagnoses.disease.spelling import Speller
@@ -16,6 +16,8 @@ from models.diagnoses.disease.vocabulary import Phrase, Vocabulary, vocabulary
 from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, level, split
 
 _GAP = 3
+_ITS = frozenset({"it", "they"})
+"""Words before a complaint that may stand for a place named before."""
 _BESIDE = 4
 _A_COMPANION = 2.0
 _NAMES_ALONE = 1.5
@@ -117,7 +119,7 @@ def in_entry(entry: str) -> tuple[list[tuple[str, Kind]], int, int]:
     return found, covered, content
 
 
-def find(tokens: Sequence[Token], denied: Sequence[bool]) -> list[Match]:
+def find(tokens: Sequence[Token], denied: Sequence[Denial]) -> list[Match]:
     """The symptoms of a sentence in the order of their first words."""
     words = vocabulary()
     segments = _segments(tokens, denied, words)
@@ -125,11 +127,14 @@ def find(tokens: Sequence[Token], denied: Sequence[bool]) -> list[Match]:
     accepted: list[Match] = []
     for index, segment in enumerate(segments):
         lent = _borrowed(segments, index, words, found=bool(alone[index]))
+        if not lent and not alone[index] and (meant := _meant_by_it(tokens, segments, index, words)):
+            accepted += _without(_in_segment([*segment, *meant], words), meant)
+            continue
         accepted += _in_segment([*segment, *lent], words) if lent else alone[index]
     return sorted(accepted, key=lambda match: min(match.places))
 
 
-def _segments(tokens: Sequence[Token], denied: Sequence[bool], words: Vocabulary) -> list[list[_Word]]:
+def _segments(tokens: Sequence[Token], denied: Sequence[Denial], words: Vocabulary) -> list[list[_Word]]:
     """The words that matter between two separators."""
     segments: list[list[_Word]] = [[]]
     for at, token in enumerate(tokens):
@@ -137,7 +142,7 @@ def _segments(tokens: Sequence[Token], denied: Sequence[bool], words: Vocabulary
             if segments[-1]:
                 segments.append([])
         elif token.text not in words.stopwords:
-            segments[-1].append(_Word(words.base(token.text), denied[at], at))
+            segments[-1].append(_Word(words.base(token.text), bool(denied[at]), at))
     return segments
 
 
@@ -154,6 +159,23 @@ def _borrowed(segments: list[list[_Word]], index: int, words: Vocabulary, *, fou
         before = [] if found else _affirmed_before(segments, index)
         return _lent(following, words.places) or _lent(before, words.places)
     return []
+
+
+def _meant_by_it(
+    tokens: Sequence[Token], segments: Sequence[Sequence[_Word]], index: int, words: Vocabulary
+) -> list[_Word]:
+    """The place named last before a segment that says only that `it` hurts or swells: I broke my leg and it aches."""
+    segment = segments[index]
+    if any(word.base in words.places for word in segment):
+        return []
+    its = any(word.base in words.complaints and word.at and tokens[word.at - 1].text in _ITS for word in segment)
+    return _lent(segments[:index][::-1], words.places)[-1:] if its else []
+
+
+def _without(matches: Iterable[Match], lent: Sequence[_Word]) -> list[Match]:
+    """The matches by their own words: a lent one, which may be of the past, says only where."""
+    places = {word.at for word in lent}
+    return [replace(match, places=match.places - places) for match in matches if match.places - places]
 
 
 def _affirmed_before(segments: list[list[_Word]], index: int) -> list[list[_Word]]:

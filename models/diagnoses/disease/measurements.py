@@ -19,7 +19,7 @@ _COUNT = (
     rf"|{'|'.join(reversed(_ONES))})"
 )
 _SAYS = (
-    r"(?:[\s:=]|\b(?:is|was|of|at|reads|reading|read|normal|around|about|approx|now|currently|up to|to|as high as|high"
+    r"(?:[\s:=(]|\b(?:is|was|of|at|reads|reading|read|normal|around|about|approx|now|currently|up to|to|as high as|high"
     r"|low|only|just|says|said|showed|shows|hit|went|gone|has|down|up|over|under|between|been|measured|this|morning"
     r"|last|night|today|came|back|rate|level|it|her|his|my|on|the|meter|monitor|home|mostly|stays|staying|running|a"
     r"|then|tonight|by)\b|~){0,9}?"
@@ -47,6 +47,15 @@ _TEMPERATURE = re.compile(
 _DECIMAL = re.compile(
     r"(?<![\d.,/+])\b(3[4-9]|4[01])[.,](\d)\b(?!\s?(?:kg|cm|mm|%|/|weeks?|years?|miles?|km|lbs?|mmol|percent))"
 )
+_FROM_TO = re.compile(
+    rf"\bfrom\s(3[4-9]|4[0-2])(?:[.,]\d)?{_DEGREES}c?\s?to\s(3[4-9]|4[0-2])(?:[.,](\d))?(?!\d){_NOT_COUNT}"
+)
+"""A temperature that fell or rose: the second is the one now."""
+_HALF = re.compile(r"\b(?:running|temp\w*|fever|reading)\W+(?:\w+\W+){0,2}?(3[5-9]|4[0-2])(?: and a half|\u00bd)")
+_DECIMAL_F = re.compile(r"(?<![\d.,/+])\b(10[0-6])[.,](\d)\b(?!\s?(?:kg|cm|mm|%|/|miles?|km|lbs?|mmol|percent|fm\b))")
+_WHO_MAY_BE_HOT = re.compile(
+    r"\b(?:fever\w*|temp\w*|hot|thermometer|chills|(?:weeks?|months?|days?)[ -]old|baby|newborn)\b"
+)
 _OF_ANOTHER_KIND = re.compile(r"(?:weigh\w*|weight|bmi|size|sugar|glucose|distance|ran|aged?|score)\W+(?:\w+\W+){0,2}$")
 _BEFORE_FEVER = re.compile(r"\b(3[89]|4[0-2])(?:[.,](\d))?\s(fever|temp(?:erature)?)\b")
 _PRESSURE = re.compile(
@@ -66,7 +75,10 @@ _PULSE = re.compile(
     rf"\b(?:heart\s?rate|heart\s?beat(?:ing)?|heart|pulse(?:\srate)?|hr|puls)\b{_SAYS}(\d{{2,3}})\b"
     rf"(?:\s?(?:bpm|beats|/\s?min)\b)?{_NOT_COUNT}"
 )
-_BEATS = re.compile(r"\b(\d{2,3})\s?(?:bpm|beats (?:a|per) min(?:ute)?)\b")
+_BEATS = re.compile(
+    r"\b(\d{2,3})\s?(?:bpm|beats (?:a|per) min(?:ute)?)\b"
+    r"|\b(?:heart|pulse)\w*\s(?:\w+\s){0,3}?(\d{2,3}) (?:times )?(?:a|per) min(?:ute)?\b"
+)
 _BREATHS = re.compile(
     r"\b(?:respiratory rate|resp(?:iration)? rate|respirations?|breathing(?:\srate)?|breaths?|rr|resps?)\b"
     rf"{_SAYS}(\d{{2,3}})\b(?:\s?(?:/\s?min|breaths?)?(?:\s?(?:a|per)\s?min(?:ute)?)?){_NOT_COUNT}"
@@ -124,8 +136,12 @@ _DURATION = re.compile(
     rf"({_COUNT}|a|an|couple of|a couple of)\s({_TIME})\b"
     rf"|\b({_COUNT}|a|an)\s({_TIME})\s(?:ago|now|history)\b"
     r"|(?<![\d/])\b(\d{1,2})\s?/\s?(7|52|12|24)\b(?!\s?/)"
+    rf"|(?<=[a-z] )({_COUNT})\s((?:days|weeks|months|years))(?=\s?(?:[,.;]|$))"
 )
 _SYSTOLIC = re.compile(rf"\b(?:blood pressure|bp|systolic)\b{_SAYS}(\d{{2,3}})\b(?!\s?(?:/|over|on)\s?\d){_NOT_COUNT}")
+_SYSTOLIC_DIASTOLIC = re.compile(
+    rf"\bsystolic\b{_SAYS}(\d{{2,3}})\W{{1,3}}(?:and\s)?(?:the\s)?diastolic\b{_SAYS}(\d{{2,3}})\b"
+)
 _KETONES = re.compile(rf"\bketones?\b{_SAYS}(\d{{1,2}}(?:[.,]\d)?)\b(?:\s?mmols?(?:\s?/\s?l)?)?{_NOT_COUNT}")
 _MEDICINE = (
     r"paracetamols?|acetaminophen|tylenols?|panadols?|ibuprofens?|advils?|nurofens?|aspirins?|codeines?|co-codamols?"
@@ -229,6 +245,19 @@ def _amount(written: str) -> float:
     return float(_SPELT.get(written, _SPELT.get(tens, 0) + _SPELT.get(ones, 0)))
 
 
+def _told_temperatures(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    """Temperatures that fell or rose to a value, with a half, and in Fahrenheit without the unit."""
+    for match in _each(text, stretches, _FROM_TO):
+        if _WHO_MAY_BE_HOT.search(text):
+            yield Measurement("temperature", float(f"{match[2]}.{match[3] or 0}"), "C", match.start(), match.end())
+    for match in _each(text, stretches, _HALF):
+        yield Measurement("temperature", float(match[1]) + 0.5, "C", match.start(1), match.end())
+    for match in _each(text, stretches, _DECIMAL_F):
+        another = _OF_ANOTHER_KIND.search(text, max(0, match.start() - 40), match.start())
+        if _WHO_MAY_BE_HOT.search(text) and not another:
+            yield Measurement("temperature", float(f"{match[1]}.{match[2]}"), "F", match.start(), match.end())
+
+
 def _temperatures(text: str, stretches: Stretches) -> Iterator[Measurement]:
     named = list(_each(text, stretches, _TEMPERATURE))
     for match in named:
@@ -291,6 +320,13 @@ def _pressures(text: str, stretches: Stretches) -> Iterator[Measurement]:
         systolic, diastolic = int(match[1]), int(match[2])
         named = not match[0][0].isdigit()
         if 30 <= diastolic < systolic <= 300 and systolic >= (50 if named else 70):
+            yield Measurement("blood pressure", systolic, "mmHg", match.start(), match.end(), second=diastolic)
+
+
+def _both_pressures(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _SYSTOLIC_DIASTOLIC):
+        systolic, diastolic = int(match[1]), int(match[2])
+        if 30 <= diastolic < systolic <= 300:
             yield Measurement("blood pressure", systolic, "mmHg", match.start(), match.end(), second=diastolic)
 
 
@@ -368,9 +404,11 @@ _MEDICINES = [word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", _MEDIC
 _FAR, _PHRASE, _BEHIND = 120, 60, 40
 """Characters before the place that a reader looks around and behind it: where a name comes first, up to its number."""
 _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
+    (_of(_WARM), _FAR, _BEHIND, _told_temperatures),
     (_of(_WARM), _FAR, _BEHIND, _temperatures),
     (_of_words("week", "wk", "preg", "along", "gone", "gest", "40", "+"), _PHRASE, _PHRASE, _pregnancies),
     (_of(_PAIR), _FAR, _BEHIND, _pressures),
+    (_of_words("diastolic"), _FAR, _BEHIND, _both_pressures),
     (_of_words("pressure", "bp", "systolic"), _BEHIND, _FAR, _simple((_SYSTOLIC,), "blood pressure", "mmHg", 50, 300)),
     (
         _of_words("o2", "sat", "oxygen", "oximeter", "ox ", "finger"), _BEHIND, _FAR,
@@ -384,10 +422,10 @@ _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
         _of_words("resp", "breath", "rr", "minute"), _BEHIND, _FAR,
         _simple((_BREATHS_A_MINUTE, _BREATHS), "breathing rate", "/min", 4, 120),
     ),
+    (_of_words("ketone"), 0, _FAR, _simple((_KETONES,), "ketones", "mmol/L", 0, 30)),
     (
         _of_words("sugar", "glucose", "bg", "bm", "bsl", "mmol", "mg", "libre", "dexcom"), _BEHIND, _FAR, _glucoses,
     ),
-    (_of_words("ketone"), 0, _FAR, _simple((_KETONES,), "ketones", "mmol/L", 0, 30)),
     (_of_words("tablet", "pill", "capsule", "tabs", "caplet", *_MEDICINES), _FAR, _BEHIND, _tablets),
     (lambda text: sorted((*_of(_DIGITS)(text), *_of_words("old", "age", "ty")(text))), _BEHIND, _BEHIND, _ages),
     (

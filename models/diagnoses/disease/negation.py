@@ -6,6 +6,7 @@ or over ("the headache is gone"); triggers and terminators are data, negation.ya
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from enum import IntEnum
 from functools import cache
 
 from models.diagnoses.disease.knowledge import NegationKnowledge, negation_knowledge
@@ -14,14 +15,30 @@ from models.diagnoses.disease.words import BOUNDARY, MEASURED, each
 _NEAR = 6
 _BEFORE = 3
 _SHORT_LIST = 2
+_NUMBERS = frozenset(each("one two three four five six seven eight nine ten several few"))
 _COORDINATIONS = frozenset({"or", "nor"})
 _NEW_SUBJECTS = frozenset(each("a an my the i he she his her it now am is has have feel feels"))
+_EXCEPTIONS = frozenset(each("apart except besides barring"))
+_PRONOUNS = frozenset(each("it that this which they these those has have is are was now all both he she i"))
+_NEVER_MORE = frozenset(each("none nothing not never"))
+_NOW = frozenset(each("now today since anymore tonight currently lately presently more"))
+_RELIEF_REACH = 4
+_LASTS = "<lasts>"
+"""Stands for a `not` that says that something goes on."""
 _AFTER = frozenset(
-    each("now since today again this yesterday completely by after and at last within for a on in before already")
+    each("now since today again this yesterday completely by after and at last within for a on in before already from")
 )
 _AUXILIARIES = frozenset(
     {"has", "have", "had", "having", "is", "are", "was", "were", "been", "be", "got", "then", "with"}
 )
+
+
+class Denial(IntEnum):
+    """What is said of a word: nothing, that it is not there, or that what was told before is over."""
+
+    NONE = 0
+    DENIED = 1
+    OVER = 2
 
 
 class Negation:
@@ -38,10 +55,11 @@ class Negation:
         self._functions = frozenset(rules.functions.value)
         self._terminators = frozenset(rules.terminators.value) | {MEASURED}
         self._backward_ends = frozenset(rules.backward_ends.value) | {BOUNDARY, MEASURED}
+        self._relief = frozenset(rules.relief.value) | self._over
         self._compared: dict[str, list[list[str]]] = defaultdict(list)
         for phrase in rules.beyond_compare.value:
             self._compared[phrase.split()[0]].append(phrase.split())
-        self._any = self._denials | self._following | self._answers | self._well | self._over
+        self._any = self._denials | self._following | self._answers | self._well | self._over | _NEVER_MORE | {"better"}
         self._pseudo: dict[str, list[list[str]]] = defaultdict(list)
         for phrase in rules.pseudo_denials.value:
             self._pseudo[phrase.split()[0]].append(phrase.split())
@@ -52,11 +70,11 @@ class Negation:
         phrases = (word for phrases in self._pseudo.values() for phrase in phrases for word in phrase)
         return self._any | self._terminators | self._backward_ends | frozenset(phrases) - {BOUNDARY, MEASURED}
 
-    def judge(self, words: Sequence[str], asking: Collection[int] = ()) -> list[bool]:
-        """Whether each word of a sentence is denied; `asking` are the places of boundaries behind which an answer may
+    def judge(self, words: Sequence[str], asking: Collection[int] = ()) -> list[Denial]:
+        """What is said of each word of a sentence; `asking` are the places of boundaries behind which an answer may
         stand (`:`, `?`, a dash or a bracket)."""
         if self._any.isdisjoint(words):
-            return [False] * len(words)
+            return [Denial.NONE] * len(words)
         plain = self._without_pseudo(words)
         answers = self._answered(plain, asking)
         denied = self._forward(plain, answers)
@@ -71,9 +89,20 @@ class Negation:
             for phrase in self._pseudo.get(plain[at], ()):
                 if plain[at : at + len(phrase)] == phrase:
                     plain[at : at + len(phrase)] = [""] * len(phrase)
-            if plain[at] in self._near and self._beyond_compare(plain, at):
+            if plain[at] in self._near and self._without_relief(plain, at):
+                plain[at] = _LASTS
+            elif plain[at] in self._near and self._beyond_compare(plain, at):
                 plain[at] = ""
         return plain
+
+    def _without_relief(self, words: Sequence[str], at: int) -> bool:
+        """Whether a `not` says that something does not get better: not getting any better."""
+        for word in words[at + 1 : at + 1 + _RELIEF_REACH]:
+            if word in self._relief:
+                return True
+            if word in self._terminators - _AUXILIARIES or word == BOUNDARY:
+                return False
+        return False
 
     def _beyond_compare(self, words: list[str], at: int) -> bool:
         return any(
@@ -94,20 +123,20 @@ class Negation:
             and (at - 1 in asking or words[at - 1] != BOUNDARY)
         )
 
-    def _deny_answered(self, words: Sequence[str], answer: int, asking: Collection[int], denied: list[bool]) -> None:
+    def _deny_answered(self, words: Sequence[str], answer: int, asking: Collection[int], denied: list[Denial]) -> None:
         place = answer - 2 if answer - 1 in asking else answer - 1
         while place >= 0 and words[place] != BOUNDARY:
-            denied[place] = True
+            denied[place] = Denial.DENIED
             place -= 1
 
-    def _forward(self, words: Sequence[str], answers: Collection[int]) -> list[bool]:
+    def _forward(self, words: Sequence[str], answers: Collection[int]) -> list[Denial]:
         denied, trigger, since = [], "", 0
         for at, word in enumerate(words):
             if word in self._denials and at not in answers and not self._backs(words, at):
                 trigger, since = word, at
             elif trigger and self._ends(words, at, trigger, since):
                 trigger = ""
-            denied.append(bool(trigger))
+            denied.append(Denial.DENIED if trigger else Denial.NONE)
         return denied
 
     def _backs(self, words: Sequence[str], at: int) -> bool:
@@ -133,18 +162,66 @@ class Negation:
                 return False
         return False
 
-    def _backward(self, words: Sequence[str], denied: list[bool]) -> None:
+    def _backward(self, words: Sequence[str], denied: list[Denial]) -> None:
         for at, word in enumerate(words):
             last = at + 1 == len(words) or words[at + 1] == BOUNDARY
             if word in self._following and last:
                 self._deny_back(words, at, denied)
             elif word == "free" and self._backs(words, at):
                 self._deny_back(words, at, denied, reach=_SHORT_LIST)
-            elif (word in self._well or word in self._over) and (last or words[at + 1] in _AFTER):
-                clause = self._clause(words, at)
-                lost = word in self._over and not self._functions.isdisjoint(words[at - clause : at])
-                if not lost and self._denials.isdisjoint(words[max(0, at - _BEFORE) : at]):
-                    self._deny_back(words, at, denied, reach=clause)
+            elif word in _NEVER_MORE and self._is_over(words, at):
+                self._deny_clause(words, at, denied)
+            elif self._is_well(words, at, last=last):
+                self._deny_well(words, at, denied)
+
+    def _is_well(self, words: Sequence[str], at: int, *, last: bool) -> bool:
+        """Whether a word ends a clause, or comes before when, and says that all is well or over."""
+        if words[at] == "better":
+            return not last and words[at + 1] in _NOW
+        return (words[at] in self._well or words[at] in self._over) and (last or self._dates(words[at + 1]))
+
+    def _deny_well(self, words: Sequence[str], at: int, denied: list[Denial]) -> None:
+        """Deny what is said to be well or over: the clause before, or the one before that where it is but `it has`."""
+        clause = self._clause(words, at)
+        start = at - clause
+        if start and words[start - 1] in _EXCEPTIONS:
+            return
+        lost = words[at] in self._over and not self._functions.isdisjoint(words[start:at])
+        before = words[max(0, at - _RELIEF_REACH) : at]
+        if lost or _LASTS in before or not self._denials.isdisjoint(before[-_BEFORE:]):
+            return
+        over = words[at] in self._over
+        self._deny_back(words, at, denied, reach=clause)
+        now = at + 1 < len(words) and words[at + 1] in _NOW
+        if _PRONOUNS.issuperset(words[start:at]) and ((over and clause) or now):
+            self._deny_clause(words, start, denied)
+
+    def _dates(self, word: str) -> bool:
+        """Whether a word behind `stopped` says when, not what."""
+        return word in _AFTER or word[0].isdigit() or word in _NUMBERS or word == MEASURED
+
+    def _is_over(self, words: Sequence[str], at: int) -> bool:
+        """Whether a `none` or `not` ends a clause with a word for the present: none since, but not today, now I do
+        not."""
+        end = next((place for place in range(at + 1, len(words)) if words[place] == BOUNDARY), len(words))
+        if words[at] == "not" and at + 1 == end:
+            start = at - self._clause(words, at)
+            return at > 0 and words[at - 1] in _AUXILIARIES | {"do", "does"} and not _NOW.isdisjoint(words[start:at])
+        return at + 1 < end <= at + 3 and _NOW.issuperset(words[at + 1 : end])
+
+    def _deny_clause(self, words: Sequence[str], end: int, denied: list[Denial]) -> None:
+        """Deny the clause that ends before a place, whatever marks or turns stand between."""
+        start = end - self._clause(words, end)
+        if not _PRONOUNS.issuperset(words[start:end]) and words[end] != "not":
+            self._deny_back(words, end, denied, reach=end - start, how=Denial.OVER)
+            return
+        last = start
+        while last and words[last - 1] in self._backward_ends:
+            last -= 1
+        for place in range(last - 1, -1, -1):
+            if words[place] == BOUNDARY:
+                return
+            denied[place] = denied[place] or Denial.OVER
 
     def _clause(self, words: Sequence[str], at: int) -> int:
         """Words of the clause before a place, a list of two included: `cough and fever are gone`."""
@@ -163,11 +240,18 @@ class Negation:
         )
         return before <= _SHORT_LIST
 
-    def _deny_back(self, words: Sequence[str], at: int, denied: list[bool], reach: int | None = None) -> None:
+    def _deny_back(
+        self,
+        words: Sequence[str],
+        at: int,
+        denied: list[Denial],
+        reach: int | None = None,
+        how: Denial = Denial.DENIED,
+    ) -> None:
         for before in range(at - 1, -1 if reach is None else max(-1, at - 1 - reach), -1):
             if words[before] in self._backward_ends:
                 break
-            denied[before] = True
+            denied[before] = denied[before] or how
 
 
 @cache

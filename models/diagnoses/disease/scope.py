@@ -32,6 +32,16 @@ _LIST_CLAUSE = 4
 _PATTERNS = frozenset({"9", "1999", "*"})
 _WORRY = frozenset({"worry", "worried"})
 _HEADS = frozenset({":", "=", "-"})
+_ONLY = frozenset({"only", "just"})
+_EARLIER = frozenset(each("yesterday earlier first initially originally"))
+_PERSON = frozenset(each("i he she we they"))
+_HURTS = frozenset(each("bit bites bitten bite scratched scratches attacked mauled jumped knocked pulled kicked hair"))
+"""What an animal does to the patient."""
+_STATES = frozenset(each("have has had am is feel feels get got keep keeps cannot was were"))
+_DEPENDS = frozenset(each("if could would should can will may do does did might"))
+_HIS = frozenset({"my", "our", "his", "her"})
+_ASKS_WITHOUT_MARK = frozenset({"what", "how", "why", "which", "do", "does"})
+_TELLS = frozenset({"not", "a", "have", "has", "had", "feel", "hardly", "barely"})
 _HAD = frozenset({"had", "got", "was", "were", "used"})
 
 
@@ -52,9 +62,10 @@ class When(IntEnum):
     """When a complaint was there."""
 
     NOW = 0
-    WEEKS = 1
-    LONG = 2
-    HISTORY = 3
+    DAYS = 1
+    WEEKS = 2
+    LONG = 3
+    HISTORY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,9 @@ class Scopes:
         self._lasting = frozenset(rules.lasting.value)
         self._current = frozenset(rules.current.value)
         self._questions = frozenset(rules.questions.value)
+        self._remedies = frozenset(rules.remedies.value)
+        self._remedies_for = frozenset(rules.remedies_for.value)
+        self._asked_of = frozenset(rules.asked_of.value)
 
     @property
     def words(self) -> frozenset[str]:
@@ -156,7 +170,11 @@ class Scopes:
 
     def not_complaints(self, words: Sequence[str]) -> set[int]:
         """Places of words within phrases that only sound like a complaint."""
-        return {at for start, end, _ in self._idioms.find(words) for at in range(start, end)}
+        found = {at for start, end, _ in self._idioms.find(words) for at in range(start, end)}
+        for at in range(1, len(words)):
+            if words[at] in self._remedies and words[at - 1] in self._remedies_for:
+                found |= {at - 1, at}
+        return found
 
     def judge(self, sentence: Sentence, before: Who) -> Scope:
         """What a sentence says of its words, where what went before spoke of `before`."""
@@ -167,22 +185,29 @@ class Scopes:
             who=self._who(words, before, "family_history" in kinds),
             when=self._when(sentence.tokens, words, found),
             hypothetical=self._hypothetical(sentence.tokens, words, question=sentence.question),
-            had=not self._had.isdisjoint(words),
+            had=self._tells_of_the_past(words),
             recent=not self._recent.isdisjoint(words),
             too="together" in kinds,
+        )
+
+    def _tells_of_the_past(self, words: Sequence[str]) -> bool:
+        """Whether somebody `had` something; who has had it still has."""
+        return any(
+            word in self._had and not (word == "had" and at and words[at - 1] in ("has", "have"))
+            for at, word in enumerate(words)
         )
 
     def _who(self, words: Sequence[str], before: Who, family: bool) -> list[Who]:
         if family:
             own = next((at for at in range(1, len(words)) if words[at] == "i" and words[at - 1] in _OPENS), len(words))
             return [Who.OTHER] * own + self._who(words[own:], Who.UNSAID, family=False) if own else []
-        if self._persons.isdisjoint(words):
+        if self._persons.isdisjoint(words) and not any(word[:-1] in self._named_ones for word in words):
             return [before] * len(words)
         who: list[Who] = []
         now: Who = Who.UNSAID
         relative: Who = before if before in (Who.RELATIVE, Who.CHILD) else Who.UNSAID
         for at, word in enumerate(words):
-            if word in self._named_ones and (named := self._named(words, at, before)) is not None:
+            if self._is_named(word) and (named := self._named(words, at, before)) is not None:
                 now = named
                 relative = named if named is not Who.OTHER else relative
             elif word in self._speaker and not self._of_another(words, at):
@@ -196,8 +221,10 @@ class Scopes:
     def _named(self, words: Sequence[str], at: int, before: Who) -> Who | None:
         """Whose complaint follows a word for a person or an animal; None where it changes nothing."""
         word, following = words[at], words[at + 1 : at + 1 + _REACH]
-        if word in self._animals:
-            return Who.OTHER if self._animals_do.intersection(following[:2]) else None
+        if word in self._animals or word[:-1] in self._animals:
+            mine = at > 0 and words[at - 1] in _HIS | {"the"} and (at == 1 or words[at - 2] in _OPENS)
+            does = self._animals_do.intersection(following[:2]) or (mine and _HURTS.isdisjoint(words))
+            return Who.OTHER if does else None
         if self._tell.intersection(following):
             return None
         if following[:2] == ["and", "i"]:
@@ -212,9 +239,17 @@ class Scopes:
         mine = not _MINE.isdisjoint(words[first:at])
         if not mine and not self._relatives_have.intersection(following) and first and words[first - 1] not in _OPENS:
             return None
+        of_another = first and words[first - 1] in self._persons - self._speaker - _THIRD
+        if of_another and not mine:
+            return Who.OTHER
         if word in self._children:
-            return Who.CHILD
+            grown = {"he", "she"}.intersection(words[at + 1 :]) and "and" in words[at + 1 :]
+            return Who.OTHER if possessed and grown else Who.CHILD
         return Who.OTHER if possessed or (before is Who.THIRD and not mine) else Who.RELATIVE
+
+    def _is_named(self, word: str) -> bool:
+        """Whether it is a word for a person or an animal, or several of them."""
+        return word in self._named_ones or word[:-1] in self._named_ones
 
     def _of_another(self, words: Sequence[str], at: int) -> bool:
         """Whether a `my` belongs to a relative or an animal: my late father."""
@@ -223,11 +258,12 @@ class Scopes:
         following = at + 1
         while following < len(words) and words[following] in _DETERMINERS:
             following += 1
-        return following < len(words) and words[following] in self._named_ones
+        return following < len(words) and self._is_named(words[following])
 
     def _when(self, tokens: Sequence[Token], words: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[When]:
         when = [When.NOW] * len(words)
-        triggers = [(start, end, kind) for start, end, kind in found if kind in _TIMES]
+        self._mark_before_only(words, when)
+        triggers = [(at, end, kind) for at, end, kind in found if kind in _TIMES and not _has_begun(words, at)]
         if not triggers:
             return when
         events = [self._event(words, start, end) for start, end, kind in triggers if kind == "since_event"]
@@ -239,7 +275,9 @@ class Scopes:
             said = [
                 _TIMES[kind]
                 for at, _, kind in triggers
-                if start <= at < end and kind != "since_event" and not any(a <= at < b for a, b in events)
+                if start <= at < end
+                and kind != "since_event"
+                and not any(a <= at < b and words[a] != "after" for a, b in events)
             ]
             if said and When.HISTORY not in said and not self._lasting.isdisjoint(clause):
                 said = []
@@ -252,6 +290,18 @@ class Scopes:
             earlier = time
         return when
 
+    def _mark_before_only(self, words: Sequence[str], when: list[When]) -> None:
+        """Mark what was yesterday where today there is only something else: yesterday I was sick, today just tired."""
+        if _ONLY.isdisjoint(words) or _EARLIER.isdisjoint(words):
+            return
+        clauses = list(self._clauses(words))
+        for start, end in clauses:
+            if _EARLIER.isdisjoint(words[start:end]) or not self._current.isdisjoint(words[start:end]):
+                continue
+            later = [words[first:last] for first, last in clauses if first >= end]
+            if any(not self._current.isdisjoint(clause) and not _ONLY.isdisjoint(clause) for clause in later):
+                when[start:end] = [When.DAYS] * (end - start)
+
     def _event(self, words: Sequence[str], start: int, end: int) -> tuple[int, int]:
         """What follows `since my`, up to the next clause; nothing where it goes on."""
         last = end
@@ -263,7 +313,7 @@ class Scopes:
         start = 0
         for at, word in enumerate(words):
             follows = word == "and" and at + 1 < len(words) and words[at + 1] in _FINITE
-            if word == BOUNDARY or word in self._current or follows:
+            if word == BOUNDARY or (word in self._current and not _ends_clause(words, at)) or follows:
                 if at > start:
                     yield start, at
                 start = at + (word == BOUNDARY)
@@ -272,7 +322,7 @@ class Scopes:
 
     def _hypothetical(self, tokens: Sequence[Token], words: Sequence[str], *, question: bool) -> list[bool]:
         feared = [False] * len(words)
-        if question and words[0] in self._questions and self._speaker.isdisjoint(words) and _THIRD.isdisjoint(words):
+        if words[0] in self._questions and not _asserts(words) and (question or self._asks(words)):
             return [True] * len(words)
         found = self._feared.find(words)
         ends = {at for at, _, _ in self._ends.find(words)} if found else set()
@@ -285,11 +335,39 @@ class Scopes:
                 at += 1
         return feared
 
+    def _asks(self, words: Sequence[str]) -> bool:
+        """Whether words without a question mark ask something in general: how do you treat diarrhea."""
+        if len(words) < 2 or words[1] in _TELLS:
+            return False
+        return words[0] in _ASKS_WITHOUT_MARK or (words[0] in ("is", "are") and not self._asked_of.isdisjoint(words))
+
     def _closes(self, tokens: Sequence[Token], at: int) -> bool:
         if tokens[at].text != BOUNDARY:
             return False
         following = [token.text for token in tokens[at + 1 : at + 4]]
         return tokens[at].mark in (":", "=") or not _FINITE.isdisjoint(following)
+
+
+def _has_begun(words: Sequence[str], at: int) -> bool:
+    """Whether an `ago` says since when something goes on: since they changed my pills three weeks ago."""
+    for place in range(at - 1, -1, -1):
+        if words[place] == BOUNDARY:
+            return False
+        if words[place] == "since":
+            return True
+    return False
+
+
+def _ends_clause(words: Sequence[str], at: int) -> bool:
+    return at + 1 == len(words) or words[at + 1] == BOUNDARY
+
+
+def _asserts(words: Sequence[str]) -> bool:
+    """Whether a question tells something of the patient: my head, I have; not what would be if."""
+    return not _HIS.isdisjoint(words) or any(
+        words[at] in _PERSON and words[at + 1] in _STATES and not (at and words[at - 1] in _DEPENDS)
+        for at in range(len(words) - 1)
+    )
 
 
 _TIMES = {

@@ -43,6 +43,7 @@ class Vocabulary:
         known = (*self.names, *(name for names in beyond.values() for name in names))
         self.lasting = frozenset(document.lasting.value)
         self.events = frozenset(document.events.value)
+        self.passing = frozenset(document.passing.value)
         self.stopwords = frozenset(document.stopwords.value)
         self._bases = {stem(form): base for base, forms in document.words.value.items() for form in (base, *forms)}
         self._forms = [form for base, forms in document.words.value.items() for form in (base, *forms)]

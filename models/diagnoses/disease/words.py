@@ -19,6 +19,9 @@ _TOKEN = re.compile(
     r"\b[a-z](?:[/+&][a-z]){1,2}\b|\bw/o?(?![a-z])|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:[.,]\d+)?"
     r"|[,:()/=\u2013\u2014\u2022\n?!;.#]|(?<=\s)-(?=\s)"
 )
+_BOXES: Mapping[str, str] = {"(-)": " no", "(+)": "   ", "[ ]": ",no", "[x]": ",  ", "-ve": "neg", "+ve": "pos"}
+"""Ticked and empty boxes and signs of findings, in words of the same length."""
+_BOX = re.compile(r"\([-+]\)|\[[ x]\]|(?<![\w+-])[-+]ve\b")
 _ENDS = frozenset("?!;.\u2022")
 _NEW_LINE = re.compile(r"\s*[A-Z\-*\u2022]")
 _LONG_LINE = 60
@@ -88,7 +91,9 @@ def level(text: str) -> str:
     """The text in lower case with plain apostrophes, character for character."""
     plain = text.translate(_APOSTROPHES)
     lower = plain.lower()
-    return lower if len(lower) == len(plain) else "".join(low if len(low := c.lower()) == 1 else c for c in plain)
+    if len(lower) != len(plain):
+        lower = "".join(low if len(low := c.lower()) == 1 else c for c in plain)
+    return _BOX.sub(lambda box: _BOXES[box[0]], lower) if _BOX.search(lower) else lower
 
 
 def split(text: str, leveled: str) -> list[Sentence]:

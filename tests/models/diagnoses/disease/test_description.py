@@ -68,6 +68,14 @@ def test_real_words_are_not_corrected(text: str) -> None:
         ("Fever? Negative. Headache? Positive.", {"fever"}, {"headache"}),
         ("I don't think I have a fever, but a cough", {"fever"}, {"cough"}),
         ("haven't been able to stop coughing", set(), {"cough"}),
+        ("the pain is not getting any better in my shoulder", set(), {"shoulder pain"}),
+        ("the pain never went away in my knee", set(), {"knee pain"}),
+        ("apart from a sore throat I'm fine", set(), {"sore throat"}),
+        ("neg for fever, pos for cough", {"fever"}, {"cough"}),
+        ("[ ] fever [x] cough", {"fever"}, {"cough"}),
+        ("cough(-), fever(+)", {"cough"}, {"fever"}),
+        ("not the usual headache: much worse", set(), {"headache"}),
+        ("I wish I didn't have this cough", set(), {"cough"}),
     ],
 )
 def test_denials(text: str, denied: set[str], present: set[str]) -> None:
@@ -87,6 +95,16 @@ def test_denials(text: str, denied: set[str], present: set[str]) -> None:
         ("My headache started two weeks ago", set(), {"headache"}),
         ("I hit my head two weeks ago", set(), {"head injury"}),
         ("Presents with a 3-day history of fever.", set(), {"fever"}),
+        ("I vomited yesterday but not today", {"vomiting"}, set()),
+        ("nausea earlier, none now", {"nausea"}, set()),
+        ("before the antibiotics I had a fever, now I don't, still a cough", {"fever"}, {"cough"}),
+        ("first I had a cough, it has gone, then an earache came", {"cough"}, {"ear pain"}),
+        ("threw up twice on Monday, fine since", {"vomiting"}, set()),
+        ("yesterday I was throwing up, today only a headache", {"vomiting"}, {"headache"}),
+        ("I had a bad fall last winter, the hip hurts now", set(), {"hip pain"}),
+        ("I broke my leg in 1999 and it aches in the rain", set(), {"leg pain"}),
+        ("my muscles ache since they doubled my statin three weeks ago", set(), {"muscle pain"}),
+        ("cannot sleep, this has gone on for a year", set(), {"sleeplessness"}),
     ],
 )
 def test_the_past_is_told_from_now(text: str, past: set[str], present: set[str]) -> None:
@@ -94,6 +112,18 @@ def test_the_past_is_told_from_now(text: str, past: set[str], present: set[str])
     assert past <= set(found.past)
     assert present <= set(found.present)
     assert not past & set(found.present)
+
+
+@pytest.mark.parametrize(
+    ("text", "symptom"),
+    [
+        ("I had chest pain this morning, fine now", "chest pain"),
+        ("passed out yesterday, today only tired", "fainting"),
+        ("my speech was slurred, it's better now", "slurred speech"),
+    ],
+)
+def test_what_warns_also_where_it_has_passed_is_present(text: str, symptom: str) -> None:
+    assert symptom in of(text).present
 
 
 def test_a_heart_attack_of_long_ago_is_past_and_the_model_knows_it() -> None:
@@ -118,6 +148,11 @@ def test_a_heart_attack_of_long_ago_is_past_and_the_model_knows_it() -> None:
         ("My wife says I look pale", set(), {"pallor"}),
         ("Family history: mother had seizures. He has a rash.", {"seizure"}, {"rash"}),
         ("I am 35 weeks pregnant with a headache and the baby moves less", set(), {"headache"}),
+        ("everyone at work is coughing. I have a runny nose.", {"cough"}, {"runny nose"}),
+        ("nan has had an earache for a week", set(), {"ear pain"}),
+        ("my dog vomits, I have a headache", {"vomiting"}, {"headache"}),
+        ("the lads at work all have the runs; I've only a headache", {"diarrhea"}, {"headache"}),
+        ("her kids have headaches and she has an earache", {"headache"}, {"ear pain"}),
     ],
 )
 def test_whose_it_is(text: str, others: set[str], present: set[str]) -> None:
@@ -135,6 +170,18 @@ def test_whose_it_is(text: str, others: set[str], present: set[str]) -> None:
         ("the leaflet says it may cause dizziness; I have a cough", {"dizziness"}, {"cough"}),
         ("I had a blood orange and my throat hurts", set(), {"sore throat"}),
         ("everyone here has football fever, I have a cough", set(), {"cough"}),
+        ("would a rash appear if I was allergic?", {"rash"}, set()),
+        ("how do you treat diarrhea", {"diarrhea"}, set()),
+        ("is coughing contagious", {"cough"}, set()),
+        ("suppose I fainted while driving?", {"fainting"}, set()),
+        ("call back if you develop a headache, they said. I have a cough", {"headache"}, {"cough"}),
+        ("my exam is about chest pain, I have a cough", {"chest pain"}, {"cough"}),
+        ("I take this to stop me getting headaches", {"headache"}, set()),
+        ("I bought a fever thermometer and cough sweets", set(), set()),
+        ("do I need antibiotics for my cough?", set(), {"cough"}),
+        ("is coughing blood, what do I do", set(), {"coughing up blood"}),
+        ("does not eat, vomiting", set(), {"vomiting"}),
+        ("when I cough my chest hurts", set(), {"chest pain"}),
     ],
 )
 def test_what_is_only_feared_or_asked(text: str, feared: set[str], present: set[str]) -> None:
