@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
@@ -37,6 +38,7 @@ from app.errors import (
     problems,
 )
 from app.fhir.middleware import FHIR_JSON
+from app.fhir.resources import resource_of
 from models.diagnoses.catalogue import Catalogue
 from models.diagnoses.diagnosis import AnyDiagnosis
 from schemas.common import HEALTH_NAME, MODEL_NAME, Precision, Problem, Severity, UrgencyColor
@@ -66,22 +68,26 @@ _ENUMERATIONS: Mapping[str, tuple[str, ...]] = {
     "ModelState": get_args(ModelState),
 }
 """Those that get a schema of their own, so that a client has one type for each."""
-_FHIR: Mapping[str, Any] = {
-    "schema": {
-        "type": "object",
-        "title": "FhirResource",
-        "description": "A DiagnosticReport, or of the heart-risk form a RiskAssessment, of FHIR R4B "
-        "(https://hl7.org/fhir/R4B): ask for it with `Accept: application/fhir+json`. Errors are an OperationOutcome.",
-        "required": ["resourceType", "status"],
-        "properties": {
-            "resourceType": {"type": "string", "enum": ["DiagnosticReport", "RiskAssessment"]},
-            "status": {"type": "string", "enum": ["preliminary"]},
-        },
-        "additionalProperties": True,
-    }
+_FHIR_RESOURCE: Mapping[str, Any] = {
+    "type": "object",
+    "title": "FhirResource",
+    "description": "A DiagnosticReport, or of the heart-risk form a RiskAssessment, of FHIR R4B "
+    "(https://hl7.org/fhir/R4B): ask for it with `Accept: application/fhir+json`. Errors are an OperationOutcome.",
+    "required": ["resourceType", "status"],
+    "properties": {
+        "resourceType": {"type": "string", "enum": ["DiagnosticReport", "RiskAssessment"]},
+        "status": {"type": "string", "enum": ["preliminary"]},
+    },
+    "additionalProperties": True,
 }
+_SHOWN_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+"""The moment of the answers that are examples."""
 _READING: Mapping[int | str, dict[str, Any]] = {
-    200: {"description": "The reading.", "headers": DEMO_HEADER, "content": {FHIR_JSON: _FHIR}}
+    200: {
+        "description": "The reading.",
+        "headers": DEMO_HEADER,
+        "content": {FHIR_JSON: {"schema": {"$ref": "#/components/schemas/FhirResource"}}},
+    }
 }
 
 FORM_RESPONSES = {
@@ -156,6 +162,7 @@ def document(app: FastAPI, doors: Doors, catalogue: Catalogue, *, unlimited_path
                 license_info={"name": "MIT", "identifier": "MIT"},
             )
             _complete_schemas(schema, listed)
+            _show_fhir(schema, listed)
             _describe_operations(schema)
             schema["security"] = []
             _ask_for_keys(schema, doors)
@@ -259,6 +266,19 @@ def _put_nulls_back(example: Any, schema: Any, schemas: Mapping[str, Any]) -> No
         for name, value in example.items():
             _put_nulls_back(value, properties.get(name, others if isinstance(others, dict) else {}), schemas)
     return None
+
+
+def _show_fhir(schema: dict[str, Any], listed: Sequence[AnyDiagnosis]) -> None:
+    """Give each answer in FHIR its example, which is that in JSON turned into a resource."""
+    schemas, titles = schema["components"]["schemas"], {each.name: each.title for each in listed}
+    schemas["FhirResource"] = _FHIR_RESOURCE
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            content = operation["responses"].get("200", {}).get("content", {})
+            if FHIR_JSON in content:
+                answer = schemas[content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]]["examples"][0]
+                name = answer["model"]["name"]
+                content[FHIR_JSON]["example"] = resource_of(answer, titles.get(name, name), _SHOWN_AT)
 
 
 def _describe_operations(schema: dict[str, Any]) -> None:

@@ -43,10 +43,10 @@ _ISSUE_CODES: Mapping[int, str] = {
 """Of the value set issue-type, by HTTP status; any other is an `exception`."""
 
 
-def resource_of(answer: Json, title: str) -> Resource:
+def resource_of(answer: Json, title: str, at: datetime | None = None) -> Resource:
     """The resource of an answer: a RiskAssessment of the heart-risk form, else a DiagnosticReport. `title` is that of
-    the diagnosis."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    the diagnosis, `at` the moment of the answer, now unless told otherwise."""
+    now = at or datetime.now(UTC).replace(microsecond=0)
     made = (
         _risk_assessment(answer, title, now) if answer["model"]["name"] == _HEART_RISK else _report(answer, title, now)
     )

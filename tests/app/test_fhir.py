@@ -268,6 +268,14 @@ async def test_everything_else_is_answered_as_ever(client: httpx.AsyncClient) ->
         assert kinds == ["application/json", "application/fhir+json"]
 
 
+async def test_the_examples_of_the_document_are_valid(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    shown = [document["paths"][path]["post"]["responses"]["200"]["content"]["application/fhir+json"] for path in ROUTES]
+    assert [validated(each["example"])["resourceType"] for each in shown].count("RiskAssessment") == 1
+    assert shown[0]["schema"] == {"$ref": "#/components/schemas/FhirResource"}
+    assert "FhirResource" in document["components"]["schemas"]
+
+
 async def test_a_dark_picture_is_no_finding_in_fhir_either(client: httpx.AsyncClient) -> None:
     answer = await client.post("/analyze/skin", files=upload(encode(plain((0, 0, 0)))), headers=FHIR)
     report = validated(answer.json())
