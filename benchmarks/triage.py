@@ -1,7 +1,7 @@
 """What free text and lists of symptoms are answered with, by kind of case, through the service's own path in-process.
 
 `python -m benchmarks.triage` prints every part over the first two sets, which may be looked at; `--part sentences` one
-of them, `--unseen` the third set, which is for the end and prints no case. `--failures` lists the cases behind a figure.
+of them, `--unseen` the third set, which is for the end and prints no case. `--failures` lists the cases behind one.
 The cases are described in tests/cases/README.md; further files of triage cases are named by `--cases`.
 """
 

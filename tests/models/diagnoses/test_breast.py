@@ -109,9 +109,11 @@ def test_the_graver_of_assessment_and_probability_is_answered(assessed: str, mal
 
 def test_where_no_lesion_is_seen_its_malignancy_counts_by_the_chance_that_there_is_one() -> None:
     reading = read((0.7, 0.2, 0.1, 0.0, 0.0), 0.05, points={"1": 0.65, "suspicious": 0.0218})
-    assert (grade(reading), reading.malignancy_probability) == ("1", pytest.approx(0.015))
+    assert grade(reading) == "1"
+    assert reading.malignancy_probability == pytest.approx(0.015)
     reading = read((0.7, 0.2, 0.1, 0.0, 0.0), 0.08, points={"1": 0.65, "suspicious": 0.0218})
-    assert (grade(reading), reading.malignancy_probability) == ("4A", pytest.approx(0.024))
+    assert grade(reading) == "4A"
+    assert reading.malignancy_probability == pytest.approx(0.024)
     unseen = read((0.64, 0.2, 0.16, 0.0, 0.0), 0.05, points={"1": 0.65, "suspicious": 0.0218})
     assert unseen.malignancy_probability == pytest.approx(0.05)
 
