@@ -113,6 +113,13 @@ class RedFlagKnowledge(Document):
     rules: tuple[RedFlagRule, ...] = Field(min_length=1)
 
 
+class UnnamedWords(Part):
+    """Words for parts of the body and bodily functions, and for what may be wrong with them."""
+
+    part: tuple[str, ...]
+    trouble: tuple[str, ...]
+
+
 class DangerWords(Document):
     """danger_words.yaml: words and phrases by class, and classes that are made of others or known from elsewhere."""
 
@@ -124,6 +131,7 @@ class DangerWords(Document):
     masks: Sourced[tuple[str, ...]]
     denying: Sourced[tuple[str, ...]]
     classes: Sourced[dict[str, tuple[str, ...]]]
+    unnamed: Sourced[UnnamedWords]
     composed: Sourced[dict[str, tuple[str, ...]]]
 
 

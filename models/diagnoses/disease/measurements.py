@@ -259,6 +259,7 @@ def _told_temperatures(text: str, stretches: Stretches) -> Iterator[Measurement]
 
 
 def _temperatures(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    yield from _told_temperatures(text, stretches)
     named = list(_each(text, stretches, _TEMPERATURE))
     for match in named:
         value = float(f"{match[1]}.{match[2] or 0}")
@@ -404,7 +405,6 @@ _MEDICINES = [word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", _MEDIC
 _FAR, _PHRASE, _BEHIND = 120, 60, 40
 """Characters before the place that a reader looks around and behind it: where a name comes first, up to its number."""
 _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
-    (_of(_WARM), _FAR, _BEHIND, _told_temperatures),
     (_of(_WARM), _FAR, _BEHIND, _temperatures),
     (_of_words("week", "wk", "preg", "along", "gone", "gest", "40", "+"), _PHRASE, _PHRASE, _pregnancies),
     (_of(_PAIR), _FAR, _BEHIND, _pressures),

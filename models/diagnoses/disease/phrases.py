@@ -31,6 +31,7 @@ from models.diagnoses.knowledge import KnowledgeError
 _WINDOW = 9
 _BESIDE = 4
 _NEXT_SENTENCE = 60
+_UNNAMED_WINDOW = 7
 _EVERYWHERE = -10_000
 _SHORTEST_CORRECTED, _LONG_WORD, _MOST_MEANT = 3, 9, 4
 _MOST_WORDS = 4000
@@ -156,6 +157,10 @@ class Phrases:
         for name, phrases in document.classes.value.items():
             for phrase in phrases:
                 self._add(name, phrase)
+        self._parts, self._troubles = (
+            frozenset(stem(american(word)) for word in words)
+            for words in (document.unnamed.value.part, document.unnamed.value.trouble)
+        )
         self._keys = frozenset(self._forms.values())
         self._sizes = {name: len(phrases) for name, phrases in document.classes.value.items()}
         self._sizes |= dict.fromkeys(document.measured.value, 0)
@@ -240,6 +245,22 @@ class Phrases:
             if found:
                 hits[name] = [*hits.get(name, ()), *found]
         return hits
+
+    def unnamed(self, text: str, corrections: Mapping[int, str] = NO_CORRECTIONS) -> str | None:
+        """The words from a part of the body to a trouble of it, or back; None where a text has no such pair."""
+        tokens = self._tokens(level(text), corrections)[:_MOST_WORDS]
+        words = [word for word, _ in tokens]
+        places = _places(words, frozenset(at for at, word in enumerate(words) if word not in self._fillers))
+        away = standing(words, (), self._fillers)
+        stems = [stem(american(word)) if away[at] == HERE else "" for at, word in enumerate(words)]
+        parts = [at for at, word in enumerate(stems) if word in self._parts]
+        troubles = [at for at, word in enumerate(stems) if word in self._troubles]
+        for part in parts:
+            for trouble in troubles:
+                if part != trouble and abs(places[part] - places[trouble]) <= _UNNAMED_WINDOW:
+                    first, last = sorted((part, trouble))
+                    return text[tokens[first][1] : tokens[last][1] + len(words[last])]
+        return None
 
     def _tokens(self, plain: str, corrections: Mapping[int, str] = NO_CORRECTIONS) -> list[tuple[str, int]]:
         """Words of a leveled text without apostrophes, numbers and marks, each with its place in the text."""

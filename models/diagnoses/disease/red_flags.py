@@ -12,7 +12,6 @@ from models.diagnoses.disease.phrases import Hits, Line, compile_line, phrases
 from models.diagnoses.disease.vocabulary import vocabulary
 
 _MOST_QUOTED = 80
-_UNNAMED = "unnamed_complaint"
 _AGES: Mapping[str, tuple[float, float]] = {
     "aged_young_baby": (0, 0.25),
     "aged_infant": (0.25, 0.5),
@@ -73,8 +72,7 @@ def _words(hits: Hits, text: str, patient: Patient) -> dict[int, str]:
 
 def complaint(found: Findings, text: str) -> str | None:
     """The words of a text that tell a trouble of a part of the body, whatever the symptom is; None where none does."""
-    places = phrases().hits(text, (), found.corrections, found.measurements).get(_UNNAMED)
-    return text[places[0].begin : places[0].end] if places else None
+    return phrases().unnamed(text, found.corrections)
 
 
 def citation(rule: RedFlagRule) -> str:

@@ -150,7 +150,8 @@ class Scopes:
         self._had = frozenset(rules.relatives_had.value)
         self._recent = frozenset(rules.recent.value)
         self._speaker = frozenset(rules.speaker.value)
-        self._named_ones = self._relatives | self._children | self._animals
+        named = self._relatives | self._children | self._animals
+        self._named_ones = named | {f"{word}s" for word in named}
         self._persons = self._named_ones | self._speaker | _THIRD
         self._lasting = frozenset(rules.lasting.value)
         self._current = frozenset(rules.current.value)
@@ -201,13 +202,13 @@ class Scopes:
         if family:
             own = next((at for at in range(1, len(words)) if words[at] == "i" and words[at - 1] in _OPENS), len(words))
             return [Who.OTHER] * own + self._who(words[own:], Who.UNSAID, family=False) if own else []
-        if self._persons.isdisjoint(words) and not any(word[:-1] in self._named_ones for word in words):
+        if self._persons.isdisjoint(words):
             return [before] * len(words)
         who: list[Who] = []
         now: Who = Who.UNSAID
         relative: Who = before if before in (Who.RELATIVE, Who.CHILD) else Who.UNSAID
         for at, word in enumerate(words):
-            if self._is_named(word) and (named := self._named(words, at, before)) is not None:
+            if word in self._named_ones and (named := self._named(words, at, before)) is not None:
                 now = named
                 relative = named if named is not Who.OTHER else relative
             elif word in self._speaker and not self._of_another(words, at):
@@ -247,10 +248,6 @@ class Scopes:
             return Who.OTHER if possessed and grown else Who.CHILD
         return Who.OTHER if possessed or (before is Who.THIRD and not mine) else Who.RELATIVE
 
-    def _is_named(self, word: str) -> bool:
-        """Whether it is a word for a person or an animal, or several of them."""
-        return word in self._named_ones or word[:-1] in self._named_ones
-
     def _of_another(self, words: Sequence[str], at: int) -> bool:
         """Whether a `my` belongs to a relative or an animal: my late father."""
         if words[at] not in ("my", "our"):
@@ -258,7 +255,7 @@ class Scopes:
         following = at + 1
         while following < len(words) and words[following] in _DETERMINERS:
             following += 1
-        return following < len(words) and self._is_named(words[following])
+        return following < len(words) and words[following] in self._named_ones
 
     def _when(self, tokens: Sequence[Token], words: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[When]:
         when = [When.NOW] * len(words)
