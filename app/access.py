@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import InvalidApiKeyError, RateLimitedError
 from app.keys import KeyRing
-from app.rates import Rate, RateLimiter
+from app.rates import RateLimiter, SharedRateLimiter
 from app.settings import Settings, key_ring
 
 _BEARER = b"bearer "
@@ -82,9 +82,11 @@ def _no_entry(sent: list[bytes]) -> InvalidApiKeyError:
 class RateLimitMiddleware:
     """Answers 429 to a client that asks too often, by the key it sent, else by its address."""
 
-    def __init__(self, app: ASGIApp, rate: Rate, unlimited_paths: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, limiter: RateLimiter | SharedRateLimiter, unlimited_paths: Collection[str]
+    ) -> None:
         self._app = app
-        self._limiter = RateLimiter(rate)
+        self._limiter = limiter
         self._unlimited_paths = frozenset(unlimited_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

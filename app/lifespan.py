@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TypedDict
 
 from fastapi import FastAPI
@@ -14,6 +14,8 @@ from app.page import UI_PATH
 from app.reloading import reloading_on_hangup
 from app.settings import Settings
 from app.tracing import Tracing
+from app.workers.team import Team
+from app.workers.together import answer_for
 from models.diagnoses.catalogue import Catalogue
 from models.memory import stay_small
 from models.serving.loading import BundleLoader
@@ -30,6 +32,7 @@ class State(TypedDict):
     catalogue: Catalogue
     registry: ModelRegistry
     tracing: Tracing | None
+    team: Team | None
     stopping: bool
     """Set by the server once it has been told to stop."""
 
@@ -40,10 +43,11 @@ def make_lifespan(
     catalogue: Catalogue,
     loader: BundleLoader | None,
     tracing: Tracing | None = None,
+    team: Team | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     """The lifespan of an app with these settings, and with the models of `loader`, else those of the settings.
 
-    `catalogue` comes to hold the diagnoses of one's own.
+    `catalogue` comes to hold the diagnoses of one's own. In a worker, `team` is told of the models.
     """
 
     @asynccontextmanager
@@ -59,13 +63,16 @@ def make_lifespan(
         staying_small = asyncio.create_task(
             stay_small(lambda: metrics.in_progress, lambda: metrics.posts), name="stay small"
         )
-        with reloading_on_hangup(registry):
+        if team:
+            answer_for(team, registry, metrics, loading, settings)
+        with nullcontext() if team else reloading_on_hangup(registry):
             yield State(
                 settings=settings,
                 metrics=metrics,
                 catalogue=catalogue,
                 registry=registry,
                 tracing=tracing,
+                team=team,
                 stopping=False,
             )
         for task in (loading, staying_small):

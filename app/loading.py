@@ -2,6 +2,7 @@
 load."""
 
 import logging
+from collections.abc import Mapping
 
 from app.settings import PREFIX, Settings, SettingsError
 from models.memory import keep_heaps_small
@@ -10,8 +11,11 @@ from models.serving.loading import BundleLoader, MakeNetwork, why_unreadable
 logger = logging.getLogger("medidiagnose.models")
 
 
-def start_loading(settings: Settings, *, make_network: MakeNetwork | None = None) -> BundleLoader:
-    """Start to load the bundles of these settings. Tests may put in their own networks.
+def start_loading(
+    settings: Settings, *, make_network: MakeNetwork | None = None, versions: Mapping[str, str] | None = None
+) -> BundleLoader:
+    """Start to load the bundles of these settings, at first in these `versions`, where they are still there. Tests may
+    put in their own networks.
 
     Raises `SettingsError` where the folder of the models is not there, can't be read or holds none, although it was
     asked for or demo mode is off, unless demo mode was asked for: nobody who meant to serve a model may find samples
@@ -24,22 +28,34 @@ def start_loading(settings: Settings, *, make_network: MakeNetwork | None = None
         precision=settings.precision,
         active=settings.active_models,
         make_network=make_network,
+        versions=versions,
     )
     from models.diagnoses.catalogue import DIAGNOSES, own_names  # takes as long as the models do, beside them
 
     names = [diagnosis.name for diagnosis in DIAGNOSES]
-    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, [*names, *own_names(settings.bundles)])):
+    try:
+        refuse_missing_models(settings)
+    except SettingsError:
         loader.close()
-        raise SettingsError(
-            f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
-            f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
-        )
+        raise
     loader.expect(names, own_names)
     for name in names:
         if name not in loader.models:
             what = "a fixed sample in demo mode" if settings.demo_mode else "503"
             logger.warning("Model %s has no bundle: its requests are answered with %s.", name, what)
     return loader
+
+
+def refuse_missing_models(settings: Settings) -> None:
+    """Raises `SettingsError` as `start_loading` does."""
+    from models.diagnoses.catalogue import DIAGNOSES, own_names
+
+    names = [diagnosis.name for diagnosis in DIAGNOSES]
+    if _needs_models(settings) and (reason := why_unreadable(settings.bundles, [*names, *own_names(settings.bundles)])):
+        raise SettingsError(
+            f"{PREFIX}BUNDLES: {reason} Name the folder that holds <name>/<version> of each trained model, or set "
+            f"{PREFIX}DEMO_MODE=true to answer fixed samples without any."
+        )
 
 
 def _needs_models(settings: Settings) -> bool:

@@ -21,11 +21,12 @@ from app.middleware import (
 )
 from app.openapi import OPENAPI_PATH, document
 from app.page import PAGE_PATHS, show_page
-from app.rates import parse_rate
+from app.rates import RateLimiter, SharedRateLimiter, parse_rate
 from app.routers import admin, meta, own_pictures, problem_types, samples
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
+from app.workers.team import Team
 from models.diagnoses.catalogue import Catalogue
 from models.serving.loading import BundleLoader
 
@@ -43,12 +44,17 @@ OPEN_PATHS = ("/", *(path for path in UNLIMITED_PATHS if path != "/metrics"))
 
 
 def create_app(
-    settings: Settings | None = None, *, loader: BundleLoader | None = None, tracing: Tracing | None = None
+    settings: Settings | None = None,
+    *,
+    loader: BundleLoader | None = None,
+    tracing: Tracing | None = None,
+    team: Team | None = None,
+    limiter: SharedRateLimiter | None = None,
 ) -> FastAPI:
     """The service with these settings, else with those of the environment.
 
     Its models load when it starts, unless `loader` loads them already; such an app starts once, and so does one with
-    `tracing`, which ends with it.
+    `tracing`, which ends with it. In a worker it has a `team`, and the `limiter` of all of them.
     """
     settings = settings or load_settings()
     metrics = Metrics()
@@ -58,8 +64,8 @@ def create_app(
         title="MediDiagnose-AI",
         version=installed_version(),
         description=DESCRIPTION,
-        lifespan=make_lifespan(settings, metrics, catalogue, loader, tracing),
-        middleware=_middleware(settings, metrics, doors, tracing),
+        lifespan=make_lifespan(settings, metrics, catalogue, loader, tracing, team),
+        middleware=_middleware(settings, metrics, doors, tracing, limiter),
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
         redirect_slashes=False,
@@ -86,7 +92,9 @@ def create_app(
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tracing | None) -> list[Middleware]:
+def _middleware(
+    settings: Settings, metrics: Metrics, doors: Doors, tracing: Tracing | None, limiter: SharedRateLimiter | None
+) -> list[Middleware]:
     """Outermost first."""
     room = BodyRoom(settings.max_bodies_bytes)
     metrics.show("body_bytes", "Bytes of request bodies in memory.", lambda: room.held)
@@ -102,7 +110,7 @@ def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tra
         Middleware(FhirMiddleware),
         Middleware(FaultMiddleware),
         *([Middleware(KeyMiddleware, doors=doors)] if doors.ask else []),
-        *_rate_limit(settings),
+        *_rate_limit(settings, limiter),
         Middleware(
             BodyMiddleware,
             room=room,
@@ -114,7 +122,8 @@ def _middleware(settings: Settings, metrics: Metrics, doors: Doors, tracing: Tra
     ]
 
 
-def _rate_limit(settings: Settings) -> list[Middleware]:
+def _rate_limit(settings: Settings, limiter: SharedRateLimiter | None) -> list[Middleware]:
     if not settings.rate_limit:
         return []
-    return [Middleware(RateLimitMiddleware, rate=parse_rate(settings.rate_limit), unlimited_paths=UNLIMITED_PATHS)]
+    chosen = limiter or RateLimiter(parse_rate(settings.rate_limit))
+    return [Middleware(RateLimitMiddleware, limiter=chosen, unlimited_paths=UNLIMITED_PATHS)]

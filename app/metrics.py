@@ -12,6 +12,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from app.version import installed_version
+from app.workers.figures import Figures, figures_of
 from models.serving.registry import ModelRegistry, Prediction, State
 from models.serving.scheduling import LARGEST_BATCH, Piece
 
@@ -143,6 +144,15 @@ class Metrics:
 
     def render(self, registry: ModelRegistry) -> bytes:
         """Everything in the Prometheus text format, with the registry's state of this moment."""
+        self._look_at(registry)
+        return generate_latest(self._collectors)
+
+    def figures(self, registry: ModelRegistry) -> Figures:
+        """The same, for another worker to add to its own."""
+        self._look_at(registry)
+        return figures_of(self._collectors)
+
+    def _look_at(self, registry: ModelRegistry) -> None:
         self._model_info.clear()
         for model in registry.models:
             self._under_way.labels(model.name).set(registry.under_way(model.name))
@@ -153,4 +163,3 @@ class Metrics:
             if model.bundle:
                 metadata = model.bundle.metadata
                 self._model_info.labels(model.name, metadata.version, metadata.precision).set(1)
-        return generate_latest(self._collectors)

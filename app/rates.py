@@ -1,14 +1,20 @@
-"""How often a client may ask: one token bucket a client, in this process's memory.
+"""How often a client may ask: one token bucket a client, in this process's memory or in one shared by several.
 
 Of our own, since the libraries at hand (`limits` and what wraps it) count in windows, keep an entry of every client
 they have seen until it expires, whatever their number, and take longer than some of our answers.
 """
 
+import mmap
 import re
+import secrets
+import struct
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
+from tempfile import TemporaryFile
 
 MOST_CLIENTS = 50_000
 """Clients remembered at once, some 12 MB; beyond them whoever was quiet for longest is forgotten."""
@@ -41,14 +47,25 @@ def parse_rate(text: str) -> Rate:
     return Rate(requests, _SECONDS[match[2].lower()], burst)
 
 
+class _Bucket:
+    def __init__(self, rate: Rate) -> None:
+        self._interval = rate.seconds / rate.requests
+        self._slack = (rate.burst - 0.999) * self._interval  # a thousandth for what sums of floats lose
+
+    def take(self, full_at: float, now: float) -> tuple[float, float]:
+        """When the bucket will be full after one more request, and 0, or the seconds until there will be a token."""
+        full_at = max(full_at, now)
+        wait = full_at - now - self._slack
+        return (full_at, wait) if wait > 0 else (full_at + self._interval, 0.0)
+
+
 class RateLimiter:
     """Buckets of tokens, one a client. A bucket is kept as the moment when it will be full again (GCRA)."""
 
     def __init__(
         self, rate: Rate, *, clock: Callable[[], float] = time.monotonic, most_clients: int = MOST_CLIENTS
     ) -> None:
-        self._interval = rate.seconds / rate.requests
-        self._slack = (rate.burst - 0.999) * self._interval  # a thousandth for what sums of floats lose
+        self._bucket = _Bucket(rate)
         self._clock = clock
         self._most_clients = most_clients
         self._full_at: OrderedDict[str, float] = OrderedDict()
@@ -64,11 +81,7 @@ class RateLimiter:
         if full_at is None:
             self._forget(now)
             full_at = now
-        elif full_at < now:
-            full_at = now
-        wait = full_at - now - self._slack
-        if wait <= 0:
-            full_at, wait = full_at + self._interval, 0.0
+        full_at, wait = self._bucket.take(full_at, now)
         self._full_at[client] = full_at
         self._full_at.move_to_end(client)
         return wait
@@ -82,3 +95,50 @@ class RateLimiter:
                 self._full_at.popitem(last=False)
         if len(self._full_at) >= self._most_clients:
             self._full_at.popitem(last=False)
+
+
+class SharedRateLimiter:
+    """The buckets in memory that processes share which are forked from the one that made it.
+
+    A table of fixed size, `sets` of eight clients by a keyed hash of their name; of a set that is full whoever was
+    quiet for longest is forgotten. Its lock is that of a file without a name: it ends with the process that holds it.
+    """
+
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic, sets: int = 8192) -> None:
+        self._bucket = _Bucket(rate)
+        self._clock = clock
+        self._sets = sets
+        self._key = secrets.token_bytes(16)
+        self._table = mmap.mmap(-1, sets * _PLACES * _ENTRY.size)
+        self._file = TemporaryFile()  # noqa: SIM115 - open as long as this is
+
+    def seconds_to_wait(self, client: str) -> float:
+        """Take a token; 0 where there was one, else the seconds until there will be."""
+        name = int.from_bytes(blake2b(client.encode(), digest_size=8, key=self._key).digest())
+        begin = name % self._sets * _PLACES * _ENTRY.size
+        places = range(begin, begin + _PLACES * _ENTRY.size, _ENTRY.size)
+        with self._locked():
+            entries = {place: _ENTRY.unpack_from(self._table, place) for place in places}
+            own = (place for place, entry in entries.items() if entry[0] == name)
+            place = next(own, None)
+            if place is None:
+                place, full_at = min(entries, key=lambda each: entries[each][1]), 0.0
+            else:
+                full_at = entries[place][1]
+            full_at, wait = self._bucket.take(full_at, self._clock())
+            _ENTRY.pack_into(self._table, place, name, full_at)
+        return wait
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        import fcntl  # not on Windows, where nobody shares
+
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+_PLACES = 8
+_ENTRY = struct.Struct("=Qd")

@@ -5,10 +5,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from models.serving.registry import LoadUnderWayError, ModelRegistry
+from models.serving.registry import LoadUnderWayError, ModelRegistry, Reload
 
 logger = logging.getLogger("medidiagnose.models")
 
@@ -28,7 +28,7 @@ def reloading_on_hangup(registry: ModelRegistry) -> Iterator[None]:
     tasks: set[asyncio.Task[None]] = set()
 
     def receive() -> None:
-        if any(os.isatty(stream) for stream in (0, 1, 2)):
+        if terminal_is_attached():
             logger.info("SIGHUP is ignored, since a terminal is attached.")
             return
         task = loop.create_task(_reload(registry), name="reload models")
@@ -46,10 +46,20 @@ def reloading_on_hangup(registry: ModelRegistry) -> Iterator[None]:
             task.cancel()
 
 
+def terminal_is_attached() -> bool:
+    """Whether a SIGHUP may come from a terminal that is being closed."""
+    return any(os.isatty(stream) for stream in (0, 1, 2))
+
+
 async def _reload(registry: ModelRegistry) -> None:
     try:
         reloads = await registry.reload()
     except LoadUnderWayError as error:
         logger.warning("SIGHUP: %s", error)
         return
-    logger.info("SIGHUP: %s.", "; ".join(f"{each.name} {each.version or '-'} {each.outcome}" for each in reloads))
+    logger.info("SIGHUP: %s.", said(reloads))
+
+
+def said(reloads: Iterable[Reload]) -> str:
+    """What became of each model, in a line."""
+    return "; ".join(f"{each.name} {each.version or '-'} {each.outcome}" for each in reloads)

@@ -40,8 +40,9 @@ _TICK = 0.1
 logger = logging.getLogger("medidiagnose.server")
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
-    """Serve until a stop signal. Exits the process with status 3 where the service can't start."""
+def serve(app: FastAPI, settings: Settings, *, make_server: "MakeServer | None" = None) -> None:
+    """Serve until a stop signal. Exits the process with status 3 where the service can't start. `make_server` makes
+    another `Server`."""
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -57,7 +58,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
         log_config=None,
         server_header=False,
     )
-    server = Server(config, settings)
+    server = (make_server or Server)(config, settings)
     server.on_signal = _start_watchdog(settings.drain_seconds + settings.stop_seconds + MARGIN)
     server.run()
     if not server.started:
@@ -79,7 +80,7 @@ class Server(uvicorn.Server):
         self._displaced = 0
         self.server_state = Connections(
             Limits(
-                connections=_affordable(settings.max_connections),
+                connections=affordable(settings.max_connections),
                 header_seconds=settings.header_seconds,
                 idle_seconds=settings.idle_seconds,
                 header_bytes=settings.max_header_bytes,
@@ -187,6 +188,9 @@ class Server(uvicorn.Server):
         return Connection(self.config, self.server_state, self.lifespan.state)
 
 
+MakeServer = Callable[[uvicorn.Config, Settings], Server]
+
+
 def _all_waiting(listener: socket.socket) -> list[socket.socket]:
     accepted = []
     with contextlib.suppress(OSError):
@@ -241,7 +245,7 @@ def _busy_threads() -> Sequence[str]:
     ]
 
 
-def _affordable(connections: int) -> int:
+def affordable(connections: int) -> int:
     """So many connections as the system lets us have open at once beside our other files, `connections` at most."""
     if sys.platform == "win32":
         return connections

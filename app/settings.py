@@ -19,6 +19,7 @@ from models.serving.bundle import Precision
 
 PREFIX = "MEDIDIAGNOSE_"
 MEBIBYTE = 1024**2
+MOST_WORKERS = 64
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
@@ -140,6 +141,11 @@ class Settings(BaseSettings):
         description="cores that decode pictures and compute",
         json_schema_extra={"shown": "the cores, at most 8"},
     )
+    workers: Literal["auto"] | int = Field(
+        default=1,
+        description="processes that share the port, each with its part of the threads, connections, queues and memory "
+        "for bodies; `auto`: as many as cores and memory allow",
+    )
     precision: Precision = Field(
         default="int8",
         description="the int8 network of each bundle that has one (`skin`); `fp32` never does",
@@ -166,6 +172,16 @@ class Settings(BaseSettings):
                 "variable in its `env`."
             )
         return port
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _refuse_odd_workers(cls, workers: object) -> object:
+        text = str(workers).strip().lower()
+        if text == "auto":
+            return text
+        if not (text.isdecimal() and 1 <= int(text) <= MOST_WORKERS):
+            raise ValueError(f"write a number from 1 to {MOST_WORKERS}, or auto.")
+        return int(text)
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod

@@ -33,18 +33,21 @@ def add(commands: Any) -> None:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (5000)")
     parser.add_argument("--root-path", metavar="PREFIX", help="prefix under which a proxy shows the service")
+    parser.add_argument("--workers", metavar="N", help="processes that share the port, or auto (1)")
     add_bundles(parser)
     parser.set_defaults(run=lambda options: serve(settings_of(options)))
 
 
 def serve(settings: Settings) -> int:
     """Serve until a stop signal."""
+    return _serve_alone(settings) if settings.workers == 1 else _serve_with_workers(settings)
+
+
+def _serve_alone(settings: Settings, told: str = "") -> int:
     with _without_looking_for_garbage():
         from app.loading import start_loading
 
-        logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
-        logging.captureWarnings(capture=True)
-        _warn_of_risks(settings)
+        _set_up_logs(settings, told)
         loader = start_loading(settings)
 
         from app.main import create_app
@@ -56,6 +59,30 @@ def serve(settings: Settings) -> int:
     sys.setswitchinterval(LONGEST_TURN)
     serve_app(app, settings)
     return 0
+
+
+def _serve_with_workers(settings: Settings) -> int:
+    from app.workers.count import workers_of
+
+    count, why = workers_of(settings)
+    told = f"Workers: {count} ({why})."
+    if count == 1:
+        return _serve_alone(settings, told)
+    with _without_looking_for_garbage():
+        from app.workers.serving import serve_with_workers
+
+        gc.freeze()  # as above; and what nobody looks through stays shared with the workers
+    _set_up_logs(settings, told)
+    sys.setswitchinterval(LONGEST_TURN)
+    return serve_with_workers(settings, count)
+
+
+def _set_up_logs(settings: Settings, told: str) -> None:
+    logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
+    logging.captureWarnings(capture=True)
+    if told:
+        log.info(told)
+    _warn_of_risks(settings)
 
 
 @contextmanager

@@ -1,27 +1,18 @@
 """POST /admin/reload, for whoever holds the admin key; without such a key there is no such path."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from app.dependencies import RegistryDep
 from app.errors import ReloadUnderWayError, problems
-from schemas.meta import ModelReload, ReloadReport
+from app.workers.together import reload_all, report
+from schemas.meta import ReloadReport
 
 router = APIRouter(prefix="/admin", tags=["service"])
 
 
 @router.post("/reload", responses=problems(ReloadUnderWayError))
-async def reload_models(registry: RegistryDep) -> ReloadReport:
+async def reload_models(request: Request, registry: RegistryDep) -> ReloadReport:
     """Look for the bundles again and put the active ones in service. Nothing of the request is read."""
-    reloads = await registry.reload()
-    return ReloadReport(
-        success=all(reload.outcome not in ("refused", "kept") for reload in reloads),
-        models={
-            reload.name: ModelReload(
-                outcome=reload.outcome,
-                old_version=reload.old_version,
-                version=reload.version,
-                reason=reload.reason,
-            )
-            for reload in reloads
-        },
-    )
+    if team := request.state.team:
+        return await reload_all(team)
+    return report(await registry.reload())

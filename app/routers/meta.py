@@ -10,16 +10,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app.dependencies import CatalogueDep, MetricsDep, RegistryDep
 from app.errors import InvalidRequestError, ModelNotFoundError, problems
 from app.page import VARY, asks_for_a_page, page_response
+from app.workers.together import metrics_of_all, readiness, readiness_of_all
 from models.diagnoses.knowledge import common_knowledge
-from models.serving.registry import Fault, Model
 from schemas.common import ModelName
 from schemas.meta import (
     ApiInfo,
     Health,
     Liveness,
     ModelList,
-    ModelReadiness,
-    ModelState,
     ModelSummary,
     Readiness,
 )
@@ -63,15 +61,11 @@ async def live() -> Liveness:
 @router.get("/health/ready", responses={503: {"model": Readiness, "description": "Not ready."}})
 async def ready(request: Request, registry: RegistryDep, response: Response) -> Readiness:
     """200 when every model that has a bundle is loaded, warmed and not stuck, else 503, as while the service stops."""
-    stopping = request.state.stopping
-    response.status_code = 200 if registry.ready and not stopping else 503
-    return Readiness(
-        status="stopping" if stopping else "ready" if registry.ready else "not ready",
-        models={
-            model.name: _readiness(model, registry.fault(model.name), demo_mode=request.state.settings.demo_mode)
-            for model in registry.models
-        },
-    )
+    state = request.state
+    own = readiness(registry, stopping=state.stopping, demo_mode=state.settings.demo_mode)
+    answer = await readiness_of_all(state.team, own) if state.team else own
+    response.status_code = 200 if answer.status == "ready" else 503
+    return answer
 
 
 @router.get("/models")
@@ -102,22 +96,13 @@ def model_card(name: ModelName, registry: RegistryDep) -> Response:
     response_class=Response,
     responses={200: {"description": "Prometheus text.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(metrics: MetricsDep, registry: RegistryDep) -> Response:
+async def metrics(request: Request, metrics: MetricsDep, registry: RegistryDep) -> Response:
     """Counters and timings for Prometheus."""
-    return Response(metrics.render(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    team = request.state.team
+    page = await metrics_of_all(team) if team else metrics.render(registry)
+    return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @cache
 def _has_tensorflow() -> bool:
     return find_spec("tensorflow") is not None
-
-
-def _readiness(model: Model, fault: Fault | None, *, demo_mode: bool) -> ModelReadiness:
-    demo = model.state == "absent" and demo_mode
-    state: ModelState = "demo" if demo else model.state
-    return ModelReadiness(
-        state=fault.state if fault else state,
-        version=model.bundle.metadata.version if model.bundle else None,
-        detail=fault.reason if fault else model.error,
-        demo=demo,
-    )

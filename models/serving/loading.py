@@ -49,7 +49,8 @@ class BundleLoader:
     It needs no event loop: the server loads its models while it still imports the diagnoses and the web framework.
     Without `names` it loads whatever the folder holds until `expect` says what is wanted. `threads` is how many cores
     load bundles and later compute. `precision` `int8` loads the int8 network of each bundle that has one. `active` is
-    the file that pins versions.
+    the file that pins versions. `versions`, where they are still there, go before it until the first reload: what the
+    other workers serve.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class BundleLoader:
         precision: Precision = "fp32",
         active: Path | None = None,
         make_network: MakeNetwork | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.names: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ class BundleLoader:
         self._find: Find = _nothing
         self._active = active or folder / ACTIVE_FILE
         self._precision = precision
+        self._versions = versions or {}
         self._make_network = make_network or (lambda bundle: Engine(bundle, threads=threads))
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="load")
         self.models: dict[str, Future[LoadedModel]] = {}
@@ -118,7 +121,10 @@ class BundleLoader:
 
     def _load(self, name: str) -> LoadedModel:
         began = time.perf_counter()
-        return self._loaded(self._read(name), began)
+        version = self._versions.get(name)
+        served = self.folder / name / version if version else None
+        bundle = read_version(served, self._precision) if served and served.is_dir() else self._read(name)
+        return self._loaded(bundle, began)
 
     def _read(self, name: str) -> Bundle:
         return read_version(active_version(self.folder / name, read_pins(self._active)), self._precision)
