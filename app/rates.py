@@ -5,9 +5,11 @@ they have seen until it expires, whatever their number, and take longer than som
 """
 
 import mmap
+import os
 import re
 import secrets
 import struct
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -110,7 +112,7 @@ class SharedRateLimiter:
         self._sets = sets
         self._key = secrets.token_bytes(16)
         self._table = mmap.mmap(-1, sets * _PLACES * _ENTRY.size)
-        self._file = TemporaryFile()  # noqa: SIM115 - open as long as this is
+        self._file = os.memfd_create("rates") if sys.platform == "linux" else TemporaryFile()  # noqa: SIM115 - kept
 
     def seconds_to_wait(self, client: str) -> float:
         """Take a token; 0 where there was one, else the seconds until there will be."""

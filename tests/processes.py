@@ -5,11 +5,13 @@ import json
 import logging
 import multiprocessing
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ import app.main
 from app.cli import main
 from app.server import serve
 from app.settings import Settings
+from app.workers.serving import WorkerServer
+from app.workers.supervisor import Supervisor
+from app.workers.team import Team
 
 PATIENCE = 20.0
 
@@ -31,6 +36,11 @@ class Process:
     def __init__(self, process: Any, log: Path) -> None:
         self._process = process
         self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return int(self._process.pid)
 
     @property
     def runs(self) -> bool:
@@ -83,6 +93,26 @@ def bare_service(settings: str) -> None:
     """The server with these settings, as JSON, and an application that needs no time to start."""
     logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stderr)
     serve(BareApp(), Settings(**json.loads(settings)))  # type: ignore[arg-type]
+
+
+def bare_workers(settings: str, count: int, spoilt: str) -> None:
+    """So many workers of that application, each of which fails at its start while there is a file `spoilt`."""
+    logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stderr)
+    chosen = Settings(**json.loads(settings))
+
+    def work(team: Team) -> None:
+        if Path(spoilt).exists():
+            sys.exit(4)
+        serve(BareApp(), chosen, make_server=partial(_LoadedAtOnce, team=team))  # type: ignore[arg-type]
+
+    sys.exit(Supervisor(chosen, count, work).run())
+
+
+class _LoadedAtOnce(WorkerServer):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Has no models."""
+        await super().startup(sockets)
+        self._team.loaded({})
 
 
 class BareApp:

@@ -1,8 +1,11 @@
 """Rates: what can be written, how a bucket fills, and that no number of clients grows the memory."""
 
+import os
+
+import numpy as np
 import pytest
 
-from app.rates import Rate, RateLimiter, parse_rate
+from app.rates import Rate, RateLimiter, SharedRateLimiter, parse_rate
 
 
 class Clock:
@@ -96,3 +99,34 @@ def test_clients_whose_buckets_are_full_again_are_forgotten() -> None:
     for number in range(501):
         limiter.seconds_to_wait(f"then {number}")
     assert len(limiter) == 501
+
+
+@pytest.mark.parametrize("rate", [Rate(60, 60, 60), Rate(10, 1, 3), Rate(1, 3600, 1), Rate(3, 1, 100)])
+def test_a_shared_bucket_fills_as_one_of_its_own(rate: Rate) -> None:
+    clock, drawn = Clock(), np.random.default_rng(7)
+    own, shared = RateLimiter(rate, clock=clock), SharedRateLimiter(rate, clock=clock, sets=64)
+    for _ in range(2000):
+        client = str(drawn.integers(3))
+        assert shared.seconds_to_wait(client) == pytest.approx(own.seconds_to_wait(client))
+        clock.now += drawn.exponential(rate.seconds / rate.requests / 4)
+
+
+def test_processes_take_from_the_same_buckets() -> None:
+    limiter = SharedRateLimiter(Rate(1, 3600, 6))
+    children = []
+    for _ in range(3):
+        if not (child := os.fork()):
+            os._exit(sum(limiter.seconds_to_wait("a") == 0 for _ in range(4)))
+        children.append(child)
+    passed = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert sum(passed) == 6
+
+
+def test_a_full_set_of_the_shared_table_forgets_whoever_was_quiet_for_longest() -> None:
+    clock = Clock()
+    limiter = SharedRateLimiter(Rate(1, 3600, 1), clock=clock, sets=1)
+    for number in range(9):
+        assert limiter.seconds_to_wait(str(number)) == 0
+        clock.now += 1
+    assert limiter.seconds_to_wait("8") > 0
+    assert limiter.seconds_to_wait("0") == 0
