@@ -77,13 +77,13 @@ class Team:
     async def ask(self, topic: str, patience: float | None = PATIENCE) -> Any:
         """The answers of every worker, this one's among them. Raises `TimeoutError`."""
         self._tickets += 1
-        answers = asyncio.get_running_loop().create_future()
-        self._questions[self._tickets] = answers
-        self._say(Message(ASK, topic, self._tickets))
+        ticket, answers = self._tickets, asyncio.get_running_loop().create_future()
+        self._questions[ticket] = answers
+        self._say(Message(ASK, topic, ticket))
         try:
             return await asyncio.wait_for(answers, patience)
         finally:
-            del self._questions[self._tickets]
+            del self._questions[ticket]
 
     async def everybody_is_in(self, patience: float) -> None:
         """Wait until every connection is taken over that there will be."""

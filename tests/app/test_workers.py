@@ -81,6 +81,7 @@ def bare(tmp_path: Path) -> Serving:
     def serving(*, drain_seconds: float = 0, stop_seconds: float = 30) -> Iterator[Service]:
         port = free_port()
         settings = f'{{"port": {port}, "drain_seconds": {drain_seconds}, "stop_seconds": {stop_seconds}}}'
+        (tmp_path / "log").unlink(missing_ok=True)
         with begun(bare_workers, settings, 2, str(tmp_path / "spoilt"), log=tmp_path / "log") as process:
             service = Service(port, process)
             until(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text().count("Started server") == 2)
