@@ -198,7 +198,8 @@ class Supervisor:
             connection.close()
         self._waiting.clear()
         for worker in self._workers:
-            worker.handing.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # it has gone already
+                worker.handing.shutdown(socket.SHUT_WR)
 
     # Workers
 
@@ -339,7 +340,7 @@ class Supervisor:
         if question and worker in question.waiting:
             question.answers.append(message.content)
             if question.topic == "metrics":
-                worker.figures = message.content
+                worker.figures = message.content or worker.figures
             self._go_on(question, worker)
 
     def _go_on(self, question: _Question, done: _Worker) -> None:

@@ -90,8 +90,10 @@ async def metrics_of_all(team: Team) -> bytes:
     try:
         answers = await team.ask("metrics")
     except TimeoutError:
-        raise DeadlineExceededError("A worker did not tell its figures in time.") from None
-    return rendered(added(answer for answer in answers if answer is not None))
+        answers = [None]
+    if None in answers:
+        raise DeadlineExceededError("A worker did not tell its figures in time.")
+    return rendered(added(answers))
 
 
 async def readiness_of_all(team: Team, own: Readiness) -> Readiness:
@@ -99,11 +101,15 @@ async def readiness_of_all(team: Team, own: Readiness) -> Readiness:
     if own.status == "stopping":
         return own
     try:
-        answers = [Readiness.model_validate(answer) for answer in await team.ask("ready") if answer is not None]
+        told = await team.ask("ready")
     except TimeoutError:
-        return Readiness(status="not ready", models=own.models)
-    ready = bool(answers) and all(answer.status == "ready" for answer in answers)
-    models = {name: _worst_state([each.models[name] for each in answers if name in each.models]) for name in own.models}
+        told = [None]
+    answers = [Readiness.model_validate(answer) for answer in told if answer is not None]
+    ready = len(answers) == len(told) and all(answer.status == "ready" for answer in answers)
+    models = {
+        name: _worst_state([each.models.get(name, state) for each in (own, *answers)])
+        for name, state in own.models.items()
+    }
     return Readiness(status="ready" if ready else "not ready", models=models)
 
 
