@@ -35,8 +35,8 @@ def main() -> None:
     for number in range(options.rounds):
         for count in WORKERS if number % 2 == 0 else WORKERS[::-1]:
             with running_server({"MEDIDIAGNOSE_WORKERS": str(count)}) as server:
-                for name, value in _measure(server, options.seconds).items():
-                    found[name][count].append(value)
+                for figure, value in _measure(server, options.seconds).items():
+                    found[figure][count].append(value)
         print(f"round {number + 1} of {options.rounds}", flush=True)
     figures = []
     for (name, unit), values in found.items():
