@@ -334,12 +334,12 @@ def test_an_address_with_few_connections_keeps_them() -> None:
 
 def test_connections_never_outnumber_the_files_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource")
-    from app.server import BACKLOG, OTHER_FILES, _affordable
+    from app.server import BACKLOG, OTHER_FILES, affordable
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
-    assert _affordable(100) == 100
-    assert _affordable(1000) == 1024 - OTHER_FILES - BACKLOG
+    assert affordable(100) == 100
+    assert affordable(1000) == 1024 - OTHER_FILES - BACKLOG
 
 
 def test_the_test_client_tells_open_from_closed(port: int) -> None:
