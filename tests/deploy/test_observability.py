@@ -22,8 +22,8 @@ SAMPLES_OF = {
     "info": ("_info",),
     "unknown": ("",),
 }
-OF_THE_SERVER = {"medidiagnose_connections"}
-"""Shown where `app.server` serves, not where a test calls the application itself."""
+OF_THE_SERVER = {"medidiagnose_connections", "medidiagnose_workers"}
+"""Shown where `app.server` or a worker serves, not where a test calls the application itself."""
 OF_THE_SCRAPE = {"instance", "job"}
 WORDS = {"and", "on", "by", "group_left", "offset", "sum", "abs", "rate", "increase", "changes", "histogram_quantile"}
 WORDS |= {"max_over_time", "d", "m", "h", "s"}
