@@ -54,7 +54,7 @@ test-clients: $(VENV)/.dev .venv-clients/.installed build/clients/.installed ## 
 	PYTHONPATH=. $(BIN)/python .ci/clients.py
 
 docs: $(VENV)/.docs ## Build the documentation as a site in build/site
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .

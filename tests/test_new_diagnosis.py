@@ -1,4 +1,4 @@
-"""A made-up diagnosis, added by its own files and one line of the list, is found wherever the others are."""
+"""A made-up diagnosis, added by the files of docs/add-a-diagnosis.md and one line of the list, is found everywhere."""
 
 import json
 import os
@@ -9,117 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents import blocks
 from tests.fake_bundle import make_bundle
 
 ROOT = Path(__file__).parents[1]
 CODES = ("healthy", "worn")
 
-INIT = """
-from models.diagnoses.diagnosis import Diagnosis
-from models.diagnoses.judging import judge_picture
-from models.diagnoses.knee.interpretation import interpret, sample
-from models.diagnoses.knee.knowledge import knee_knowledge
-from models.preprocessing.inputs import PICTURE, SentPicture
-
-KNEE = Diagnosis(
-    name="knee",
-    path="/analyze/knee",
-    health_name="knee",
-    title="Knee X-ray",
-    reads=PICTURE,
-    interpret=lambda outputs, metadata, _: interpret(outputs, metadata),
-    sample=lambda _: sample(),
-    judge=judge_picture,
-    knowledge=knee_knowledge(),
-    example=lambda: SentPicture(b""),
-)
-"""
-KNOWLEDGE = """
-from functools import cache
-
-from models.diagnoses.knowledge import Document, Sourced, load
-from schemas.common import Part
-
-
-class KneeClass(Part):
-    code: str
-    name: str
-    advice: Sourced[str]
-
-
-class KneeKnowledge(Document):
-    classes: tuple[KneeClass, ...]
-
-
-@cache
-def knee_knowledge() -> KneeKnowledge:
-    return load(__name__, "knowledge.yaml", KneeKnowledge)
-"""
-TEXTS = """
-sources: {own: A made-up source}
-classes:
-  - {code: healthy, name: Healthy, advice: {source: own, value: Rest}}
-  - {code: worn, name: Worn, advice: {source: own, value: Ask a doctor}}
-"""
-INTERPRETATION = """
-from models.diagnoses.knee.knowledge import knee_knowledge
-from models.diagnoses.probabilities import most_probable, name_classes
-from models.serving.engine import PROBABILITIES
-from schemas.knee import EXAMPLE, KneePrediction, KneeReading
-
-
-def interpret(outputs, metadata):
-    named = name_classes(outputs[PROBABILITIES], metadata, knee_knowledge().classes)
-    leading = most_probable(named)
-    return KneeReading(prediction=KneePrediction(code=leading.code, name=leading.name), probabilities=named)
-
-
-def sample():
-    return KneeReading.model_validate(EXAMPLE)
-"""
-SCHEMA = """
-from pydantic import ConfigDict
-
-from schemas.common import AnswerContext, ClassProbability, Prediction, Reading, answer_example
-
-EXAMPLE = {
-    "prediction": {"code": "healthy", "name": "Healthy"},
-    "probabilities": [
-        {"class_id": 0, "code": "healthy", "name": "Healthy", "probability": 0.75},
-        {"class_id": 1, "code": "worn", "name": "Worn", "probability": 0.25},
-    ],
-}
-
-
-class KneePrediction(Prediction):
-    name: str
-
-
-class KneeReading(Reading):
-    prediction: KneePrediction
-    probabilities: tuple[ClassProbability, ...]
-
-
-class KneeAnswer(AnswerContext, KneeReading):
-    model_config = ConfigDict(json_schema_extra={"examples": [answer_example("knee", EXAMPLE)]})
-"""
-ROUTER = '''
-from fastapi import APIRouter
-
-from app.dependencies import PredictionsDep, UploadedPicture, admit
-from app.openapi import PICTURE_RESPONSES
-from app.uploads import PICTURE_FORM
-from models.diagnoses.knee import KNEE
-from schemas.knee import KneeAnswer
-
-router = APIRouter(tags=["pictures"], dependencies=[admit(KNEE)])
-
-
-@router.post(KNEE.path, responses=PICTURE_RESPONSES, openapi_extra=PICTURE_FORM.body)
-async def analyze_knee(picture: UploadedPicture, predictions: PredictionsDep) -> KneeAnswer:
-    """How worn a knee is."""
-    return KneeAnswer.compose(*await predictions.read(KNEE, picture))
-'''
+PAGE = ROOT / "docs" / "add-a-diagnosis.md"
 ASK = """
 import asyncio, json, sys
 from contextlib import redirect_stdout
@@ -154,14 +50,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("tree")
     for package in ("app", "models", "schemas", "tests"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("bundles"))
-    folder = copy / "models" / "diagnoses" / "knee"
-    folder.mkdir()
-    (folder / "__init__.py").write_text(INIT)
-    (folder / "knowledge.py").write_text(KNOWLEDGE)
-    (folder / "knowledge.yaml").write_text(TEXTS)
-    (folder / "interpretation.py").write_text(INTERPRETATION)
-    (copy / "schemas" / "knee.py").write_text(SCHEMA)
-    (copy / "app" / "routers" / "knee.py").write_text(ROUTER)
+    (copy / "models" / "diagnoses" / "knee").mkdir()
+    for block in (*blocks(PAGE, "python"), *blocks(PAGE, "yaml")):
+        (copy / block.title).write_text(block.text, encoding="utf-8")
     catalogue = copy / "models" / "diagnoses" / "catalogue.py"
     text = catalogue.read_text()
     assert text.count("HEART_RISK)") == 1

@@ -106,9 +106,9 @@ def _add_measuring(commands: Any) -> None:
     measure.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where the bundle has it")
     _add_folders(measure)
     measure.set_defaults(run=_measure)
-    tables = commands.add_parser("tables", help="write cards and README from the bundles' measured.json")
+    tables = commands.add_parser("tables", help="write cards and the page of figures from the bundles' measured.json")
     tables.add_argument("--bundles", type=Path, default=Path("models/bundles"), help="folder of the bundles")
-    tables.add_argument("--readme", type=Path, default=Path("README.md"), help="the README with the table's marks")
+    tables.add_argument("--page", type=Path, default=Path("docs/figures.md"), help="the page with the table's marks")
     tables.set_defaults(run=_tables)
     compare = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
     _add_choice(compare, measured)
@@ -345,7 +345,7 @@ def _strangers(options: argparse.Namespace) -> int:
 def _tables(options: argparse.Namespace) -> int:
     from training.served import write_tables
 
-    for file in write_tables(options.bundles, options.readme):
+    for file in write_tables(options.bundles, options.page):
         sys.stdout.write(f"{file}\n")
     return 0
 

@@ -1,6 +1,6 @@
 """What ships, measured as it is served: each picture goes through the service's own preparing, judging and reading.
 
-`measured.json` in a bundle's folder holds the figures; the card's section and the README's table are written from it.
+`measured.json` in a bundle's folder holds the figures; the card's section and the page of figures are written from it.
 A picture that is refused, or whose answer is not settled, counts as missed in a sensitivity and as a false alarm in a
 specificity.
 """
@@ -162,8 +162,8 @@ def with_section(card: str, section: str) -> str:
     return f"{card.rstrip()}\n\n{section}"
 
 
-def readme_rows(name: str, document: Mapping[str, Any]) -> list[str]:
-    """Rows of the README's table: model, set, and each figure in words."""
+def page_rows(name: str, document: Mapping[str, Any]) -> list[str]:
+    """Rows of the page of figures: model, set, and each figure in words."""
     rows = []
     for title, figures in document["sets"].items():
         told = "; ".join(f"{key} {format_estimate(Estimate(**value))}" for key, value in figures.items())
@@ -171,23 +171,23 @@ def readme_rows(name: str, document: Mapping[str, Any]) -> list[str]:
     return rows
 
 
-def with_table(readme: str, rows: Sequence[str]) -> str:
-    """The README with its table of what was served, between its two marks. Raises `ValueError` without them."""
-    before, opened, rest = readme.partition(TABLE_BEGIN)
+def with_table(page: str, rows: Sequence[str]) -> str:
+    """The page with its table of what was served, between its two marks. Raises `ValueError` without them."""
+    before, opened, rest = page.partition(TABLE_BEGIN)
     _, closed, after = rest.partition(TABLE_END)
     if not (opened and closed):
-        raise ValueError(f"README.md has no {TABLE_BEGIN} and {TABLE_END}.")
+        raise ValueError(f"The page of figures has no {TABLE_BEGIN} and {TABLE_END}.")
     table = "\n".join(["| Model, test set | As served |", "|---|---|", *rows])
     return f"{before}{TABLE_BEGIN}\n\n{table}\n\n{TABLE_END}{after}"
 
 
-def write_tables(bundles: Path, readme: Path) -> list[Path]:
-    """Write the section of each card, and the README's table, from what was measured; the files that were written."""
+def write_tables(bundles: Path, page: Path) -> list[Path]:
+    """Write the section of each card, and the page of figures, from what was measured; the files that were written."""
     rows, written = [], []
     for file in sorted(bundles.glob(f"*/*/{MEASURED_FILE}")):
         document, card = read_measured(file), file.with_name(CARD_FILE)
         card.write_text(with_section(card.read_text(encoding="utf-8"), card_section(document)), encoding="utf-8")
-        rows += readme_rows(file.parent.parent.name, document)
+        rows += page_rows(file.parent.parent.name, document)
         written.append(card)
-    readme.write_text(with_table(readme.read_text(encoding="utf-8"), rows), encoding="utf-8")
-    return [*written, readme]
+    page.write_text(with_table(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    return [*written, page]

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     add_bundles(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
-    form.add_argument("--markdown", action="store_true", help="names, defaults and meanings as the README's table")
+    form.add_argument("--markdown", action="store_true", help="names, defaults and meanings as a table")
     parser.set_defaults(run=show)
 
 
@@ -46,7 +46,7 @@ def show(options: Namespace) -> int:
 
 
 def table() -> Iterator[str]:
-    """The README's table of settings, a line each."""
+    """The documentation's table of settings, a line each."""
     yield "| Variable | Default | Meaning |"
     yield "|---|---|---|"
     for name, field in Settings.model_fields.items():

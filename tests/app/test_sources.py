@@ -189,9 +189,9 @@ def test_settings_that_are_refused_are_refused_here_too(capsys: pytest.CaptureFi
     assert capsys.readouterr().err.startswith("port in named.toml: ")
 
 
-def test_the_readmes_table_is_that_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_in_the_documentation_is_that_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings", "--markdown"]) == 0
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/settings.md").read_text(encoding="utf-8")
     for line in capsys.readouterr().out.splitlines():
-        assert line in readme, "put what `medidiagnose settings --markdown` prints into the README"
-    assert readme.count("| `MEDIDIAGNOSE_") == len(Settings.model_fields)
+        assert line in page, "put what `medidiagnose settings --markdown` prints into docs/settings.md"
+    assert page.count("| `MEDIDIAGNOSE_") == len(Settings.model_fields)

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.commands import completions, examples, parsed
+from tests.documents import commands as commands_of
+from tests.documents import texts
 from tests.fake_bundle import make_bundle
 from training import cli
 from training.diagnoses import TRAININGS, training_called
@@ -116,3 +118,9 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path, capsys: pyt
     assert completions(script, "medidiagnose-train pict", tmp_path) == ["pictures"]
     assert completions(script, "medidiagnose-train skin --dat", tmp_path) == ["--data"]
     assert completions(script, "medidiagnose-train quantize sk", tmp_path) == ["skin"]
+
+
+def test_every_training_command_of_the_texts_is_one_that_there_is() -> None:
+    found = [command for page in texts() for command in commands_of(page) if "medidiagnose-train " in command]
+    assert len(found) > 15
+    assert [command for command in found if not parsed(cli.build_parser(), command)] == []

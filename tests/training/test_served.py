@@ -1,4 +1,4 @@
-"""What ships is measured by the service's own path, and card and README say what was found."""
+"""What ships is measured by the service's own path, and card and page say what was found."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_a_figure_comes_with_an_interval_over_groups(bundle: Bundle, samples: li
     assert found.low < found.value < found.high
 
 
-def test_card_and_readme_say_what_was_measured_of_this_very_network(
+def test_card_and_page_say_what_was_measured_of_this_very_network(
     bundle: Bundle, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = {
@@ -78,14 +78,14 @@ def test_card_and_readme_say_what_was_measured_of_this_very_network(
     [(key, value)] = document["sets"]["made-up pictures"].items()
     again = measure(XRAY, bundle, sets)["made-up pictures"][key]
     assert Estimate(**value) == again
-    readme = tmp_path / "README.md"
-    readme.write_text(f"Before.\n\n{TABLE_BEGIN}\nold\n{TABLE_END}\n\nAfter.\n")
+    page = tmp_path / "figures.md"
+    page.write_text(f"Before.\n\n{TABLE_BEGIN}\nold\n{TABLE_END}\n\nAfter.\n")
     for _ in range(2):
-        assert cli.main(["tables", "--bundles", str(tmp_path / "bundles"), "--readme", str(readme)]) == 0
+        assert cli.main(["tables", "--bundles", str(tmp_path / "bundles"), "--page", str(page)]) == 0
     told = f"accepted {format_estimate(again)}"
     assert told.split(" ", 1)[1] in (bundle.folder / "card.md").read_text()
     assert (bundle.folder / "card.md").read_text().count(served.HEADING) == 1
-    text = readme.read_text()
+    text = page.read_text()
     assert told in text
     assert "old" not in text
     assert (text.startswith("Before."), text.rstrip().endswith("After.")) == (True, True)
@@ -104,6 +104,6 @@ def test_figures_that_ship_are_of_the_network_that_ships_and_stand_in_its_card(f
     network = {"int8": "model.int8.onnx", "fp32": "model.onnx"}[document["precision"]]
     assert document["sha256"] == file_sha256(file.with_name(network))
     assert served.card_section(document).strip() in file.with_name("card.md").read_text(encoding="utf-8")
-    rows = served.readme_rows(file.parent.parent.name, document)
-    readme = Path("README.md").read_text(encoding="utf-8")
-    assert all(row in readme for row in rows)
+    rows = served.page_rows(file.parent.parent.name, document)
+    page = Path("docs/figures.md").read_text(encoding="utf-8")
+    assert all(row in page for row in rows)

@@ -127,17 +127,17 @@ def test_jax_trains_and_tensorflow_exports(tmp_path: Path) -> None:
     assert read_bundle(tmp_path / "retina-smoke" / "bundle").metadata.name == "retina"
 
 
-def readme_commands() -> list[list[str]]:
-    """The commands of the README's block that begins with the training of one's own pictures."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    [block] = re.findall(r"```sh\n(medidiagnose-train pictures .*?)```", text, re.DOTALL)
+def page_commands() -> list[list[str]]:
+    """The commands of the block that begins with the training of one's own pictures."""
+    text = (ROOT / "docs/own-classes.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```sh\n(medidiagnose-train pictures --data.*?)```", text, re.DOTALL)
     return [shlex.split(line) for line in block.splitlines()]
 
 
-def test_from_a_folder_to_an_answer_over_http_in_the_three_commands_of_the_readme(
+def test_from_a_folder_to_an_answer_over_http_in_the_three_commands_of_the_page(
     my_pictures: Path, tmp_path: Path
 ) -> None:
-    train, serve, ask = readme_commands()
+    train, serve, ask = page_commands()
     small = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     folder: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
     (tmp_path / "my_pictures").symlink_to(my_pictures)
