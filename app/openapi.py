@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -252,7 +253,8 @@ def _list_values(node: Any, wanted: str, values: Sequence[str]) -> None:
 
 
 def _put_nulls_back(example: Any, schema: Any, schemas: Mapping[str, Any]) -> None:
-    """FastAPI drops what is null from examples; a field that is always sent is there all the same."""
+    """FastAPI drops what is null from examples; a field that is always sent is there all the same, with its default
+    where it has one."""
     schema = schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
     if branches := [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]:
         return _put_nulls_back(example, branches[0], schemas)
@@ -262,7 +264,7 @@ def _put_nulls_back(example: Any, schema: Any, schemas: Mapping[str, Any]) -> No
     elif isinstance(example, dict):
         properties, others = schema.get("properties", {}), schema.get("additionalProperties")
         for name in schema.get("required", ()):
-            example.setdefault(name, None)
+            example.setdefault(name, deepcopy(properties.get(name, {}).get("default")))
         for name, value in example.items():
             _put_nulls_back(value, properties.get(name, others if isinstance(others, dict) else {}), schemas)
     return None
