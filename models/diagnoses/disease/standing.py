@@ -194,6 +194,9 @@ def _denied(
         if word == "no" and at and words[at - 1] in _BREAKS and (not following or following[0] in _BREAKS):
             at += 1
             continue
+        if word == "no" and following[:1] == ["more"] and not _NEAR_DENIALS.isdisjoint(words[max(start, at - 4) : at]):
+            at += 2  # "can't cope no more" denies once
+            continue
         if any(each in _PSEUDO for each in following[:1]) or "stop" in words[at + 1 : at + 9]:
             at += 2
             continue

@@ -106,6 +106,7 @@ def test_a_danger_is_not_dropped_for_a_doubt_or_a_slip(text: str) -> None:
         "i dont wanna be alive anymore",
         "everyone would be happier if i was gone",
         "keep thinking of driving my car into a wall",
+        "cant cope no more want it to be over",
         "knocked a saucepan of soup down my front, my thighs are raw and the skin is coming off",
         "barbecue flared up in my face, blisters on my cheeks",
         "leg in plaster, pain getting unbearable, toes tingling",
