@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -42,6 +43,7 @@ def share_of(settings: Settings, count: int) -> Settings:
 def _work(settings: Settings, limiter: SharedRateLimiter | None, team: Team) -> None:
     loader = start_loading(settings, versions=team.versions)
     app = create_app(settings, loader=loader, tracing=open_tracing(), team=team, limiter=limiter)
+    gc.freeze()  # as where one serves alone
     serve(app, settings, make_server=partial(WorkerServer, team=team))
 
 
