@@ -3,8 +3,8 @@
     python -m benchmarks.workers
 
 Each round starts the service with one worker and with two, the order swapped from round to round. What is reported are
-medians over the rounds, and of two to one. The load generator runs on the same cores. Where other work does too, only the
-processor time tells: pictures a second are then a matter of whom the system lets run.
+medians over the rounds, and of two to one. The load generator runs on the same cores. Where others do, only
+the processor time tells: pictures a second are then a matter of whom the system lets run.
 """
 
 import argparse
