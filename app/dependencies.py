@@ -24,7 +24,11 @@ from schemas.heart import Person, PrintedScales
 _BOOL = TypeAdapter(bool)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Explain = Annotated[
-    bool, Query(description="Ask for an explanation: of an ECG sheet the traces that were read, drawn over it.")
+    bool,
+    Query(
+        description="Ask for an explanation: where in a picture the model found what speaks for its answer, the traces "
+        "that were read off an ECG sheet, or what each symptom, value or lead adds."
+    ),
 ]
 
 
@@ -91,21 +95,19 @@ async def _setting(form: Annotated[Form, Depends(BREAST_FORM)]) -> Setting:
     return cast(Setting, setting)
 
 
-async def _predictions(request: Request, response: Response) -> Predictions:
+async def _predictions(request: Request, response: Response, explain: Explain = False) -> Predictions:
     """Takes its parts from the state itself, since every dependency of a dependency costs FastAPI as much as a small
     model costs us."""
     state = request.state
-    return Predictions(state.registry, state.metrics, state.settings, request, response)
+    return Predictions(state.registry, state.metrics, state.settings, request, response, explain)
 
 
 def admit(diagnosis: AnyDiagnosis) -> Any:
     """The dependency of a route that sends a large body to a model: asks, before the body is read, whether there is a
     model and room for the request.
-
-    It also declares `?explain=`, which every such route accepts.
     """
 
-    async def check(request: Request, explain: Explain = False) -> None:
+    async def check(request: Request) -> None:
         check_room(request, diagnosis)
 
     return Depends(check)

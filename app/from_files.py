@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -176,17 +177,20 @@ class Reader:
         reliability = diagnosis.reliability_of(prediction, prepared, sent)
         reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
         model = model_info(diagnosis.name, prediction.metadata)
-        context = answer_context(model, reliability, uuid4().hex, diagnosis.explain(prepared))
+        context = answer_context(
+            model,
+            reliability,
+            uuid4().hex,
+            explanation=prediction.explanation,
+            prediction_set=diagnosis.prediction_set_of(prediction, reading, reliability),
+        )
         return {**reading.model_dump(mode="json"), **context.model_dump(mode="json")}
 
     async def _predict(self, sent: Any, limits: Limits) -> Any:
         reads = self.diagnosis.reads
-        if reads.immediate:
-            return self.registry.predict_at_once(
-                self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)
-            )
+        explain = partial(self.diagnosis.explanation_of, sent) if self.explain else None
         return await self.registry.predict(
-            self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)
+            self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits), explain
         )
 
     def _sent(self, file: Path) -> Any:

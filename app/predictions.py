@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -18,6 +19,7 @@ from app.metrics import Metrics
 from app.settings import Settings
 from models.diagnoses.diagnosis import Diagnosis
 from models.diagnoses.knowledge import common_knowledge
+from models.diagnoses.prediction_sets import PredictionSet
 from models.preprocessing.inputs import Limits, Prepared
 from models.serving.bundle import Metadata
 from models.serving.registry import ModelRegistry, Prediction
@@ -44,6 +46,7 @@ class Predictions:
     settings: Settings
     request: Request
     response: Response
+    explain: bool = False
 
     async def read(
         self, diagnosis: Diagnosis[SentT, PreparedT, ReadingT], sent: SentT
@@ -63,19 +66,23 @@ class Predictions:
         if self.settings.reject_unreliable and not reliability.accepted and diagnosis.unknown(sent) is None:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
         reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
-        model = model_info(diagnosis.name, prediction.metadata)
-        return reading, answer_context(model, reliability, self._request_id, diagnosis.explain(prepared))
+        return reading, answer_context(
+            model_info(diagnosis.name, prediction.metadata),
+            reliability,
+            self._request_id,
+            explanation=prediction.explanation,
+            prediction_set=diagnosis.prediction_set_of(prediction, reading, reliability),
+        )
 
     async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
-        reads, limits = diagnosis.reads, self._limits
-        if reads.immediate:
-            return self.registry.predict_at_once(
-                diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)
-            )
-        return await while_connected(
-            self.request,
-            self.registry.predict(diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits)),
-        )
+        def prepare(metadata: Metadata) -> PreparedT:
+            return diagnosis.reads.prepare(sent, metadata.preprocessing, limits)
+
+        limits = self._limits
+        if diagnosis.reads.immediate and not self.explain:
+            return self.registry.predict_at_once(diagnosis.name, prepare)
+        explain = partial(diagnosis.explanation_of, sent) if self.explain else None
+        return await while_connected(self.request, self.registry.predict(diagnosis.name, prepare, explain))
 
     async def _sample(
         self, diagnosis: Diagnosis[SentT, PreparedT, ReadingT], sent: SentT
@@ -112,8 +119,9 @@ def answer_context(
     model: ModelInfo,
     reliability: Reliability,
     request_id: str,
-    explanation: Explanation | None = None,
     *,
+    explanation: Explanation | None = None,
+    prediction_set: PredictionSet | None = None,
     demo_mode: bool = False,
 ) -> AnswerContext:
     """The half of an answer that says who answered, how far to rely on it, and under which disclaimer."""
@@ -122,6 +130,8 @@ def answer_context(
         demo_mode=demo_mode,
         reliability=reliability,
         explanation=explanation,
+        prediction_set=prediction_set.codes if prediction_set else None,
+        prediction_set_says=prediction_set.says if prediction_set else None,
         request_id=request_id,
         disclaimer=common_knowledge().disclaimer.value,
     )

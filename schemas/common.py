@@ -110,16 +110,56 @@ class Reliability(Part):
     reason: str | None = Field(default=None, description="Why it was not accepted, else null.", examples=[None])
 
 
-class Explanation(Part):
-    """What the answer rests on. What the model can't say of itself is null."""
+class WeightOfEvidence(Part):
+    """What one thing that was sent or read says for or against something that is answered."""
 
-    kind: str = Field(description="What is explained: `map`, where a model looked; `overlay`, what was read.")
-    method: str = Field(description="How it was made.", examples=["traces read"])
-    map: str | None = Field(
-        default=None, description="PNG as a data URI: bright where the picture spoke for the predicted class."
+    name: str = Field(description="The symptom, value, lead or stretch of time.", examples=["fever"])
+    about: str = Field(description="Code of what it speaks for or against.", examples=["Influenza"])
+    log_odds: float = Field(
+        description="What the natural logarithm of the odds loses without it, of a risk form against the average "
+        "patient's value: positive speaks for, negative against.",
+        examples=[1.25],
     )
-    overlay: str | None = Field(default=None, description="PNG as a data URI: what was read, drawn over the picture.")
+
+
+class Explanation(Part):
+    """What the answer rests on. What the model can't say of itself is null or empty."""
+
+    kind: str = Field(
+        description="What is explained: `map`, where in a picture a model found what speaks for something; `overlay`, "
+        "what was read; `weights`, what each thing that was sent or read adds."
+    )
+    method: str = Field(description="How it was made.", examples=["class activation map"])
+    code: str | None = Field(
+        default=None,
+        description="What a map speaks for: the code of a class, or a name such as `lesion`; `not lesion` where it "
+        "speaks against one.",
+        examples=["nv"],
+    )
+    values: tuple[tuple[float, ...], ...] = Field(
+        default=(),
+        description="The map in numbers, row by row from the top: what each part adds to the log odds of `code`, up to "
+        "a constant of the model; only differences between parts mean anything.",
+    )
+    box: tuple[float, ...] | None = Field(
+        default=None,
+        description="The part of the upright picture that the map covers: left, top, right and bottom as shares of its "
+        "width and height; below 0 and above 1 where margins were added.",
+        examples=[[0.0, 0.0, 1.0, 1.0]],
+    )
+    map: str | None = Field(
+        default=None,
+        description="PNG as a data URI, see-through, to be laid over the picture's `box`: red where the picture spoke "
+        "most for `code`.",
+    )
+    overlay: str | None = Field(
+        default=None, description="PNG as a data URI: the map, or what was read, drawn over what the model saw."
+    )
+    weights: tuple[WeightOfEvidence, ...] = Field(
+        default=(), description="What each thing that was sent or read says for or against what is answered."
+    )
     parts: tuple[str, ...] = Field(default=(), description="What the answer rests on, in words or codes.")
+    limits: str = Field(default="", description="What it does not show.")
 
 
 class Alert(Part):
@@ -158,6 +198,15 @@ class AnswerContext(Part):
     reliability: Reliability = Field(description="Whether the input resembles the training data.")
     explanation: Explanation | None = Field(
         default=None, description="Where asked for with `?explain=true` and the model can explain itself, else null."
+    )
+    prediction_set: tuple[str, ...] | None = Field(
+        default=None,
+        description="Codes that together hold the truth in 90 % of the cases of each class, and whatever is named. "
+        "Null where the model states none; of an input that is not accepted every class, as nothing is ruled out.",
+        examples=[["nv", "bkl"]],
+    )
+    prediction_set_says: str | None = Field(
+        default=None, description="The same in words, also where nothing or everything fits; null as that is."
     )
     request_id: str = Field(
         description="Identifies the request in logs and error reports.", examples=[REQUEST_ID_EXAMPLE]
@@ -224,6 +273,8 @@ def answer_example(name: str, reading: dict[str, Any]) -> dict[str, Any]:
         "demo_mode": False,
         "reliability": {"accepted": True, "reason": None},
         "explanation": None,
+        "prediction_set": None,
+        "prediction_set_says": None,
         "request_id": REQUEST_ID_EXAMPLE,
         "disclaimer": DISCLAIMER_EXAMPLE,
     }

@@ -14,6 +14,7 @@ from training import export, novelty
 from training.calibrate import choose_points, fit_temperature
 from training.datasets.pictures import labels_of, load_tensors
 from training.evaluate import predict, tensor_specs
+from training.explainable import explain_classes
 from training.trainer import predict_in_batches
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Exported:
     novelty: NoveltySpec
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
+    explains: tuple[str, ...]
 
 
 def calibrate_and_export(run: "Run", target: Path) -> Exported:
@@ -68,7 +70,8 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
     export.export_onnx(served, target)
     difference = export.check_parity(served, target, np.asarray(pictures[: recipe.batch_size]))
     log.info("Keras and ONNX differ by at most %.1e in an output", difference)
+    explains = explain_classes(target, recipe.classes)
     entry, outputs = tensor_specs(target)
     others = pictures[step // 2 :: step] if recipe.folds else pictures
     unlike = novelty.choose_threshold(predict(target, others)["novelty"])
-    return Exported(target, temperature, points, unlike, entry, outputs)
+    return Exported(target, temperature, points, unlike, entry, outputs, explains)

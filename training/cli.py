@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from models.serving.bundle import Bundle
     from training.datasets.pictures import Sample
     from training.diagnoses import Job, Option, Training
+    from training.served import Figures
 
 EXTRA_MODULES = (
     *("jax", "keras", "matplotlib", "onnx", "pandas", "rich"),
@@ -110,6 +111,18 @@ def _add_measuring(commands: Any) -> None:
     tables.add_argument("--bundles", type=Path, default=Path("models/bundles"), help="folder of the bundles")
     tables.add_argument("--page", type=Path, default=Path("docs/figures.md"), help="the page with the table's marks")
     tables.set_defaults(run=_tables)
+    explained = commands.add_parser(
+        "explained", help="measure whether a picture bundle's maps show what its answers rest on, into measured.json"
+    )
+    sets = commands.add_parser(
+        "prediction-sets", help="calibrate a picture bundle's prediction sets, and measure them, into measured.json"
+    )
+    for command, run in ((explained, _explained), (sets, _prediction_sets)):
+        command.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
+        command.add_argument("bundle", type=Path, help="bundle folder")
+        command.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where there is one")
+        _add_folders(command)
+        command.set_defaults(run=run)
     compare = commands.add_parser("compare", help="compare losses and ways to meet class imbalance on validation")
     _add_choice(compare, measured)
     compare.set_defaults(run=_compare)
@@ -136,6 +149,14 @@ def _add_finishing(commands: Any) -> None:
     points.add_argument("version", help="the bundle's new version")
     _add_folders(points)
     points.set_defaults(run=_points)
+    explainable = commands.add_parser(
+        "explainable", help="give a picture bundle's networks the map that explains them, as a new version beside it"
+    )
+    explainable.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
+    explainable.add_argument("bundle", type=Path, help="bundle folder")
+    explainable.add_argument("version", help="the bundle's new version")
+    _add_folders(explainable)
+    explainable.set_defaults(run=_explainable)
     taught = commands.add_parser("strangers", help="teach a bundle to tell strangers, as a new version")
     taught.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
     taught.add_argument("bundle", type=Path, help="bundle folder")
@@ -319,6 +340,42 @@ def _measure(options: argparse.Namespace) -> int:
     return 0
 
 
+def _explained(options: argparse.Namespace) -> int:
+    from models.diagnoses.catalogue import BY_NAME
+    from models.serving.bundle import read_bundle
+    from training import explained, served
+    from training.served_sets import SETS
+
+    bundle = read_bundle(options.bundle, options.precision)
+    sets = {each.name: each.samples for each in SETS[options.name](options.data)}
+    _tell(served.add_measured(bundle, found := explained.measure(BY_NAME[options.name], bundle, sets)), found)
+    return 0
+
+
+def _prediction_sets(options: argparse.Namespace) -> int:
+    from models.diagnoses.catalogue import BY_NAME
+    from models.serving.bundle import read_bundle
+    from training import prediction_sets, served
+
+    diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data)
+    bundle = prediction_sets.calibrate_bundle(diagnosis, read_bundle(options.bundle, options.precision), sets)
+    found = prediction_sets.measure(diagnosis, bundle, sets)
+    if options.precision == "int8":
+        served.add_measured(bundle, found)
+    _tell(bundle.folder, found)
+    return 0
+
+
+def _tell(where: Path, found: "Mapping[str, Figures]") -> None:
+    from training.card import format_estimate
+
+    for name, figures in found.items():
+        sys.stdout.write(f"{name}\n")
+        for key, value in figures.items():
+            sys.stdout.write(f"  {key}: {format_estimate(value)}, {value.n}\n")
+    sys.stdout.write(f"{where}\n")
+
+
 def _points(options: argparse.Namespace) -> int:
     from models.serving.bundle import read_bundle
     from training.diagnoses import skin, xray
@@ -339,6 +396,21 @@ def _strangers(options: argparse.Namespace) -> int:
     task = {"skin": skin.TASK, "xray": xray.TASK, "breast": breast.TASK}[options.name]
     taught = teach(read_bundle(options.bundle), task, options.data, options.runs / "cache", options.version)
     sys.stdout.write(f"{taught.folder}: {taught.metadata.version}\n")
+    return 0
+
+
+def _explainable(options: argparse.Namespace) -> int:
+    from models.serving.bundle import read_bundle
+    from training.datasets.pictures import load_tensors
+    from training.explainable import PROOFS, make_explainable
+    from training.served_sets import SETS
+
+    bundle = read_bundle(options.bundle)
+    samples = SETS[options.name](options.data)[0].samples
+    proofs = samples[:: max(1, len(samples) // PROOFS)][:PROOFS]
+    pictures = load_tensors(proofs, bundle.metadata.image_preprocessing)
+    made = make_explainable(bundle, options.version, pictures)
+    sys.stdout.write(f"{made.folder}: {made.metadata.version}, maps of {', '.join(made.metadata.explains)}\n")
     return 0
 
 

@@ -47,6 +47,7 @@ class BundleDraft:
     operating_points: tuple[OperatingPoint, ...] = ()
     rhythm: tuple[OperatingPoint, ...] = ()
     novelty: NoveltySpec | None = None
+    explains: tuple[str, ...] = ()
     subgroups: Subgroups = field(default_factory=dict)
     notes: str = ""
 

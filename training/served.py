@@ -21,6 +21,7 @@ from models.serving.engine import Engine
 from models.serving.registry import Prediction
 from training.card import format_estimate
 from training.datasets.pictures import MAX_PIXELS, Sample, for_each
+from training.errors import TrainingError
 from training.evaluate import bootstrap
 
 MEASURED_FILE = "measured.json"
@@ -39,6 +40,8 @@ class Answer:
     reading: Any
     chances: Mapping[str, float]
     accepted: bool
+    possible: tuple[str, ...] | None = None
+    """The prediction set, where the bundle states one."""
 
     @property
     def code(self) -> str | None:
@@ -66,33 +69,45 @@ class MeasuredSet:
     figures: Mapping[str, Figure]
 
 
-def answers(diagnosis: AnyDiagnosis, bundle: Bundle, samples: Sequence[Sample]) -> list[Answer]:
-    """What the service would answer for each sample. Raises a `PictureError` for one that doesn't decode."""
-    engine, metadata = Engine(bundle, threads=2), bundle.metadata
-    limits = Limits(max_pixels=MAX_PIXELS)
+@dataclass(frozen=True)
+class Computed:
+    """What the service computes for a sample before it answers."""
+
+    sample: Sample
+    sent: Any
+    prepared: Any
+    prediction: Prediction
+
+
+def computed(diagnosis: AnyDiagnosis, bundle: Bundle, engine: Engine, samples: Sequence[Sample]) -> Iterator[Computed]:
+    """What the service computes for each sample. Raises a `PictureError` for one that doesn't decode."""
+    metadata, limits = bundle.metadata, Limits(max_pixels=MAX_PIXELS)
 
     def prepare(sample: Sample) -> tuple[Any, Any]:
         sent = replace(diagnosis.example(), image=sample.path.read_bytes())
         return sent, diagnosis.reads.prepare(sent, metadata.preprocessing, limits)
 
-    def read() -> Iterator[Answer]:
-        for start in range(0, len(samples), _AT_ONCE):
-            part = samples[start : start + _AT_ONCE]
-            prepared = for_each(prepare, part)
-            outputs = engine.run(np.concatenate([each.tensors for _, each in prepared]), cores=2)
-            for index, (sample, (sent, each)) in enumerate(zip(part, prepared, strict=True)):
-                own = {name: values[index] for name, values in outputs.items()}
-                yield _answer(diagnosis, Prediction(metadata, own, {}), sample, sent, each)
-
-    return list(read())
+    for start in range(0, len(samples), _AT_ONCE):
+        part = samples[start : start + _AT_ONCE]
+        prepared = for_each(prepare, part)
+        outputs = engine.run(np.concatenate([each.tensors for _, each in prepared]), cores=2)
+        for index, (sample, (sent, each)) in enumerate(zip(part, prepared, strict=True)):
+            own = {name: values[index] for name, values in outputs.items()}
+            yield Computed(sample, sent, each, Prediction(metadata, own, {}))
 
 
-def _answer(diagnosis: AnyDiagnosis, prediction: Prediction, sample: Sample, sent: Any, prepared: Any) -> Answer:
-    reliability = diagnosis.judge(prediction, prepared)
-    reading: Any = diagnosis.interpret(prediction.outputs, prediction.metadata, sent)
-    reading = diagnosis.settle(diagnosis.describe(reading, prepared, prediction), prediction.metadata, reliability)
+def answers(diagnosis: AnyDiagnosis, bundle: Bundle, samples: Sequence[Sample]) -> list[Answer]:
+    """What the service would answer for each sample. Raises a `PictureError` for one that doesn't decode."""
+    engine = Engine(bundle, threads=2)
+    return [_answer(diagnosis, each) for each in computed(diagnosis, bundle, engine, samples)]
+
+
+def _answer(diagnosis: AnyDiagnosis, found: Computed) -> Answer:
+    reliability = diagnosis.reliability_of(found.prediction, found.prepared, found.sent)
+    reading: Any = diagnosis.reading_of(found.prediction, found.prepared, found.sent, reliability)
     chances = {each.code: each.probability for each in reading.probabilities}
-    return Answer(sample, reading, chances, reliability.accepted)
+    possible = diagnosis.prediction_set_of(found.prediction, reading, reliability)
+    return Answer(found.sample, reading, chances, reliability.accepted, possible.codes if possible else None)
 
 
 def estimate(figure: Figure, given: Sequence[Answer]) -> Estimate:
@@ -124,6 +139,19 @@ def write_measured(bundle: Bundle, found: Mapping[str, Figures], note: str) -> P
         "sets": {name: {key: value.model_dump() for key, value in figures.items()} for name, figures in found.items()},
     }
     file = bundle.folder / MEASURED_FILE
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def add_measured(bundle: Bundle, found: Mapping[str, Figures]) -> Path:
+    """Put more sets of figures of the same network into the bundle's measured.json, in the place of older ones of the
+    same names. Raises `TrainingError` where it is of another network, or not there."""
+    file = bundle.folder / MEASURED_FILE
+    document = read_measured(file) if file.is_file() else {}
+    if document.get("sha256") != bundle.metadata.sha256:
+        raise TrainingError(f"{file} is not of this network: measure that first.")
+    more = {name: {key: value.model_dump() for key, value in figures.items()} for name, figures in found.items()}
+    document["sets"] |= more
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
 

@@ -4,16 +4,18 @@ Health, readiness, the OpenAPI document, the command line, the benchmarks and th
 `models.diagnoses.catalogue`; none of them knows a diagnosis by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from models.diagnoses.explaining import Answered
 from models.diagnoses.knowledge import Document
+from models.diagnoses.prediction_sets import PredictionSet, prediction_set
 from models.preprocessing.inputs import InputKind, Prepared
 from models.serving.bundle import BundleError, Metadata
-from models.serving.engine import PROBABILITIES, Outputs
+from models.serving.engine import PROBABILITIES, Outputs, Tensor
 from models.serving.registry import Prediction
 from schemas.common import Explanation, Reading, Reliability
 
@@ -32,8 +34,8 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     `describe` adds what was seen while the input was prepared, and `settle` comes last: it takes back what of the
     reading an input of that reliability, or what was seen, doesn't settle (`models.diagnoses.settling`). `sample` is
     the fixed answer of the demo mode, if there is one, `judge` says whether an input is like the training data,
-    `knowledge` holds the texts, and `example` is something that may be sent. `explain` shows what was read, where the
-    caller asked for it.
+    `knowledge` holds the texts, and `example` is something that may be sent. `explain` says what an answer rests on,
+    where the caller asked for it; it runs in a thread. `named` are the codes of classes that a reading names.
     `unknown` says why the model knows nothing of such a patient, whatever the values, or None: such a request is never
     refused as unreliable, but answered without settling anything.
     `check_bundle` raises `ValueError` for a bundle that can't be interpreted for reasons of the diagnosis's own.
@@ -52,7 +54,8 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     describe: Callable[[ReadingT, PreparedT, Prediction], ReadingT] = lambda reading, _, __: reading
     settle: Callable[[ReadingT, Metadata, Reliability], ReadingT] = lambda reading, _, __: reading
     unknown: Callable[[SentT], str | None] = lambda _: None
-    explain: Callable[[PreparedT], Explanation | None] = lambda _: None
+    explain: Callable[[Answered[SentT, PreparedT, ReadingT]], Explanation | None] = lambda _: None
+    named: Callable[[ReadingT], Collection[str]] = lambda reading: (reading.prediction.code,)  # type: ignore[attr-defined]
     check_bundle: Callable[[Metadata], None] = lambda _: None
 
     def reliability_of(self, prediction: Prediction, prepared: PreparedT, sent: SentT) -> Reliability:
@@ -67,6 +70,22 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
         metadata = prediction.metadata
         reading = self.describe(self.interpret(prediction.outputs, metadata, sent), prepared, prediction)
         return self.settle(reading, metadata, reliability)
+
+    def explanation_of(
+        self, sent: SentT, prediction: Prediction, prepared: PreparedT, compute: Callable[[Tensor], Outputs]
+    ) -> Explanation | None:
+        """What the answer rests on; `compute` runs the network that gave it. To be called in a thread."""
+        reliability = self.reliability_of(prediction, prepared, sent)
+        reading = self.reading_of(prediction, prepared, sent, reliability)
+        return self.explain(Answered(sent, prepared, prediction, reading, reliability, compute))
+
+    def prediction_set_of(
+        self, prediction: Prediction, reading: ReadingT, reliability: Reliability
+    ) -> PredictionSet | None:
+        """The codes that may hold the truth; None where the bundle states none."""
+        listed = getattr(reading, "probabilities", ())
+        names = {each.code: each.name for each in listed}
+        return prediction_set(prediction.outputs, prediction.metadata, self.named(reading), reliability, names)
 
     def check(self, metadata: Metadata) -> None:
         """Raises `BundleError` where the answers of a bundle can't be interpreted."""

@@ -46,10 +46,31 @@ class Document(Part):
         return data
 
 
+class ExplanationTexts(Part):
+    """What each kind of explanation does not show."""
+
+    map_limits: Sourced[str]
+    weights_limits: Sourced[str]
+    overlay_limits: Sourced[str]
+
+
+class PredictionSetTexts(Part):
+    """Prediction sets in words; templates of `names` and, as a percentage, `missed`."""
+
+    several: Sourced[str]
+    one: Sourced[str]
+    every: Sourced[str]
+    none: Sourced[str]
+    unread: Sourced[str]
+    known: Sourced[str]
+
+
 class Common(Document):
     """common.yaml: what every answer carries."""
 
     disclaimer: Sourced[str]
+    explanation: ExplanationTexts
+    prediction_set: PredictionSetTexts
 
 
 @cache

@@ -44,6 +44,8 @@ __all__ = (
     "FORMATS",
     "REVISION",
     "TOLERANCE",
+    "WHOLE",
+    "Box",
     "Framing",
     "ImagePreprocessing",
     "PictureError",
@@ -60,6 +62,7 @@ __all__ = (
     "inside_square",
     "preprocess",
     "read",
+    "shown",
     "sniff_format",
     "to_tensor",
 )
@@ -71,6 +74,8 @@ MAX_BYTES = 180_000_000
 request sent, and what others just left, has to fit into 300 MB beside it."""
 
 Framing = Literal["middle_square", "squash", "letterbox"]
+Box = tuple[float, float, float, float]
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 UInt8Array = NDArray[np.uint8]
 
 _DECODER_FAULTS = (
@@ -153,10 +158,15 @@ class ImagePreprocessing(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReadPicture:
-    """The one tensor (1, size, size, 3) uint8 of a picture, and what is wrong with its file though it was decoded."""
+    """The one tensor (1, size, size, 3) uint8 of a picture, and what is wrong with its file though it was decoded.
+
+    `box` is the part of the upright picture that the tensor shows: left, top, right and bottom as shares of its width
+    and height; below 0 and above 1 where the tensor has margins.
+    """
 
     tensors: UInt8Array
     damage: str | None
+    box: Box = WHOLE
 
 
 def decode(
@@ -412,7 +422,23 @@ def preprocess(data: bytes, spec: ImagePreprocessing, *, max_pixels: int) -> UIn
 def read(data: bytes, spec: ImagePreprocessing, *, max_pixels: int, wanted: Wanted = ANY_PICTURE) -> ReadPicture:
     """As `preprocess`, of DICOM only what is `wanted`, and what is damaged. Raises a `PictureError`."""
     picture, damage = decode_and_judge(data, max_pixels=max_pixels, for_input=spec, wanted=wanted)
-    return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
+    return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage, shown(picture.size, spec))
+
+
+def shown(size: tuple[int, int], spec: ImagePreprocessing, part: Box = WHOLE) -> Box:
+    """What of an upright picture a tensor shows, as `ReadPicture.box`, where a part of it, of that size in pixels, was
+    framed."""
+    match spec.framing:
+        case "middle_square":
+            across, down = (min(size) / edge / 2 for edge in size)
+        case "letterbox":
+            across, down = (max(size) / edge / 2 for edge in size)
+        case _:
+            across = down = 0.5
+    left, top, right, bottom = part
+    width, height = right - left, bottom - top
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return x - across * width, y - down * height, x + across * width, y + down * height
 
 
 def inside_square(size: tuple[int, int], edge: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -106,16 +106,32 @@ class Estimate(_Part):
     n: int
 
 
+class PredictionSetSpec(_Part):
+    """How the codes that may hold the truth are chosen: those whose probability reaches their own `least` one, 0-1.
+
+    Of the inputs of a class, a share of `coverage` reaches it on data like those it was calibrated on: split conformal
+    prediction for each class by itself (Vovk 2012, "Conditional validity of inductive conformal predictors"; Sadinle,
+    Lei and Wasserman 2019). `calibrated_on` names the data, `n` says of how many inputs of each class. Where a class
+    had too few to promise that, its least probability is 0, so that it is never left out.
+    """
+
+    coverage: float = Field(gt=0, lt=1)
+    least: dict[str, Annotated[float, Field(ge=0, le=1)]]
+    n: dict[str, int]
+    calibrated_on: str
+
+
 class Quantised(_Part):
     """model.int8.onnx, the same network with int8 weights and activations.
 
     `loss` is what it loses against model.onnx on validation, by figure: positive is worse. `novelty` is how its own
-    novelty output is read.
+    novelty output is read, and `prediction_set` how its own probabilities are.
     """
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     loss: dict[str, float]
     novelty: NoveltySpec | None = None
+    prediction_set: PredictionSetSpec | None = None
 
 
 class Metadata(_Part):
@@ -123,7 +139,8 @@ class Metadata(_Part):
 
     `temperature` has already been applied inside the graph. `metrics` maps a test set to its measured figures. `rhythm`
     names the columns of the output `rhythm`, probabilities of rhythms outside the classes, each with its threshold;
-    empty where the bundle has learned none.
+    empty where the bundle has learned none. `explains` names what each row of the output `class_activation` speaks for,
+    a code or another name; empty where the network has no such output.
     """
 
     format: Literal[1] = 1
@@ -140,6 +157,8 @@ class Metadata(_Part):
     operating_points: tuple[OperatingPoint, ...]
     rhythm: tuple[OperatingPoint, ...] = ()
     novelty: NoveltySpec | None = None
+    explains: tuple[str, ...] = ()
+    prediction_set: PredictionSetSpec | None = None
     licence: str
     data: tuple[DataSource, ...]
     metrics: dict[str, dict[str, Estimate]]
@@ -235,7 +254,12 @@ def _read_bundle(folder: Path, precision: Precision) -> Bundle:
             "Train it again or install the matching version."
         )
     if precision == "int8" and metadata.int8:
-        own = {"precision": "int8", "sha256": metadata.int8.sha256, "novelty": metadata.int8.novelty}
+        own = {
+            "precision": "int8",
+            "sha256": metadata.int8.sha256,
+            "novelty": metadata.int8.novelty,
+            "prediction_set": metadata.int8.prediction_set,
+        }
         metadata = metadata.model_copy(update=own)
     knowledge = _read_text(folder / KNOWLEDGE_FILE) if (folder / KNOWLEDGE_FILE).is_file() else None
     fingerprint = hashlib.sha256(b"\0".join([document, card, knowledge or b""])).hexdigest()

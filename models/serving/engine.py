@@ -17,6 +17,7 @@ Outputs = Mapping[str, NDArray[np.float32]]
 PROBABILITIES = "probabilities"
 NOVELTY = "novelty"
 RHYTHM = "rhythm"
+CLASS_ACTIVATION = "class_activation"
 
 _ONLY_ERRORS = 3
 _POWER_OF_TWO = 0
@@ -87,7 +88,7 @@ class Engine:
         rows.
 
         Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, `novelty`
-        (n,) and `rhythm` (n, rhythms), 0-1. Raises `EngineError`.
+        (n,), `rhythm` (n, rhythms), 0-1, and `class_activation` (n, rows, h, w). Raises `EngineError`.
         """
         session = self._session if cores == 1 else self._lone_session
         try:
@@ -104,7 +105,12 @@ class Engine:
         metadata = self._bundle.metadata
         self._check_tensors("inputs", self._session.get_inputs(), [metadata.input])
         self._check_tensors("outputs", self._session.get_outputs(), metadata.outputs)
-        promised = {PROBABILITIES: True, NOVELTY: metadata.novelty, RHYTHM: metadata.rhythm}
+        promised = {
+            PROBABILITIES: True,
+            NOVELTY: metadata.novelty,
+            RHYTHM: metadata.rhythm,
+            CLASS_ACTIVATION: metadata.explains,
+        }
         wanted = {name for name, described in promised.items() if described}
         if absent := wanted - set(self._outputs):
             raise BundleError(f"Bundle {self._bundle.folder}: the graph has no output {', '.join(sorted(absent))}.")
@@ -124,6 +130,12 @@ class Engine:
             raise BundleError(
                 f"Bundle {self._bundle.folder}: probabilities has shape {probabilities.shape} "
                 f"for {len(metadata.classes)} classes."
+            )
+        activation = next((output for output in metadata.outputs if output.name == CLASS_ACTIVATION), None)
+        if activation and (len(activation.shape) != 4 or activation.shape[1] != len(metadata.explains)):
+            raise BundleError(
+                f"Bundle {self._bundle.folder}: {CLASS_ACTIVATION} has shape {activation.shape} for the rows "
+                f"{', '.join(metadata.explains) or 'that metadata.json does not name'}."
             )
 
     def _check_tensors(self, kind: str, graph: Sequence[_GraphTensor], expected: Sequence[TensorSpec]) -> None:

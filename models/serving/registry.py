@@ -8,9 +8,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +82,13 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer of a network to one input. `seconds` is what its stages, `prepare` and `compute`, took."""
+    """The answer of a network to one input. `seconds` is what its stages, `prepare` and `compute`, took; `explanation`
+    what `predict` was asked to make of it besides."""
 
     metadata: Metadata
     outputs: Outputs
     seconds: Mapping[str, float]
+    explanation: Any = None
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -97,6 +99,10 @@ class Prediction:
     def novelty(self) -> float | None:
         """Higher is less like the training data; None where the bundle doesn't measure it."""
         return float(self.outputs[NOVELTY]) if self.metadata.novelty else None
+
+
+Explain = Callable[[Prediction, PreparedT, Callable[[Tensor], Outputs]], object]
+"""What makes something of a prediction, of what was prepared for it, and of the network, which computes more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -208,12 +214,18 @@ class ModelRegistry:
             await asyncio.to_thread(give_memory_back)
         return reloads
 
-    async def predict(self, name: str, prepare: Callable[[Metadata], PreparedT]) -> tuple[Prediction, PreparedT]:
+    async def predict(
+        self,
+        name: str,
+        prepare: Callable[[Metadata], PreparedT],
+        explain: Explain[PreparedT] | None = None,
+    ) -> tuple[Prediction, PreparedT]:
         """Prepare an input in a thread, then compute its pieces one after the other, each in its turn.
 
         `prepare` makes the tensors the metadata asks for; what it made is returned too. Every output is the mean over
-        the pieces but `novelty`, which is the highest. Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`,
-        or what `prepare` raises.
+        the pieces but `novelty`, which is the highest. `explain` is called in a thread too, with a function that
+        computes more tensors on one core, and what it makes becomes the prediction's `explanation`. Raises
+        `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `prepare` or `explain` raises.
         """
         service = self._services[name]
         if not service.model.bundle:
@@ -230,9 +242,13 @@ class ModelRegistry:
             except Exception:
                 self._failed(service)
                 raise
-        service.failures = 0
-        seconds = {"prepare": ready - began, "compute": time.perf_counter() - ready}
-        return Prediction(metadata, outputs, seconds), prepared
+            service.failures = 0
+            seconds = {"prepare": ready - began, "compute": time.perf_counter() - ready}
+            prediction = Prediction(metadata, outputs, seconds)
+            if explain:
+                said = await lane.run(explain, prediction, prepared, lane.compute)
+                prediction = replace(prediction, explanation=said)
+        return prediction, prepared
 
     def predict_at_once(self, name: str, prepare: Callable[[Metadata], PreparedT]) -> tuple[Prediction, PreparedT]:
         """Prepare an input of an immediate kind and compute its one piece, both on the event loop.

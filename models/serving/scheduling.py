@@ -400,6 +400,12 @@ class Lane:
         outputs: Outputs = await self._enqueue(self._tensors, tensor)
         return outputs
 
+    def compute(self, batch: Tensor) -> Outputs:
+        """Run the network on a batch, in the thread that calls: to be called by work that this lane runs."""
+        if self.network is None:
+            raise ShuttingDownError("The model is not in service.")
+        return self.network.run(batch)
+
     def close(self) -> None:
         """Start nothing more; whoever still waits gets `ShuttingDownError`."""
         self._closed = True

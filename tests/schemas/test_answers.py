@@ -77,7 +77,8 @@ def test_every_field_has_a_description(model: type[BaseModel]) -> None:
 def test_clinical_fields_come_before_the_context(answer: type[BaseModel], _: dict[str, Any]) -> None:
     fields = list(answer.model_fields)
     assert fields[:4] == ["success", "alerts", "not_assessed", "prediction"]
-    assert fields[-6:] == ["model", "demo_mode", "reliability", "explanation", "request_id", "disclaimer"]
+    context = ["model", "demo_mode", "reliability", "explanation", "prediction_set", "prediction_set_says"]
+    assert fields[-8:] == [*context, "request_id", "disclaimer"]
 
 
 def test_compose_joins_a_reading_and_its_context() -> None:

@@ -17,6 +17,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
+from models.diagnoses.breast.explanation import ROWS
 from models.diagnoses.breast.interpretation import NO_LESION, SUSPICIOUS
 from models.preprocessing.picture import ImagePreprocessing
 from models.serving.bundle import Bundle, Estimate, OperatingPoint
@@ -197,6 +198,7 @@ def make_bundle(job: Job) -> Bundle:
         temperature=1.0,
         operating_points=points,
         novelty=novelty.choose_threshold(scores),
+        explains=ROWS,
         licence=run.task.licence,
         data=run.task.sources,
         metrics=measure(run) | measure_across(run),
@@ -302,8 +304,10 @@ def export_mean(run: Run, malignancy: Platt) -> Path:
     """Write the run's network as what is served. Raises `ExportError` where the graph differs from it, `TrainingError`
     where it answers unlike the folds' networks."""
     import keras
+    import onnx
 
     from training import export
+    from training.explainable import add_class_activation, breast_heads
     from training.networks.breast_heads import served_model
     from training.trainer import predict_in_batches
 
@@ -317,6 +321,8 @@ def export_mean(run: Run, malignancy: Platt) -> Path:
     export.export_onnx(served, exported)
     difference = export.check_parity(served, exported, np.asarray(pictures[: recipe.batch_size]))
     log.info("Keras and ONNX differ by at most %.1e", difference)
+    mapped = add_class_activation(onnx.load(str(exported)), breast_heads(malignancy.weights.astype(np.float32)))
+    onnx.save(mapped, str(exported))
     return exported
 
 

@@ -416,6 +416,7 @@ def make_bundle(run: Run) -> Bundle:
         temperature=found.temperature,
         operating_points=found.points,
         novelty=found.novelty,
+        explains=found.explains,
         licence=task.licence,
         data=task.sources,
         training={

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from models.diagnoses.breast.explanation import explain
 from models.diagnoses.breast.interpretation import conclude, interpret, sample
 from models.diagnoses.breast.knowledge import breast_knowledge
 from models.diagnoses.diagnosis import Diagnosis
@@ -36,4 +37,5 @@ BREAST: Diagnosis[SentUltrasound, ReadPicture, BreastReading] = Diagnosis(
     knowledge=breast_knowledge(),
     example=lambda: SentUltrasound(b""),
     settle=conclude,
+    explain=explain,
 )

@@ -1,6 +1,7 @@
 """Symptoms to diseases."""
 
 from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.disease.explanation import explain
 from models.diagnoses.disease.interpretation import Case, check_bundle, example, interpret, sample
 from models.diagnoses.disease.knowledge import disease_knowledge
 from models.diagnoses.judging import judge_form
@@ -19,4 +20,6 @@ DISEASE: Diagnosis[Case, PreparedForm, DiseaseReading] = Diagnosis(
     knowledge=disease_knowledge(),
     example=example,
     check_bundle=check_bundle,
+    explain=explain,
+    named=lambda reading: (reading.prediction.code, reading.top_predictions[0].disease),
 )

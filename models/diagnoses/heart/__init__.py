@@ -1,7 +1,7 @@
 """12-lead ECGs, five classes that may occur together: as the picture of a sheet, and as a record."""
 
 from models.diagnoses.diagnosis import Diagnosis
-from models.diagnoses.heart.interpretation import conclude, describe_record, describe_sheet, interpret, sample
+from models.diagnoses.heart.interpretation import conclude, describe_record, describe_sheet, interpret, named, sample
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.heart.measured import explain_sheet, prepare_record, prepare_sheet
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
@@ -29,7 +29,8 @@ HEART_IMAGE = Diagnosis(
     example=lambda: SentSheet(b""),
     describe=describe_sheet,
     settle=conclude,
-    explain=explain_sheet,
+    explain=lambda answered: explain_sheet(answered.prepared),
+    named=named,
 )
 HEART_RECORD = Diagnosis(
     name="heart_record",
@@ -44,4 +45,5 @@ HEART_RECORD = Diagnosis(
     example=lambda: SentHeartRecord(b"", b""),
     describe=describe_record,
     settle=conclude,
+    named=named,
 )

@@ -115,6 +115,12 @@ def conclude(reading: HeartReading, _: Metadata, reliability: Reliability) -> He
     return reading.model_copy(update=said)
 
 
+def named(reading: HeartReading) -> set[str]:
+    """The codes of what is named, of the findings that are present, and of those that an alert suspects."""
+    present = {each.code for each in reading.findings if each.present}
+    return {reading.prediction.code, *present, *_KNOWLEDGE.suspects(alert.name for alert in reading.alerts)}
+
+
 def sample() -> HeartReading:
     """The fixed answer of the demo mode, the contract's example."""
     return _SAMPLE

@@ -11,6 +11,7 @@ from models.diagnoses.heart.beats import sample
 from models.diagnoses.heart.figures import Figures, measure, together
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
+from models.diagnoses.knowledge import common_knowledge
 from models.preprocessing import ecg_record, ecg_sheet
 from models.preprocessing.ecg_record import LEADS, EcgWindows, SignalPreprocessing
 from models.preprocessing.ecg_sheet import DigitisedSheet, ReadSheet, SheetPreprocessing, Told
@@ -108,4 +109,5 @@ def explain_sheet(measured: MeasuredSheet) -> Explanation | None:
     if measured.overlay is None:
         return None
     uri = "data:image/png;base64," + b64encode(measured.overlay).decode("ascii")
-    return Explanation(kind="overlay", method="traces read", overlay=uri)
+    limits = common_knowledge().explanation.overlay_limits.value
+    return Explanation(kind="overlay", method="traces read", overlay=uri, limits=limits)

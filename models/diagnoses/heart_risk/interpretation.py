@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from models.diagnoses.heart_risk.knowledge import Grade, RiskBand, heart_risk_knowledge
 from models.diagnoses.heart_risk.prevent import ten_year_risk
+from models.diagnoses.knowledge import common_knowledge
 from models.diagnoses.probabilities import DECIMALS, percent
 from models.preprocessing.inputs import PreparedForm
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
 from models.serving.registry import Prediction
-from schemas.common import Reliability
+from schemas.common import Explanation, Reliability, WeightOfEvidence
 from schemas.heart_risk import (
     CHEST_PAINS,
     UNITS,
@@ -37,6 +38,7 @@ FEATURES = (
     "fasting_blood_sugar",
 )
 BASELINE, CONTRIBUTIONS = "baseline", "contributions"
+METHOD = "parts of the linear model, against the average patient"
 SAMPLE_PROBABILITY = 0.52
 
 _KNOWLEDGE = heart_risk_knowledge()
@@ -202,6 +204,17 @@ def sample(request: HeartRiskRequest) -> HeartRiskReading:
     warning = _warning(request)
     fixed = tuple(text for text in reading.recommendations if text not in warning)
     return reading.model_copy(update={"recommendations": fixed, "meaning": " ".join((reading.meaning, *warning))})
+
+
+def explain(reading: HeartRiskReading) -> Explanation | None:
+    """The contributions of a reading as weights of evidence; None where it has none."""
+    weights = tuple(
+        WeightOfEvidence(name=each.factor, about=CLASSES[1], log_odds=each.log_odds) for each in reading.contributions
+    )
+    if not weights:
+        return None
+    limits = common_knowledge().explanation.weights_limits.value
+    return Explanation(kind="weights", method=METHOD, weights=weights, limits=limits)
 
 
 def _factor(name: str, value: float, grade: Grade) -> RiskFactor:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.explaining import explain_class
 from models.diagnoses.judging import judge_picture
 from models.diagnoses.knowledge import KnowledgeError, parse
 from models.diagnoses.picture.interpretation import interpret
@@ -59,6 +60,7 @@ class OwnPictures:
             judge=judge_picture,
             knowledge=texts,
             example=lambda: SentPicture(b""),
+            explain=explain_class,
         )
 
 

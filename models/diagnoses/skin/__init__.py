@@ -1,9 +1,10 @@
 """Skin lesions, seven classes."""
 
 from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.explaining import explain_class
 from models.diagnoses.judging import judge_picture
 from models.diagnoses.skin.field import DERMOSCOPY
-from models.diagnoses.skin.interpretation import conclude, interpret, sample
+from models.diagnoses.skin.interpretation import conclude, interpret, named, sample
 from models.diagnoses.skin.knowledge import skin_knowledge
 from models.preprocessing.inputs import SentPicture
 
@@ -21,4 +22,6 @@ SKIN = Diagnosis(
     knowledge=skin_knowledge(),
     example=lambda: SentPicture(b""),
     settle=conclude,
+    explain=explain_class,
+    named=named,
 )

@@ -10,7 +10,15 @@ from PIL import Image
 
 from models.preprocessing.dicom.modalities import SKIN_PICTURE
 from models.preprocessing.inputs import PICTURE, InputKind, Limits, SentPicture, prover_of
-from models.preprocessing.picture import ImagePreprocessing, ReadPicture, decode_and_judge, to_tensor
+from models.preprocessing.picture import (
+    WHOLE,
+    Box,
+    ImagePreprocessing,
+    ReadPicture,
+    decode_and_judge,
+    shown,
+    to_tensor,
+)
 
 _LOOKED_AT = 64
 _DARK = 32
@@ -56,21 +64,25 @@ def find_disc(picture: Image.Image) -> Disc | None:
 
 def inside(picture: Image.Image, disc: Disc) -> Image.Image:
     """The square, or rectangle, inside the disc of a picture."""
-    across, down = (size * _INSIDE / 2 for size in (disc.width, disc.height))
-    edges = (disc.x - across, disc.y - down, disc.x + across, disc.y + down)
-    box = [round(edge * size) for edge, size in zip(edges, picture.size * 2, strict=True)]
+    box = [round(edge * size) for edge, size in zip(_edges(disc), picture.size * 2, strict=True)]
     return picture.crop((box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1)))
+
+
+def _edges(disc: Disc) -> Box:
+    across, down = (size * _INSIDE / 2 for size in (disc.width, disc.height))
+    return disc.x - across, disc.y - down, disc.x + across, disc.y + down
 
 
 def read_dermoscopy(sent: SentPicture, spec: ImagePreprocessing, limits: Limits) -> ReadPicture:
     """A picture as the tensor of `spec`, cut to the inside of a round field where it shows one; then it is decoded anew
     in full, since what is left of it is smaller. Raises a `PictureError`."""
     picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels, for_input=spec, wanted=SKIN_PICTURE)
+    part = WHOLE
     if disc := find_disc(picture):
         del picture  # before there is another one
         picture, damage = decode_and_judge(sent.image, max_pixels=limits.max_pixels, wanted=SKIN_PICTURE)
-        picture = inside(picture, disc)
-    return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage)
+        picture, part = inside(picture, disc), _edges(disc)
+    return ReadPicture(to_tensor(picture, spec)[np.newaxis], damage, shown(picture.size, spec, part))
 
 
 _FIRST, _LAST = slice(0, _CORNER), slice(-_CORNER, None)

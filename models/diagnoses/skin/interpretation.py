@@ -81,6 +81,11 @@ def conclude(reading: SkinReading, _: Metadata, reliability: Reliability) -> Ski
     )
 
 
+def named(reading: SkinReading) -> tuple[str, ...]:
+    """The codes of the class that is named, and of that which the answer is graver for."""
+    return (reading.prediction.code, *((reading.escalation.code,) if reading.escalation else ()))
+
+
 def sample() -> SkinReading:
     """The fixed answer of the demo mode, the contract's example."""
     return _SAMPLE

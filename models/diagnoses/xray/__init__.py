@@ -1,6 +1,7 @@
 """Chest X-rays: normal or pneumonia."""
 
 from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.explaining import explain_class
 from models.diagnoses.judging import judge_film
 from models.diagnoses.xray.interpretation import conclude, interpret, sample
 from models.diagnoses.xray.knowledge import xray_knowledge
@@ -19,4 +20,5 @@ XRAY = Diagnosis(
     knowledge=xray_knowledge(),
     example=lambda: SentPicture(b""),
     settle=conclude,
+    explain=explain_class,
 )

@@ -1,0 +1,169 @@
+"""Prediction sets that hold the truth in 90 % of the cases of each class: split conformal prediction.
+
+Of the calibration inputs of a class, the least probability of that class is kept that all but the lowest tenth reach,
+with the correction of finite samples (Vovk 2012, "Conditional validity of inductive conformal predictors"; Sadinle, Lei
+and Wasserman 2019, JASA 114:223). It is found on answers of the shipped network, by the service's own path, to inputs
+that it was not trained on, and coverage is measured on others. Classes with too few inputs share a group.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.diagnoses.diagnosis import AnyDiagnosis
+from models.serving.bundle import Bundle, Estimate, PredictionSetSpec, read_bundle, write_bundle
+from training.datasets import isic2017
+from training.datasets.pictures import Sample
+from training.datasets.ultrasound import assessment_of
+from training.diagnoses import breast, skin, xray
+from training.evaluate import bootstrap
+from training.served import Answer, answers
+from training.served_sets import outside
+from training.splits import split_groups
+
+COVERAGE = 0.9
+HALF, SEED = 0.5, 17
+"""Of the pictures that stay outside of folds, one half calibrates and the other is measured; drawn once."""
+REPEATS = 400
+BREAST_GROUPS = (("1",), ("2", "3"), ("4", "5"))
+_ROUNDING = 1e-6
+"""Answers round probabilities to six decimals."""
+
+Truth = Callable[[Sample], str | None]
+"""The code that is true of a sample; None where nobody knows."""
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What calibrates, what is measured, by name, what is true of a sample, and which codes share a threshold."""
+
+    calibration: Sequence[Sample]
+    calibrated_on: str
+    measured: Mapping[str, Sequence[Sample]]
+    truth: Truth
+    groups: Sequence[Sequence[str]]
+
+
+def least_probability(probabilities: NDArray[np.floating], coverage: float = COVERAGE) -> float:
+    """The probability that a share `coverage` of new inputs reaches at least, of (n,) calibration inputs of a class; 0
+    where they are too few to promise it."""
+    n = len(probabilities)
+    below = n - int(np.ceil((n + 1) * coverage - 1e-9))
+    return float(np.sort(probabilities)[below]) if below >= 0 else 0.0
+
+
+def calibrate(
+    chances: Sequence[Mapping[str, float]], truths: Sequence[Iterable[str]], groups: Sequence[Sequence[str]], on: str
+) -> PredictionSetSpec:
+    """The thresholds of each group of codes, of the probabilities of inputs by code and of what is true of them."""
+    least, counts = {}, {}
+    for group in groups:
+        own = [each[code] for each, true in zip(chances, truths, strict=True) for code in true if code in group]
+        threshold = max(0.0, least_probability(np.array(own)) - _ROUNDING)
+        least |= dict.fromkeys(group, threshold)
+        counts |= dict.fromkeys(group, len(own))
+    return PredictionSetSpec(coverage=COVERAGE, least=least, n=counts, calibrated_on=on)
+
+
+def calibrate_bundle(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sets) -> Bundle:
+    """The bundle with prediction sets of the network that is served at its precision, found on accepted inputs."""
+    known = [each for each in answers(diagnosis, bundle, sets.calibration) if each.accepted and sets.truth(each.sample)]
+    truths = [[sets.truth(each.sample) or ""] for each in known]
+    spec = calibrate([each.chances for each in known], truths, sets.groups, sets.calibrated_on)
+    return with_spec(bundle, spec)
+
+
+def with_spec(bundle: Bundle, spec: PredictionSetSpec) -> Bundle:
+    """The bundle with these prediction sets for the network of its precision."""
+    stored = read_bundle(bundle.folder).metadata
+    quantised = stored.int8 is not None and bundle.metadata.precision == "int8"
+    if quantised and stored.int8:
+        changes: dict[str, Any] = {"int8": stored.int8.model_copy(update={"prediction_set": spec})}
+    else:
+        changes = {"prediction_set": spec}
+    kept = stored.model_copy(update=changes).model_dump(exclude={"sha256"})
+    write_bundle(bundle.folder, model=bundle.folder / "model.onnx", card=bundle.card, metadata=kept)
+    return read_bundle(bundle.folder, bundle.metadata.precision)
+
+
+def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sets) -> dict[str, dict[str, Estimate]]:
+    """Coverage of each measured set, whole and by class, the mean size, and how often the first is right."""
+    found = {}
+    for name, samples in sets.measured.items():
+        known = [each for each in answers(diagnosis, bundle, samples) if each.accepted and sets.truth(each.sample)]
+        found[f"Prediction sets: {name}"] = figures(known, sets.truth)
+    return found
+
+
+def figures(known: Sequence[Answer], truth: Truth) -> dict[str, Estimate]:
+    """What accepted answers with a known truth say, with 95 % intervals, whole groups drawn with replacement."""
+
+    def covered(answer: Answer) -> float:
+        return float(truth(answer.sample) in (answer.possible or ()))
+
+    def first(answer: Answer) -> float:
+        return float(max(answer.chances, key=lambda code: answer.chances[code]) == truth(answer.sample))
+
+    told = {
+        "coverage": _share(known, covered),
+        "mean size": _share(known, lambda answer: float(len(answer.possible or ()))),
+        "accuracy of the most probable": _share(known, first),
+    }
+    for code in sorted({truth(each.sample) or "" for each in known}):
+        told[f"coverage, {code}"] = _share([each for each in known if truth(each.sample) == code], covered)
+    return told
+
+
+def _share(given: Sequence[Answer], of: Callable[[Answer], float]) -> Estimate:
+    values = np.array([of(each) for each in given])
+    groups = [each.sample.group for each in given]
+    return bootstrap(lambda drawn, _: float(np.mean(drawn)), values, values, groups, REPEATS)
+
+
+def skin_sets(data: Path) -> Sets:
+    """Validation of HAM10000 calibrates; the tenth of its lesions held out, and ISIC 2017, are measured."""
+    codes = skin.TASK.recipe.classes
+    measured = {
+        "HAM10000, a tenth of the lesions": outside(skin.TASK, data),
+        "ISIC 2017 (never trained on)": isic2017.load(data / "isic2017"),
+    }
+    truth = _label(codes)
+    return Sets(skin.TASK.load(data).validation, "HAM10000, validation", measured, truth, [[code] for code in codes])
+
+
+def xray_sets(data: Path) -> Sets:
+    """Half of the groups outside calibrates, the other half is measured, each set by itself."""
+    codes = xray.TASK.recipe.classes
+    calibration, rest = split_groups(outside(xray.TASK, data), HALF, SEED)
+    names = {"kermany": "Kermany, half of the test split", "nih": "NIH, half of the patients held out"}
+    measured = {name: [each for each in rest if each.strata["set"] == key] for key, name in names.items()}
+    measured["normal adults, half of those held back"] = [
+        each for each in rest if each.strata["set"] == "normal_adults"
+    ]
+    on = "half of the films held out: Kermany, NIH and normal adults"
+    return Sets(calibration, on, measured, _label(codes), [[code] for code in codes])
+
+
+def breast_sets(data: Path) -> Sets:
+    """Half of the groups outside calibrates, the other half is measured; of a lesion that no radiologist assessed the
+    category is not known."""
+    calibration, rest = split_groups(outside(breast.TASK, data), HALF, SEED)
+    measured = {"BUSI normal pictures and BUS-BRA, half of those held out": rest}
+    on = "half of the pictures held out that a radiologist assessed: BUSI and BUS-BRA"
+    return Sets(calibration, on, measured, _assessment, BREAST_GROUPS)
+
+
+SETS: Mapping[str, Callable[[Path], Sets]] = {"skin": skin_sets, "xray": xray_sets, "breast": breast_sets}
+
+
+def _label(codes: Sequence[str]) -> Truth:
+    return lambda sample: codes[sample.label]
+
+
+def _assessment(sample: Sample) -> str | None:
+    found = assessment_of(sample)
+    return str(found) if found else None
