@@ -181,14 +181,14 @@ class Reader:
             model,
             reliability,
             uuid4().hex,
-            explanation=prediction.explanation,
+            explanation=prediction.explanation.explanation if prediction.explanation else None,
             prediction_set=diagnosis.prediction_set_of(prediction, reading, reliability),
         )
         return {**reading.model_dump(mode="json"), **context.model_dump(mode="json")}
 
     async def _predict(self, sent: Any, limits: Limits) -> Any:
         reads = self.diagnosis.reads
-        explain = partial(self.diagnosis.explanation_of, sent) if self.explain else None
+        explain = partial(self.diagnosis.explained, sent) if self.explain else None
         return await self.registry.predict(
             self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits), explain
         )

@@ -17,7 +17,7 @@ from app.errors import (
 )
 from app.metrics import Metrics
 from app.settings import Settings
-from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.diagnosis import Diagnosis, Explained
 from models.diagnoses.knowledge import common_knowledge
 from models.diagnoses.prediction_sets import PredictionSet
 from models.preprocessing.inputs import Limits, Prepared
@@ -59,18 +59,19 @@ class Predictions:
         if self.registry.model(diagnosis.name).state == "absent":
             return await self._sample(diagnosis, sent)
         prediction, prepared = await self._predict(diagnosis, sent)
-        reliability = diagnosis.reliability_of(prediction, prepared, sent)
+        explained: Explained[ReadingT] | None = prediction.explanation
+        reliability = explained.reliability if explained else diagnosis.reliability_of(prediction, prepared, sent)
         self.metrics.read(diagnosis.name, prediction, accepted=reliability.accepted)
         if tracing := self.request.state.tracing:
             tracing.stages(diagnosis.name, prediction.seconds)
         if self.settings.reject_unreliable and not reliability.accepted and diagnosis.unknown(sent) is None:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
-        reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
+        reading = explained.reading if explained else diagnosis.reading_of(prediction, prepared, sent, reliability)
         return reading, answer_context(
             model_info(diagnosis.name, prediction.metadata),
             reliability,
             self._request_id,
-            explanation=prediction.explanation,
+            explanation=explained.explanation if explained else None,
             prediction_set=diagnosis.prediction_set_of(prediction, reading, reliability),
         )
 
@@ -81,7 +82,7 @@ class Predictions:
         limits = self._limits
         if diagnosis.reads.immediate and not self.explain:
             return self.registry.predict_at_once(diagnosis.name, prepare)
-        explain = partial(diagnosis.explanation_of, sent) if self.explain else None
+        explain = partial(diagnosis.explained, sent) if self.explain else None
         return await while_connected(self.request, self.registry.predict(diagnosis.name, prepare, explain))
 
     async def _sample(

@@ -118,7 +118,9 @@ def _add_measuring(commands: Any) -> None:
         "prediction-sets", help="calibrate a picture bundle's prediction sets, and measure them, into measured.json"
     )
     for command, run in ((explained, _explained), (sets, _prediction_sets)):
-        command.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
+        pictures = ("skin", "xray", "breast")
+        rows = ("heart_record", "heart_image", "disease") if command is sets else ()
+        command.add_argument("name", choices=(*pictures, *rows), help="which model")
         command.add_argument("bundle", type=Path, help="bundle folder")
         command.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where there is one")
         _add_folders(command)
@@ -347,20 +349,26 @@ def _explained(options: argparse.Namespace) -> int:
     from training.served_sets import SETS
 
     bundle = read_bundle(options.bundle, options.precision)
-    sets = {each.name: each.samples for each in SETS[options.name](options.data)}
-    _tell(served.add_measured(bundle, found := explained.measure(BY_NAME[options.name], bundle, sets)), found)
+    found = explained.measure(BY_NAME[options.name], bundle, SETS[options.name](options.data))
+    _tell(served.add_measured(bundle, found), found)
     return 0
 
 
 def _prediction_sets(options: argparse.Namespace) -> int:
     from models.diagnoses.catalogue import BY_NAME
     from models.serving.bundle import read_bundle
-    from training import prediction_sets, served
+    from training import prediction_sets, prediction_sets_of_rows, served
 
-    diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data)
-    bundle = prediction_sets.calibrate_bundle(diagnosis, read_bundle(options.bundle, options.precision), sets)
-    found = prediction_sets.measure(diagnosis, bundle, sets)
-    if options.precision == "int8":
+    bundle = read_bundle(options.bundle, options.precision)
+    if options.name in prediction_sets_of_rows.SETS:
+        cache = options.runs / "digitised_sheets"
+        rows = prediction_sets_of_rows.SETS[options.name](bundle, options.data, cache)
+        bundle, found = prediction_sets_of_rows.apply(bundle, rows)
+    else:
+        diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data)
+        bundle = prediction_sets.calibrate_bundle(diagnosis, bundle, sets)
+        found = prediction_sets.measure(diagnosis, bundle, sets)
+    if bundle.metadata.int8 is None or bundle.metadata.precision == "int8":
         served.add_measured(bundle, found)
     _tell(bundle.folder, found)
     return 0

@@ -3,10 +3,11 @@
 Of the calibration inputs of a class, the least probability of that class is kept that all but the lowest tenth reach,
 with the correction of finite samples (Vovk 2012, "Conditional validity of inductive conformal predictors"; Sadinle, Lei
 and Wasserman 2019, JASA 114:223). It is found on answers of the shipped network, by the service's own path, to inputs
-that it was not trained on, and coverage is measured on others. Classes with too few inputs share a group.
+that it was not trained on, and coverage is measured on others. Classes with too few inputs share a group. Where the
+inputs are of several sets, each set has its own threshold and the lowest is kept, so that no set pays for another.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.diagnosis import AnyDiagnosis
-from models.serving.bundle import Bundle, Estimate, PredictionSetSpec, read_bundle, write_bundle
+from models.serving.bundle import EVERY_CODE, Bundle, Estimate, PredictionSetSpec, read_bundle, write_bundle
 from training.datasets import isic2017
 from training.datasets.pictures import Sample
 from training.datasets.ultrasound import assessment_of
@@ -26,6 +27,8 @@ from training.served_sets import outside
 from training.splits import split_groups
 
 COVERAGE = 0.9
+LEAST = 9
+"""Inputs of a class below which nothing can be promised at that coverage."""
 HALF, SEED = 0.5, 17
 """Of the pictures that stay outside of folds, one half calibrates and the other is measured; drawn once."""
 REPEATS = 400
@@ -39,13 +42,15 @@ Truth = Callable[[Sample], str | None]
 
 @dataclass(frozen=True)
 class Sets:
-    """What calibrates, what is measured, by name, what is true of a sample, and which codes share a threshold."""
+    """What calibrates, what is measured, by name, what is true of a sample, which codes share a threshold, and of which
+    set a sample is."""
 
     calibration: Sequence[Sample]
     calibrated_on: str
     measured: Mapping[str, Sequence[Sample]]
     truth: Truth
     groups: Sequence[Sequence[str]]
+    part: Callable[[Sample], str] = lambda _: ""
 
 
 def least_probability(probabilities: NDArray[np.floating], coverage: float = COVERAGE) -> float:
@@ -56,25 +61,37 @@ def least_probability(probabilities: NDArray[np.floating], coverage: float = COV
     return float(np.sort(probabilities)[below]) if below >= 0 else 0.0
 
 
-def calibrate(
-    chances: Sequence[Mapping[str, float]], truths: Sequence[Iterable[str]], groups: Sequence[Sequence[str]], on: str
-) -> PredictionSetSpec:
-    """The thresholds of each group of codes, of the probabilities of inputs by code and of what is true of them."""
-    least, counts = {}, {}
+@dataclass(frozen=True)
+class Known:
+    """An input: its probabilities by code, the codes that are true of it, and its set."""
+
+    chances: Mapping[str, float]
+    true: Collection[str]
+    part: str = ""
+
+
+def calibrate(inputs: Sequence[Known], groups: Sequence[Sequence[str]], on: str) -> PredictionSetSpec:
+    """The threshold of each group of codes: the lowest that a set with enough inputs asks for."""
+    least: dict[str, float] = {}
+    counts: dict[str, int] = {}
     for group in groups:
-        own = [each[code] for each, true in zip(chances, truths, strict=True) for code in true if code in group]
-        threshold = max(0.0, least_probability(np.array(own)) - _ROUNDING)
-        least |= dict.fromkeys(group, threshold)
-        counts |= dict.fromkeys(group, len(own))
+        by_part: dict[str, list[float]] = {}
+        for each in inputs:
+            by_part.setdefault(each.part, []).extend(
+                each.chances[code] for code in each.true if code in group or EVERY_CODE in group
+            )
+        enough = [values for values in by_part.values() if len(values) >= LEAST]
+        threshold = min((least_probability(np.array(values)) for values in enough), default=0.0)
+        least |= dict.fromkeys(group, max(0.0, threshold - _ROUNDING))
+        counts |= dict.fromkeys(group, sum(len(values) for values in by_part.values()))
     return PredictionSetSpec(coverage=COVERAGE, least=least, n=counts, calibrated_on=on)
 
 
 def calibrate_bundle(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sets) -> Bundle:
     """The bundle with prediction sets of the network that is served at its precision, found on accepted inputs."""
     known = [each for each in answers(diagnosis, bundle, sets.calibration) if each.accepted and sets.truth(each.sample)]
-    truths = [[sets.truth(each.sample) or ""] for each in known]
-    spec = calibrate([each.chances for each in known], truths, sets.groups, sets.calibrated_on)
-    return with_spec(bundle, spec)
+    inputs = [Known(each.chances, [sets.truth(each.sample) or ""], sets.part(each.sample)) for each in known]
+    return with_spec(bundle, calibrate(inputs, sets.groups, sets.calibrated_on))
 
 
 def with_spec(bundle: Bundle, spec: PredictionSetSpec) -> Bundle:
@@ -144,8 +161,9 @@ def xray_sets(data: Path) -> Sets:
     measured["normal adults, half of those held back"] = [
         each for each in rest if each.strata["set"] == "normal_adults"
     ]
-    on = "half of the films held out: Kermany, NIH and normal adults"
-    return Sets(calibration, on, measured, _label(codes), [[code] for code in codes])
+    on = "half of the films held out: Kermany, NIH and normal adults, the most cautious of the three"
+    groups = [[code] for code in codes]
+    return Sets(calibration, on, measured, _label(codes), groups, lambda sample: sample.strata["set"])
 
 
 def breast_sets(data: Path) -> Sets:

@@ -130,28 +130,36 @@ def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sequence[MeasuredSet]
 
 def write_measured(bundle: Bundle, found: Mapping[str, Figures], note: str) -> Path:
     """Write measured.json into the bundle's folder: which network was measured, when, and what was found."""
-    document = {
-        "version": bundle.metadata.version,
-        "precision": bundle.metadata.precision,
-        "sha256": bundle.metadata.sha256,
-        "measured": date.today().isoformat(),
-        "note": note,
-        "sets": {name: {key: value.model_dump() for key, value in figures.items()} for name, figures in found.items()},
-    }
-    file = bundle.folder / MEASURED_FILE
-    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return file
+    return _write(bundle, {**_subject(bundle), "note": note, "sets": _listed(found)})
 
 
 def add_measured(bundle: Bundle, found: Mapping[str, Figures]) -> Path:
     """Put more sets of figures of the same network into the bundle's measured.json, in the place of older ones of the
-    same names. Raises `TrainingError` where it is of another network, or not there."""
+    same names. Raises `TrainingError` where that is of another network."""
     file = bundle.folder / MEASURED_FILE
-    document = read_measured(file) if file.is_file() else {}
-    if document.get("sha256") != bundle.metadata.sha256:
-        raise TrainingError(f"{file} is not of this network: measure that first.")
-    more = {name: {key: value.model_dump() for key, value in figures.items()} for name, figures in found.items()}
-    document["sets"] |= more
+    document = read_measured(file) if file.is_file() else {**_subject(bundle), "note": "", "sets": {}}
+    if document["sha256"] != bundle.metadata.sha256:
+        raise TrainingError(f"{file} is of another network: measure this one first.")
+    document["sets"] |= _listed(found)
+    return _write(bundle, document)
+
+
+def _subject(bundle: Bundle) -> dict[str, Any]:
+    metadata = bundle.metadata
+    return {
+        "version": metadata.version,
+        "precision": metadata.precision,
+        "sha256": metadata.sha256,
+        "measured": date.today().isoformat(),
+    }
+
+
+def _listed(found: Mapping[str, Figures]) -> dict[str, Any]:
+    return {name: {key: value.model_dump() for key, value in figures.items()} for name, figures in found.items()}
+
+
+def _write(bundle: Bundle, document: Mapping[str, Any]) -> Path:
+    file = bundle.folder / MEASURED_FILE
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
 

@@ -24,6 +24,15 @@ PreparedT = TypeVar("PreparedT", bound=Prepared)
 ReadingT = TypeVar("ReadingT", bound=Reading)
 
 
+@dataclass(frozen=True, slots=True)
+class Explained(Generic[ReadingT]):
+    """An answer and what it rests on, where the model can tell."""
+
+    reliability: Reliability
+    reading: ReadingT
+    explanation: Explanation | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
     """What a diagnosis is.
@@ -71,13 +80,14 @@ class Diagnosis(Generic[SentT, PreparedT, ReadingT]):
         reading = self.describe(self.interpret(prediction.outputs, metadata, sent), prepared, prediction)
         return self.settle(reading, metadata, reliability)
 
-    def explanation_of(
+    def explained(
         self, sent: SentT, prediction: Prediction, prepared: PreparedT, compute: Callable[[Tensor], Outputs]
-    ) -> Explanation | None:
-        """What the answer rests on; `compute` runs the network that gave it. To be called in a thread."""
+    ) -> Explained[ReadingT]:
+        """The answer and what it rests on; `compute` runs the network that gave it. To be called in a thread."""
         reliability = self.reliability_of(prediction, prepared, sent)
         reading = self.reading_of(prediction, prepared, sent, reliability)
-        return self.explain(Answered(sent, prepared, prediction, reading, reliability, compute))
+        answered = Answered(sent, prepared, prediction, reading, reliability, compute)
+        return Explained(reliability, reading, self.explain(answered))
 
     def prediction_set_of(
         self, prediction: Prediction, reading: ReadingT, reliability: Reliability

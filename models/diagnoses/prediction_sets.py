@@ -37,7 +37,7 @@ def prediction_set(
     if elsewhere := [code for code in named if code not in metadata.classes]:
         return PredictionSet(codes=tuple(elsewhere), says=texts.known.value.format(names=", ".join(elsewhere)))
     chances = dict(zip(metadata.classes, outputs[PROBABILITIES].tolist(), strict=True))
-    fitting = {code for code in metadata.classes if chances[code] >= spec.least.get(code, 0.0)}
+    fitting = {code for code in metadata.classes if spec.fits(code, chances[code])}
     codes = [code for code in metadata.classes if code in fitting or code in named]
     if metadata.task == "multiclass":
         codes.sort(key=lambda code: -chances[code])

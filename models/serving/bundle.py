@@ -106,6 +106,10 @@ class Estimate(_Part):
     n: int
 
 
+EVERY_CODE = "*"
+"""Stands for every code that has no least probability of its own."""
+
+
 class PredictionSetSpec(_Part):
     """How the codes that may hold the truth are chosen: those whose probability reaches their own `least` one, 0-1.
 
@@ -119,6 +123,10 @@ class PredictionSetSpec(_Part):
     least: dict[str, Annotated[float, Field(ge=0, le=1)]]
     n: dict[str, int]
     calibrated_on: str
+
+    def fits(self, code: str, probability: float) -> bool:
+        """Whether a class of that probability, 0-1, belongs to the set."""
+        return probability >= self.least.get(code, self.least.get(EVERY_CODE, 0.0))
 
 
 class Quantised(_Part):

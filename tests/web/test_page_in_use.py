@@ -1,5 +1,6 @@
 """The page in a real browser when things go wrong, with many files, with keys, and by keyboard alone."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_a_busy_service_is_waited_for_and_asked_again(open_page: OpenPage) -> No
     answers = [
         {"status": 503, "headers": {"Retry-After": "2", "Content-Type": "application/json"}, "body": json.dumps(busy)}
     ]
-    page.route("**/analyze/xray", lambda route: route.fulfill(**answers.pop()) if answers else route.continue_())
+    page.route("**/analyze/xray*", lambda route: route.fulfill(**answers.pop()) if answers else route.continue_())
     choose(page, file("chest-xray.jpg"))
     again = page.locator(".failure button.main")
     assert re.fullmatch(r"Try again in \d s", again.inner_text())
@@ -174,7 +175,7 @@ def test_what_a_model_says_is_text_and_never_markup(open_page: OpenPage) -> None
         answer["alerts"] = [{"name": evil, "evidence": evil, "urgency": answer["urgency"], "source": evil}]
         route.fulfill(json=answer)
 
-    page.route("**/analyze/skin", poisoned)
+    page.route("**/analyze/skin*", poisoned)
     choose(page, file("skin-lesion.jpg"))
     page.locator(".answer").wait_for()
     assert page.locator(".answer").inner_text().count(evil) >= 5
@@ -224,7 +225,7 @@ def test_a_report_prints_the_answer_without_the_tools(open_page: OpenPage) -> No
 
 def test_nothing_turns_where_less_motion_is_asked_for(open_page: OpenPage) -> None:
     page = open_page("/ui#/skin", reduced_motion="reduce")
-    page.route("**/analyze/skin", lambda route: None)
+    page.route("**/analyze/skin*", lambda route: None)
     choose(page, file("plain.png", encode(plain((90, 90, 90)))))
     spinner = page.locator(".spinner")
     spinner.wait_for()
@@ -248,3 +249,51 @@ def test_the_developers_drawer_repeats_the_request(open_page: OpenPage, scheme: 
     }.items():
         page.locator(".developer").get_by_role("button", name=language).click()
         assert words in page.locator(".developer pre").inner_text()
+
+
+def test_a_map_lies_over_the_part_of_the_picture_that_it_is_of_and_fades(open_page: OpenPage) -> None:
+    layer = "data:image/png;base64," + base64.b64encode(encode(plain((255, 0, 0)))).decode()
+    explained = {
+        "kind": "map",
+        "method": "class activation map",
+        "code": "pneumonia",
+        "values": [],
+        "box": [0.25, 0.0, 0.75, 1.0],
+        "map": layer,
+        "overlay": layer,
+        "weights": [],
+        "parts": [],
+        "limits": "Coarse.",
+    }
+    page = open_page("/ui#/xray")
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        sent = route.fetch()
+        body = {**sent.json(), "explanation": explained, "prediction_set_says": "Nothing can be ruled out."}
+        body["reliability"] = {"accepted": True, "reason": None}
+        route.fulfill(response=sent, body=json.dumps(body))
+
+    page.route("**/analyze/xray*", answer)
+    choose(page, file("chest-xray.jpg"))
+    page.locator(".layer").wait_for()
+    assert asked[0].endswith("?explain=true")
+    sheet, shown = (page.locator(each).bounding_box() for each in (".sheet", ".layer"))
+    assert shown["width"] == pytest.approx(sheet["width"] / 2, abs=1)
+    assert shown["x"] - sheet["x"] == pytest.approx(sheet["width"] / 4, abs=1)
+    slider = page.get_by_label("What spoke for Pneumonia")
+    slider.fill("20")
+    assert page.locator(".layer").evaluate("(layer) => layer.style.opacity") == "0.2"
+    assert "Coarse." in page.locator(".viewer").inner_text()
+    assert "Nothing can be ruled out." in page.locator(".answer").inner_text()
+
+
+def test_what_speaks_for_and_against_a_disease_is_told(open_page: OpenPage) -> None:
+    page = open_page("/ui#/disease")
+    page.locator("textarea").first.fill("fever and a cough, no rash")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("heading", name="What spoke for and against").wait_for()
+    told = page.locator("section", has=page.get_by_role("heading", name="What spoke for and against")).inner_text()
+    assert "fever" in told
+    assert re.search(r"(for|against), \d+(\.\d)? times", told)

@@ -24,6 +24,7 @@ export function answerView(result, { onSymptom } = {}) {
     ecgParts(answer),
     riskParts(answer, accepted),
     symptomParts(result, onSymptom),
+    accepted ? weights(answer) : null,
     section("What this can’t tell", list(answer.not_assessed, "dots")),
     advice(answer),
     h("p", { class: "small" }, answer.disclaimer),
@@ -87,11 +88,8 @@ function birads(answer) {
 }
 
 function otherwise(answer) {
-  const codes = answer.prediction_set ?? [];
-  const named = new Map((answer.probabilities ?? []).map((each) => [each.code, each.name]));
-  const could = codes.filter((code) => code !== answer.prediction.code).map((code) => named.get(code) ?? code);
   return section("What else it could be", [
-    could.length ? h("p", {}, `Could also be: ${could.join(", ")}.`) : null,
+    answer.prediction_set_says ? h("p", {}, answer.prediction_set_says) : null,
     answer.escalation ? h("p", {}, answer.escalation.reason) : null,
     answer.adjustment ? h("p", {}, answer.adjustment) : null,
     list((answer.cannot_miss ?? []).map((each) => [h("strong", {}, each.disease), ` (${percent(each.probability, 1)}): ${each.tell}`]), "dots"),
@@ -147,6 +145,21 @@ function symptomParts(result, onSymptom) {
     suggestions,
   ]);
 }
+
+function weights(answer) {
+  const explanation = answer.explanation;
+  if (!explanation?.weights.length || answer.contributions) return null;
+  const about = [...new Set(explanation.weights.map((each) => each.about))];
+  const told = (weight) => `${weight < 0 ? "against" : "for"}, ${times(Math.exp(Math.abs(weight)))}`;
+  return section("What spoke for and against", [
+    about.map((name) => h("details", { open: name === about[0] }, h("summary", {}, name), h("dl", { class: "measures" },
+      explanation.weights.filter((each) => each.about === name).map((each) =>
+        h("div", {}, h("dt", {}, each.name), h("dd", {}, told(each.log_odds))))))),
+    h("p", { class: "small" }, `How many times the odds grow or shrink with each entry. ${explanation.limits}`),
+  ]);
+}
+
+const times = (factor) => `${factor < 10 ? factor.toFixed(1) : Math.round(factor)} times`;
 
 function advice(answer) {
   const treatment = answer.recommendations ? answer.treatment_options : null;

@@ -17,7 +17,7 @@ export const JOBS = {
     figures: [[/^test$/, ...KINDS_NAMED("pictures")]],
   },
   heart_image: {
-    title: "ECG on paper", path: "analyze/heart", kind: "picture", explain: true,
+    title: "ECG on paper", path: "analyze/heart", kind: "picture",
     takes: "A scan or photograph of a 12-lead sheet",
     hint: "The whole sheet with its grid, flat and well lit.",
     figures: [[/^test, damaged sheets$/, ...FINDING_TOLD("sheet")], [/^test/, ...FINDING_TOLD("sheet")]],

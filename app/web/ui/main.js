@@ -85,7 +85,7 @@ function panelOf(job) {
   if (!panels.has(job.name)) {
     const panel = { job, result: null, picture: h("div", { class: "picture" }), output: h("div", { class: "output" }) };
     if (job.kind === "symptoms") {
-      panel.form = symptomForm((body) => start(jobs[job.name], [{ path: job.path, json: body, text: body.text, label: labelOf(body) }]));
+      panel.form = symptomForm((body) => start(jobs[job.name], [{ path: `${job.path}?explain=true`, json: body, text: body.text, label: labelOf(body) }]));
       panel.input = panel.form;
     } else if (job.kind === "risk") {
       panel.form = riskForm((body) => start(jobs[job.name], [{ path: job.path, json: body, label: `${body.age} years, ${body.sex}` }]));
@@ -139,7 +139,7 @@ function takeFiles(files) {
 
 function send(job, { records = [], objects = [], pictures = [] }) {
   const said = panelOf(job).beside.values();
-  const path = job.explain ? `${job.path}?explain=true` : job.path;
+  const path = isPicture(job) ? `${job.path}?explain=true` : job.path;
   start(job, [
     ...records.map(({ header, signal }) => ({ path, parts: [["header", header], ["signal", signal], ...said], label: header.name })),
     ...objects.map((object) => ({ path, parts: [["dicom", object], ...said], label: object.name })),
@@ -243,7 +243,9 @@ function showResult(panel) {
 async function showPicture(panel) {
   const { result } = panel;
   panel.seen = result?.request;
-  const shown = result?.request.picture ? await viewer(result.request.picture, result.answer?.explanation?.overlay ?? result.answer?.explanation?.map) : "";
+  const { explanation, probabilities } = result?.answer ?? {};
+  const name = probabilities?.find((each) => each.code === explanation?.code)?.name;
+  const shown = result?.request.picture ? await viewer(result.request.picture, explanation, name) : "";
   if (panel.result === result) panel.picture.replaceChildren(shown);
 }
 

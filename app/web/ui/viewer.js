@@ -1,9 +1,10 @@
-// The picture that was sent, with zoom, inversion, and what was read laid over it. It never leaves the page by itself.
+// The picture that was sent, with zoom, inversion, and what was read, or what spoke for the answer, laid over it. It never
+// leaves the page by itself.
 import { h } from "./dom.js";
 
 const STEPS = [1, 1.5, 2, 3, 4, 6];
 
-export async function viewer(file, overlay = null) {
+export async function viewer(file, explanation = null, name = explanation?.code) {
   const canvas = await drawn(file);
   if (!canvas) return h("p", { class: "empty" }, `${file.name}: this browser can't show such a picture; the service may read it all the same.`);
   let step = 0;
@@ -24,19 +25,25 @@ export async function viewer(file, overlay = null) {
     large.setAttribute("aria-pressed", String(large.closest(".work").classList.toggle("wide")));
   } }, "Enlarge");
   const tools = h("div", { class: "row" }, farther, closer, invert, large);
-  if (overlay) tools.append(fader(sheet, overlay));
+  const layer = explanation?.map ?? explanation?.overlay;
+  if (layer) tools.append(fader(sheet, layer, explanation, name));
   zoom(0);
-  return h("figure", { class: "viewer" }, frame, tools, h("figcaption", {}, file.name));
+  return h("figure", { class: "viewer" }, frame, tools,
+    h("figcaption", {}, file.name, layer && explanation.limits && h("span", { class: "limits" }, explanation.limits)));
 }
 
-function fader(sheet, overlay) {
+function fader(sheet, overlay, { map, box }, name) {
   const layer = h("img", { class: "layer", src: overlay, alt: "" });
+  if (map && box) {
+    const [left, top, right, bottom] = box.map((edge) => 100 * edge);
+    Object.assign(layer.style, { left: `${left}%`, top: `${top}%`, width: `${right - left}%`, height: `${bottom - top}%` });
+  }
   const slider = h("input", { type: "range", min: "0", max: "100", value: "70", oninput: () => {
     layer.style.opacity = slider.value / 100;
   } });
   layer.style.opacity = 0.7;
   sheet.append(layer);
-  return h("label", { class: "fader" }, "What was read", slider);
+  return h("label", { class: "fader" }, map ? `What spoke for ${name}` : "What was read", slider);
 }
 
 async function drawn(file) {

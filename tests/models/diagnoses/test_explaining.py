@@ -107,7 +107,7 @@ def _explained(diagnosis: object, name: str, sent: object) -> tuple[Explanation 
     prepared = diagnosis.reads.prepare(sent, bundle.metadata.preprocessing, LIMITS)  # type: ignore[attr-defined]
     outputs = {key: values[0] for key, values in engine.run(prepared.tensors).items()}
     prediction = Prediction(bundle.metadata, outputs, {})
-    return diagnosis.explanation_of(sent, prediction, prepared, engine.run), prediction  # type: ignore[attr-defined]
+    return diagnosis.explained(sent, prediction, prepared, engine.run).explanation, prediction  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("code", "explained"), [("1", "not lesion"), ("4", "lesion")])
@@ -124,7 +124,7 @@ def test_a_breast_picture_is_explained_by_its_lesion(code: str, explained: str) 
     assert found.code == explained
     sign = -1 if code == "1" else 1
     assert np.array(found.values) == pytest.approx(sign * outputs[CLASS_ACTIVATION][0] / 49, abs=1e-4)
-    assert _picture(found.overlay).size == _picture(found.map).size == (224, 224)
+    assert (_picture(found.map).size, _picture(found.overlay).size) == ((224, 224), (160, 160))
     opacity = np.asarray(_picture(found.map).convert("RGBA"))[..., 3]
     assert (opacity.min(), opacity.max()) == (0, 190)
     assert "not where a disease is" in found.limits
