@@ -32,7 +32,7 @@ CLASS_ACTIVATION_MAP = "class activation map"
 DECIMALS = 4
 NOT = "not "
 _MOST_OPAQUE, _MIXED = 190, 0.55
-_OVERLAY = 160
+_OVERLAY = 128
 """Pixels: at 224 drawing it takes twice as long, which is most of what an explanation costs."""
 _LEAST_REST = 1e-6
 
