@@ -105,7 +105,7 @@ def sheet_sets(bundle: Bundle, data: Path, cache: Path) -> RowSets:
         sheets = heart_image.load_sheets(data, part, cache)
         digitised = sheets.digitised[kind]
         accepted = np.flatnonzero((digitised.fit >= spec.least_fit) & (digitised.consistency >= spec.least_consistency))
-        samples = [sheets.samples[index] for index in accepted]
+        samples = [sheets.samples[index] for index in accepted.tolist()]
         found[part, kind] = _ecgs(bundle, samples, digitised.tensors[accepted])
     measured = {f"fold 9, {kind} sheets": found["test", kind] for kind in ("damaged", "clean")}
     return RowSets(found["validation", "damaged"], "damaged sheets of PTB-XL's fold 8", measured, _each(bundle))
