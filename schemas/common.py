@@ -202,7 +202,8 @@ class AnswerContext(Part):
     prediction_set: tuple[str, ...] | None = Field(
         default=None,
         description="Codes chosen to hold the truth in 90 % of the cases of each class that are like those they "
-        "were calibrated on, and whatever is named; elsewhere it can be fewer, see the card. Null where the model states none; of an input that is not accepted every class, as nothing is ruled out.",
+        "were calibrated on, and whatever is named; elsewhere it can be fewer, see the card. Null where the model "
+        "states none; of an input that is not accepted every class, as nothing is ruled out.",
         examples=[["nv", "bkl"]],
     )
     prediction_set_says: str | None = Field(
