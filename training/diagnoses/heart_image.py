@@ -47,7 +47,7 @@ REFUSED = 0.05
 """Share of validation's clean and damaged sheets below each of the least `fit` and `consistency`: at 0.03 none of 180
 skin, X-ray and ultrasound pictures passed, at 0.02 four did."""
 LEAST_CONSISTENCY = 0.5
-"""Below it some made-up sheets with ST elevation were misread and named Normal; of 80 real prints the least has 0.69."""
+"""Below it some made-up sheets with ST elevation were misread and "Normal". Of 80 real prints the least has 0.69."""
 ROUND_TRIPS = 50
 SIGNAL = SignalPreprocessing()
 
