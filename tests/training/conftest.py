@@ -40,6 +40,7 @@ NEEDS = {
         "test_calibrate.py",
         "test_evaluate.py",
         "test_metrics.py",
+        "test_prediction_sets.py",
         "test_served.py",
         "test_strangers.py",
     ),
