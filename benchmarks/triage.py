@@ -1,7 +1,7 @@
 """What free text and lists of symptoms are answered with, by kind of case, through the service's own path in-process.
 
-`python -m benchmarks.triage` prints every part over the first two sets, which may be looked at; `--part sentences` one
-of them, `--unseen` the third set, which is for the end and prints no case. `--failures` lists the cases behind one.
+`python -m benchmarks.triage` prints every part over its three sets; `--part sentences` one of them. `--failures` lists
+the cases behind a figure.
 The cases are described in tests/cases/README.md; further files of triage cases are named by `--cases`.
 """
 
@@ -72,7 +72,6 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure how symptoms are read and triaged.")
     parser.add_argument("--part", choices=PARTS, help="only that part")
-    parser.add_argument("--unseen", action="store_true", help="the set that nobody who changes the code looks at")
     parser.add_argument("--failures", action="store_true", help="list the cases that count against a figure")
     parser.add_argument("--cases", type=Path, nargs="*", default=(), help="further files of triage cases")
     return parser
@@ -80,10 +79,9 @@ def _parser() -> argparse.ArgumentParser:
 
 async def measure(options: argparse.Namespace) -> None:
     """Print the tables that the options ask for."""
-    sets = ("third",) if options.unseen else ("first", "second")
     async with running() as service:
         for part in [options.part] if options.part else PARTS:
-            names = [f"{part}_{each}.jsonl" for each in sets] if part in IN_SETS else [f"{part}.jsonl"]
+            names = [f"{part}_{each}.jsonl" for each in SETS] if part in IN_SETS else [f"{part}.jsonl"]
             files = [CASES / name for name in names]
             for file in [*files, *options.cases] if part == "triage" else files:
                 _print(f"{part}, {file.name}", await judge(part, service, rows(file)), options)
@@ -191,6 +189,7 @@ PARTS: Mapping[str, Callable[[Service, Row], AsyncIterator[Judged]]] = {
 }
 IN_SETS = ("triage", "sentences")
 """Parts whose cases stand in three files."""
+SETS = ("first", "second", "third")
 
 
 async def judge(part: str, service: Service, cases: Iterable[Row]) -> list[Judged]:
@@ -208,7 +207,7 @@ def _print(title: str, judged: Sequence[Judged], options: argparse.Namespace) ->
     print(f"{'':24}" + "".join(f"{name:>30}" for name in columns))
     for kind, cases in (*kinds, ("all", list(judged))):
         print(f"{kind:24}" + "".join(f"{_share(name, cases):>30}" for name in columns))
-    if options.failures and not options.unseen:
+    if options.failures:
         for name in columns:
             print(f"-- not {name}")
             for case in judged:

@@ -78,16 +78,33 @@ _IF = re.compile(
     r"|avoid)\b"
     r"|\bwhat (?:if|happens|would happen)\b|\brisk of\b|\b(?:afraid|scared|frightened|worried) (?:of"
     r"|about) (?:getting|having|developing|catching)\b"
-    r"|\bif i (?:get|got|had|have|ever|take|took)\b|\bin case (?:of|i)\b|\b(?:read|reading|heard|watched"
+    r"|\bif i (?:get|got|had|have|ever|take|took|started|developed|noticed|became|began|were to)\b"
+    r"|(?<!sure )(?<!know )(?<!wonder )\bif (?:my|his|her|the) (?:\w+ ){1,3}"
+    r"(?:swelled|swole|started|began|became|turned|went|closed|stopped)\b"
+    r"|\bin case (?:of|i)\b|\b(?:read|reading|heard|watched"
     r"|saw|article|film|programme|documentary|leaflet) (?:\w+ ){0,3}about\b|\bcan (?:you|it|i|this|a"
     r"|the) (?:\w+ ){0,3}(?:get|cause|give|lead)\b"
-    r"|\bif (?:someone|somebody|a person|people|anyone)\b|\bhow to (?:prevent|avoid|treat|spot)\b"
+    r"|(?<!\bas )\bif (?:someone|somebody|a person|people|anyone)\b|\bhow to (?:prevent|avoid|treat|spot)\b"
     r"|\bto prevent\b|\bis it (?:dangerous|safe|possible)\b"
     r"|\bcourse (?:on|about)\b|\bfirst aid (?:course|training|class)\b|\bcurious (?:about|whether)\b"
     r"|\bwondering (?:if|whether|about) (?:i|you) (?:could|can|should)\b"
     r"|\bchances? of\b|\btrying to avoid\b|\bvaccin\w+ against\b|\bscreening for\b|\btested for\b"
     r"|\bwhat causes\b|\bdoes (?:\w+ ){1,4}cause\b"
 )
+_FICTION = re.compile(
+    r"\b(?:films?|movies?|novels?|thrillers?|books?|story|stories|series|drama|soap|comic|documentary|episode)"
+    r" (?:\w+ ){0,2}(?:where|in which|whose)\b"
+    r"|\bin (?:an?|the|this|my|that) (?:film|movie|novel|thriller|book|story|series|soap|drama|programme)\b"
+    r"|\b(?:he|she|somebody|someone|hero|heroine|villain|character|actor|man|woman)"
+    r" in (?:the|my|this|that) (?:film|movie|novel|thriller|book|story|series|soap|drama|programme)\b"
+)
+_BACK_FROM_FICTION = re.compile(r"\b(?:now|but|i|ive|im|my|me|today|since|still|though|and then)\b")
+_NONE_OF = re.compile(
+    r"\b(?:neither|none|none of (?:these|those|them|that|this|it)|neither of (?:these|those|them)"
+    r"|nothing of the (?:sort|kind)|not any of (?:these|those|them)) $"
+)
+"""Ends a sentence that denies what it named before."""
+_ASKED = re.compile(r"\b(?:ask(?:s|ed|ing)?(?: \w+)? (?:about|for|if|whether)|about|any|such as|like)\b|:")
 
 _PAST_HINTS = frozenset(
     each(
@@ -111,6 +128,13 @@ _IF_HINTS = frozenset(
     )
 )
 """Words without one of which a sentence is not past, not another's, not hypothetical."""
+_FICTION_HINTS = frozenset(
+    each(
+        "film films movie movies novel novels thriller thrillers book books story stories series drama soap comic"
+        " documentary episode programme"
+    )
+)
+_NONE_HINTS = frozenset({"neither", "none", "nothing", "not"})
 
 
 def standing(words: Sequence[str], used: Collection[int] = (), fillers: Collection[str] = ()) -> list[int]:
@@ -134,7 +158,8 @@ def _sentence(words: Sequence[str], start: int, end: int, away: list[int]) -> No
     said = frozenset(words[start:end])
     past = not said.isdisjoint(_PAST_HINTS) or any(map(_YEAR.match, said))
     kin, feared = not said.isdisjoint(_KIN_HINTS), not said.isdisjoint(_IF_HINTS)
-    if not (past or kin or feared):
+    told, none = not said.isdisjoint(_FICTION_HINTS), not said.isdisjoint(_NONE_HINTS)
+    if not (past or kin or feared or told or none):
         return
     offsets, text = [], ""
     for at in range(start, end):
@@ -150,6 +175,11 @@ def _sentence(words: Sequence[str], start: int, end: int, away: list[int]) -> No
     if feared and (hypothetical := _IF.search(text)):
         turn = _MINE.search(text, hypothetical.end())
         _mark(offsets, start, hypothetical.start(), turn.start() if turn else len(text), away, AWAY)
+    if told and (fiction := _FICTION.search(text)):
+        turn = _BACK_FROM_FICTION.search(text, fiction.end())
+        _mark(offsets, start, fiction.start(), turn.start() if turn else len(text), away, AWAY)
+    if none and (ended := _NONE_OF.search(text)) and (asked := _ASKED.search(text, 0, ended.start())):
+        _mark(offsets, start, asked.start(), ended.start(), away, AWAY)
 
 
 def _clauses(offsets: Sequence[int], bounds: Sequence[int], length: int) -> Iterator[tuple[int, int]]:
@@ -219,7 +249,7 @@ def _deny_from(
             left = reach
         elif (
             word in _TURNS and not (word == "and" and goes_on) and not (word in fillers and at - start < 2)
-        ) or word in _DENIALS:
+        ) or word in _DENIALS | _NEAR_DENIALS:
             return at
         away[at] = AWAY
         at, left = at + 1, left - (word not in fillers)

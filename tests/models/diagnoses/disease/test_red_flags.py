@@ -135,6 +135,96 @@ def test_what_is_stable_or_usual_is_no_emergency(text: str) -> None:
     assert not emergencies(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I swallowed three boxes of ibuprofen last night",
+        "my girlfriend has taken 2 packets of co-codamol",
+        "there are empty packets of sertraline next to her and she won't talk",
+        "had a whole box of nurofen after the row, not feeling anything",
+        "swallowed forty co-codamol an hour ago",
+        "my left eye has just gone dark, nothing there",
+        "sight in one eye vanished while I was washing up",
+        "everything went black in my right eye an hour ago and I can't see out of it",
+        "dizzy all of a sudden, seeing double and keep veering to the right",
+        "mum is giddy since this morning and chokes on water",
+        "sees two of me and keeps falling to the left",
+        "GTN under my tongue twice and the tightness hasn't gone",
+        "angina is coming on when I get dressed now, it never did before",
+        "my angina wakes me at night since last week",
+        "as if someone is hugging me too hard and I'm sweating and feel sick",
+        "like a tight corset round me and a dragging feeling down both arms",
+        "squeezing that goes up into my jaw, I'm drenched in sweat",
+        "squirted nail glue in my eye by mistake",
+        "hair dye ran into her eyes and it burns",
+        "went over the handlebars, next thing I knew I was in the ambulance bay, no memory of the fall",
+        "fell at football, can't recall the rest of the match",
+        "tackled in rugby this afternoon and has no memory of the game",
+        "got zapped by the toaster, my arm tingles and heart is racing",
+        "shock off the washing machine plug, thrown back against the wall",
+        "sudden sharp pain on the left side of my chest, can't get a full breath",
+        "on empagliflozin and throwing up all day, sugars are normal",
+        "my right hand keeps dropping the cup since this morning",
+        "he sounds drunk but he hasn't touched a drop",
+        "wife can't do buttons with her left hand since breakfast",
+        "please kill me, I can't take this any more",
+        "I want someone to kill me",
+        "was watching a film when my chest went tight and my arm is numb",
+        "reading a book and suddenly can't speak",
+        "bitten by a mosquito, my tongue started to swell",
+        "burnt my hands on the oven, big blisters",
+        "scalded his chest with tea, skin peeling",
+        "ache in my jaw, gone grey and sweaty",
+        "numb between my legs since yesterday, bladder and bowels normal so far",
+        "sciatica and my bum is numb",
+        "hit my head two days ago, scan normal but now vomiting and drowsy",
+        "my finger snapped back and is pointing the wrong way",
+        "I think I am having a heart attack",
+    ],
+)
+def test_a_danger_in_other_words_is_an_emergency(text: str) -> None:
+    assert emergencies(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "finished a course of antibiotics, two boxes, now a sore throat gone",
+        "took two packets of throat sweets, throat still scratchy",
+        "vision goes a bit blurry when I am tired, need new glasses",
+        "got a black eye from a punch at the weekend, vision is fine",
+        "I have stable angina, well controlled. Sore knee after gardening",
+        "tripped on the step, can't remember when I had my last tetanus jab, grazed knee",
+        "got a shock from the bill, and I have a blocked nose",
+        "little static shock from the car door, finger tingled for a second",
+        "small hernia, goes back when I lie down, no pain",
+        "hands drop things sometimes for years, carpal tunnel",
+        "sounded drunk at the party, now hungover with a headache",
+        "dry toast hangs up on the way down, it's been two months",
+        "my bowels have changed, going four times a day since spring",
+        "my stools are pencil thin lately",
+        "losing weight for no reason",
+        "food got stuck in my teeth and gum is sore",
+        "my dad asks the same question again and again, getting worse over two years",
+        "grandad keeps forgetting names and gets lost on the way to the shop, it crept up over months",
+        "the nurse asked if I had chest pain, a racing heart or fainting and I have none of those. Itchy ankle",
+        "in my novel the villain takes an overdose. I have a stuffy nose myself",
+        "burning in both feet at night for months",
+        "burning when I wee since yesterday, waterworks like razor blades",
+        "sore throat and sweating with a temperature of 38.5",
+        "sciatica for three weeks from my buttock down to my toes with pins and needles, waterworks fine",
+        "opening the gas bill nearly gave me a heart attack lol. runny nose",
+        "my son gave me a heart attack jumping out at me, I have a cold sore",
+        "If my throat closed up I would call an ambulance, but it is only a scratchy throat",
+        "my tongue swelled up once when I was a child. Now a cold",
+        "a black eye from walking into a door, bruise is yellow",
+        "dizzy heights of success, I have a runny nose",
+    ],
+)
+def test_what_only_sounds_like_a_danger_is_no_emergency(text: str) -> None:
+    assert not emergencies(text)
+
+
 def test_angina_that_is_no_longer_stable_is_not_silenced() -> None:
     assert emergencies("tight chest when I walk uphill, goes off when I stop, but since this morning also at rest")
 
