@@ -26,7 +26,7 @@ serve: $(VENV)/.service ## Start the service on HOST:PORT (127.0.0.1:5000)
 	@exec $(BIN)/medidiagnose serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is absent
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python $(PYTEST) $(ARGS)
 
 test-page: $(VENV)/.dev $(VENV)/.browser ## Try the page in the system's Chromium (apt-get install chromium); skips where there is none
 	$(BIN)/python -m pytest tests/web $(ARGS)
