@@ -2,7 +2,6 @@
 
 import asyncio
 import ctypes
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -25,13 +24,12 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def give_memory_back() -> None:
-    """Free what only the garbage collector finds, 10 ms of looking, and hand over what is free, with malloc_trim(3).
+    """Hand over what is free, with malloc_trim(3).
 
     What was used side by side and then freed leaves pieces that glibc keeps for later: bodies that grew together, or a
     network that was loaded and the one that has gone. A service of one model held 163 MB, and 299 after fifteen
     reloads; with this 133 and 137.
     """
-    gc.collect()
     _call("malloc_trim", 0)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import weakref
 from pathlib import Path
 
 import pytest
@@ -73,19 +72,6 @@ def test_threads_share_their_heaps() -> None:
     """By the blocks of 64 MB in which glibc lays out a further heap."""
     assert _measured(HEAPS, "given back") <= 1
     assert _measured(HEAPS, "kept") >= 4
-
-
-def test_what_only_the_garbage_collector_finds_goes_with_it() -> None:
-    class Node:
-        """Something that holds itself."""
-
-    node = Node()
-    node.itself = node  # type: ignore[attr-defined]
-    seen = weakref.ref(node)
-    del node
-    assert seen() is not None
-    memory.give_memory_back()
-    assert seen() is None
 
 
 @pytest.mark.anyio
