@@ -27,6 +27,14 @@ PATIENCE = 20.0
 KEY = "an-admin-key-of-many-letters"
 
 
+def _lives(process: psutil.Process) -> bool:
+    """Whether it is there, and not one that only waits to be noticed as dead."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Service:
     """A supervisor with its workers."""
 
@@ -37,7 +45,7 @@ class Service:
 
     @property
     def workers(self) -> list[psutil.Process]:
-        return [each for each in psutil.Process(self.process.pid).children() if each.status() != psutil.STATUS_ZOMBIE]
+        return [each for each in psutil.Process(self.process.pid).children() if _lives(each)]
 
     def ask(self, path: str) -> Client:
         """A connection that has asked for this."""
