@@ -25,6 +25,11 @@ _NOW = frozenset(each("now today since anymore tonight currently lately presentl
 _RELIEF_REACH = 4
 _LASTS = "<lasts>"
 """Stands for a `not` that says that something goes on."""
+_ANSWERING = frozenset(each("i have had has he she they got get but and we"))
+_ASKED = frozenset(each("asked asks about any"))
+_HEADS = frozenset({"negative", "denies", "denied", "absent"})
+_HEADED = "<headed>"
+"""Stands for a word that heads a list of what is not there: negative: seizure, fever."""
 _AFTER = frozenset(
     each("now since today again this yesterday completely by after and at last within for a on in before already from")
 )
@@ -77,7 +82,7 @@ class Negation:
             return [Denial.NONE] * len(words)
         plain = self._without_pseudo(words)
         answers = self._answered(plain, asking)
-        denied = self._forward(plain, answers)
+        denied = self._forward(plain, answers, asking)
         for at in answers:
             self._deny_answered(plain, at, asking, denied)
         self._backward(plain, denied)
@@ -125,15 +130,31 @@ class Negation:
 
     def _deny_answered(self, words: Sequence[str], answer: int, asking: Collection[int], denied: list[Denial]) -> None:
         place = answer - 2 if answer - 1 in asking else answer - 1
+        if words[answer] == "neither" and (asked := self._asked_before(words, answer)) is not None:
+            denied[asked:answer] = [Denial.DENIED] * (answer - asked)
+            return
         while place >= 0 and words[place] != BOUNDARY:
             denied[place] = Denial.DENIED
             place -= 1
 
-    def _forward(self, words: Sequence[str], answers: Collection[int]) -> list[Denial]:
+    def _asked_before(self, words: Sequence[str], answer: int) -> int | None:
+        """Where a clause begins that `I have neither` answers: what was asked about, else the clause before; None
+        where `neither` has words of its own."""
+        own = answer - 1
+        while own >= 0 and words[own] != BOUNDARY:
+            own -= 1
+        if own < 0 or not _ANSWERING.issuperset(words[own + 1 : answer]):
+            return None
+        asked = [at for at in range(own) if words[at] in _ASKED]
+        return asked[-1] + 1 if asked else next((at + 1 for at in range(own - 1, -1, -1) if words[at] == BOUNDARY), 0)
+
+    def _forward(self, words: Sequence[str], answers: Collection[int], asking: Collection[int]) -> list[Denial]:
         denied, trigger, since = [], "", 0
         for at, word in enumerate(words):
             if word in self._denials and at not in answers and not self._backs(words, at):
                 trigger, since = word, at
+            elif at in asking and since == at - 1 and trigger in _HEADS:
+                trigger = _HEADED
             elif trigger and self._ends(words, at, trigger, since):
                 trigger = ""
             denied.append(Denial.DENIED if trigger else Denial.NONE)
@@ -151,7 +172,9 @@ class Negation:
             return True
         if trigger in self._near and at - since > _NEAR:
             return True
-        return word == BOUNDARY and trigger not in self._lists and not self._goes_on(words, at + 1)
+        return (
+            word == BOUNDARY and trigger not in self._lists and trigger != _HEADED and not self._goes_on(words, at + 1)
+        )
 
     def _goes_on(self, words: Sequence[str], start: int) -> bool:
         """Whether a list goes on to an `or` before anything ends it."""

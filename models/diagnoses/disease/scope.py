@@ -200,7 +200,7 @@ class Scopes:
 
     def _who(self, words: Sequence[str], before: Who, family: bool) -> list[Who]:
         if family:
-            own = next((at for at in range(1, len(words)) if words[at] == "i" and words[at - 1] in _OPENS), len(words))
+            own = next((at for at in range(1, len(words)) if self._speaks_of_own(words, at)), len(words))
             return [Who.OTHER] * own + self._who(words[own:], Who.UNSAID, family=False) if own else []
         if self._persons.isdisjoint(words):
             return [before] * len(words)
@@ -218,6 +218,13 @@ class Scopes:
             who.append(now)
         start = before or next((said for said in who if said), Who.UNSAID)
         return [said or start for said in who]
+
+    def _speaks_of_own(self, words: Sequence[str], at: int) -> bool:
+        """Whether the patient is told of behind the family's history: ..., my knee hurts."""
+        if words[at] == "i":
+            return words[at - 1] in _OPENS
+        following = words[at + 1 : at + 1 + _REACH]
+        return words[at] == "my" and words[at - 1] == BOUNDARY and self._named_ones.isdisjoint(following)
 
     def _named(self, words: Sequence[str], at: int, before: Who) -> Who | None:
         """Whose complaint follows a word for a person or an animal; None where it changes nothing."""
@@ -327,7 +334,7 @@ class Scopes:
             if words[start] not in _WORRY:
                 feared[start:end] = [True] * (end - start)
             at = end
-            while at < len(words) and not (at in ends and at > end) and not self._closes(tokens, at):
+            while at < len(words) and not (at in ends and at > end) and not (at > end and self._closes(tokens, at)):
                 feared[at] = True
                 at += 1
         return feared

@@ -33,7 +33,7 @@ _PSEUDO = frozenset(
     )
 )
 _YEAR = re.compile(r"(?:19|20)\d\d$")
-_ANSWERS = frozenset({"no", "none", "nil", "absent", "negative", "denied", "nad", "normal", "fine"})
+_ANSWERS = frozenset({"no", "n", "neither", "none", "nil", "absent", "negative", "denied", "nad", "normal", "fine"})
 _PAST = re.compile(
     r"\b(?:\d+|few|several|many|some|couple of|two|three|four|five|six|seven|eight|nine|ten"
     r"|twenty) (?:years|yrs|decades) (?:ago|back|before)"

@@ -22,6 +22,10 @@ _TOKEN = re.compile(
 _BOXES: Mapping[str, str] = {"(-)": " no", "(+)": "   ", "[ ]": ",no", "[x]": ",  ", "-ve": "neg", "+ve": "pos"}
 """Ticked and empty boxes and signs of findings, in words of the same length."""
 _BOX = re.compile(r"\([-+]\)|\[[ x]\]|(?<![\w+-])[-+]ve\b")
+_CROSSED = re.compile(r"(?<=\w) [\u2717\u2718\u274c](?: |(?=\n|$|,))")
+_TICKED = re.compile(r"(?<=\w) [\u2713\u2714\u2705](?: |(?=\n|$|,))")
+_MARKS = frozenset("\u2717\u2718\u274c\u2713\u2714\u2705")
+"""Crosses and ticks, that answer what stands before them where the text does not begin with one."""
 _ENDS = frozenset("?!;.\u2022")
 _NEW_LINE = re.compile(r"\s*[A-Z\-*\u2022]")
 _LONG_LINE = 60
@@ -93,6 +97,9 @@ def level(text: str) -> str:
     lower = plain.lower()
     if len(lower) != len(plain):
         lower = "".join(low if len(low := c.lower()) == 1 else c for c in plain)
+    if not lower.isascii() and not _MARKS.isdisjoint(lower) and lower.lstrip()[:1] not in _MARKS:
+        lower = _CROSSED.sub(lambda cross: ":n, "[: len(cross[0])], lower)
+        lower = _TICKED.sub(lambda tick: ",  "[: len(tick[0])], lower)
     return _BOX.sub(lambda box: _BOXES[box[0]], lower) if _BOX.search(lower) else lower
 
 
@@ -125,6 +132,8 @@ def _is_wrapped(text: str, at: int) -> bool:
 def _end(found: list[Sentence], tokens: list[Token], *, question: bool) -> None:
     if all(token.text == BOUNDARY for token in tokens):
         return
+    if found and found[-1].question:
+        tokens = _plain_answer(tokens)
     if found and found[-1].question and tokens[0].text in _ANSWERS and (len(tokens) == 1 or tokens[1].text == BOUNDARY):
         asked = found.pop().tokens
         found.append(Sentence([*asked, Token(BOUNDARY, asked[-1].end, asked[-1].end, "?"), tokens[0]], False))
@@ -132,6 +141,16 @@ def _end(found: list[Sentence], tokens: list[Token], *, question: bool) -> None:
         if not tokens:
             return
     found.append(Sentence(tokens, question))
+
+
+def _plain_answer(tokens: list[Token]) -> list[Token]:
+    """The tokens with `not at all` as `no`, and without the `A:` of an answer."""
+    words = [token.text for token in tokens[:3]]
+    if words[:2] == ["a", BOUNDARY] and tokens[1].mark == ":" and len(tokens) > 2:
+        return tokens[2:]
+    if words == ["not", "at", "all"]:
+        return [Token("no", tokens[0].start, tokens[2].end), *tokens[3:]]
+    return tokens
 
 
 def _word(tokens: list[Token], written: str, at: int) -> None:

@@ -217,3 +217,27 @@ def test_every_word_that_matters_is_in_a_piece(text: str) -> None:
         while at >= 0:
             assert at in covered, (weighty, text)
             at = text.find(weighty, at + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "absent"),
+    [
+        ("fever: n, rash: n, cough: y", {"cough"}, {"fever", "rash"}),
+        ("fatigue ✓ night sweats ✗", {"fatigue"}, {"night sweats"}),
+        ("Q: dizzy? A: yes. Q: fever? A: no", {"dizziness"}, {"fever"}),
+        ("Palpitations? Not at all.", set(), {"palpitations"}),
+        ("Symptoms: headache, vomiting. Negative: seizure, fever", {"headache", "vomiting"}, {"seizure", "fever"}),
+        ("chest pain or fever: neither", set(), {"chest pain", "fever"}),
+        ("Was asked about pain, fever and dizziness, I have neither. Cough", {"cough"}, {"fever", "dizziness"}),
+        ("arthritis runs in our family, my knee hurts", {"knee pain"}, set()),
+        ("tell me what to look for: fever, rash", set(), set()),
+    ],
+)
+def test_answers_headings_and_ticks_deny_what_they_answer(text: str, present: set[str], absent: set[str]) -> None:
+    found = read([], text)
+    assert set(found.present) == present
+    assert absent <= set(found.absent)
+
+
+def test_marks_before_what_they_tick_deny_nothing_beside() -> None:
+    assert "cough" in read([], "✓ cough ✗ fever").present
