@@ -175,12 +175,14 @@ def test_under_load_with_kills_everybody_else_is_answered(bare: Serving) -> None
         threads = [threading.Thread(target=load, args=(service,)) for _ in range(4)]
         for thread in threads:
             thread.start()
-        for _ in range(3):
-            time.sleep(0.2)
-            service.kill_a_worker()
-        over.set()
-        for thread in threads:
-            thread.join()
+        try:
+            for _ in range(3):
+                time.sleep(0.2)
+                service.kill_a_worker()
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
         assert counts["answered"] > 20
         assert counts["lost"] <= 3 * len(threads)
 
