@@ -23,6 +23,13 @@ _FOREIGN = 2
 _LIMBS = frozenset(
     map(stem, each("shoulder arm elbow wrist hand finger thumb hip knee leg calf ankle foot heel toe back"))
 )
+_ON_SKIN = _LIMBS | frozenset(
+    map(stem, each("forehead chin cheek scalp neck forearm shin thigh palm bum bottom armpit"))
+)
+_PLAIN_COMPLAINTS = frozenset(
+    each("pain pains swelling bleeding discharge redness lump lumps ache aches aching soreness")
+)
+"""What is understood where it is denied, though no symptom is named: no pain."""
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person"})
 _INABILITY = frozenset({"cannot", "unable"})
 """A loss of some function, where no symptom holds the word."""
@@ -223,6 +230,8 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
     for at, token in enumerate(sentence.tokens):
         owned = claimed.get(at)
         taken = (kinds[owned.places], owned.symptom) if owned else _taken_alone(token.text, owner)
+        if owned is None and sentence.denied[at] is Denial.DENIED and token.text in _PLAIN_COMPLAINTS:
+            taken = (Kind.DENIED, None)
         if taken is None:
             if token.text == BOUNDARY or token.text == MEASURED or token.text not in words.stopwords:
                 owner = None
@@ -252,7 +261,7 @@ def _is_where(word: str, symptom: str | None) -> bool:
     words = vocabulary()
     base = words.base(word)
     return base in words.places and (
-        base in map(words.base, symptom.split()) or (base in _LIMBS and symptom in words.parts["skin"])
+        base in map(words.base, symptom.split()) or (base in _ON_SKIN and symptom in words.parts["skin"])
     )
 
 

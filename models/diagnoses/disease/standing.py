@@ -81,7 +81,7 @@ _IF = re.compile(
     r"|\bif i (?:get|got|had|have|ever|take|took|started|developed|noticed|became|began|were to)\b"
     r"|(?<!sure )(?<!know )(?<!wonder )\bif (?:my|his|her|the) (?:\w+ ){1,3}"
     r"(?:swelled|swole|started|began|became|turned|went|closed|stopped)\b"
-    r"|\bin case (?:of|i)\b|\b(?:read|reading|heard|watched"
+    r"|\bi (?:have )?(?:read|heard) that\b|\bin case (?:of|i)\b|\b(?:read|reading|heard|watched"
     r"|saw|article|film|programme|documentary|leaflet) (?:\w+ ){0,3}about\b|\bcan (?:you|it|i|this|a"
     r"|the) (?:\w+ ){0,3}(?:get|cause|give|lead)\b"
     r"|(?<!\bas )\bif (?:someone|somebody|a person|people|anyone)\b|\bhow to (?:prevent|avoid|treat|spot)\b"

@@ -241,3 +241,8 @@ def test_answers_headings_and_ticks_deny_what_they_answer(text: str, present: se
 
 def test_marks_before_what_they_tick_deny_nothing_beside() -> None:
     assert "cough" in read([], "✓ cough ✗ fever").present
+
+
+def test_a_complaint_without_a_name_that_is_denied_is_understood() -> None:
+    assert read([], "runny nose, no pain, no swelling").unrecognized == ()
+    assert "pain" in read([], "runny nose and some odd pain").unrecognized
