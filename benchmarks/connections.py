@@ -120,7 +120,7 @@ async def _measure(server: Server, seconds: float, share: float, patience: float
     resident = await resident_after_traffic(server, memory, kinds, _WARM_UP_CONNECTIONS, rounds=3)
     slowest = MOST_TIMES * patience * usual.median_ms
     bars.append(Bar("a picture afterwards, median", after.median_ms, "ms", most=slowest))
-    bars.append(Bar("growth of memory at the end", 100 * (resident / baseline - 1), "%", most=5))
+    bars.append(Bar("growth of memory at the end", 100 * (resident / baseline - 1), "%", most=5 * patience))
     return bars
 
 
