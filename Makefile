@@ -29,7 +29,7 @@ test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is
 	$(BIN)/python $(PYTEST) $(ARGS)
 
 test-page: $(VENV)/.dev $(VENV)/.browser ## Try the page in the system's Chromium (apt-get install chromium); skips where there is none
-	$(BIN)/python -m pytest tests/web $(ARGS)
+	$(BIN)/python $(PYTEST) tests/web $(ARGS)
 
 test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run the training tests
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
