@@ -7,6 +7,8 @@ them. Of an input that is not accepted nothing is known, so every code does.
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from models.diagnoses.knowledge import common_knowledge
 from models.serving.bundle import Metadata
 from models.serving.engine import PROBABILITIES, Outputs
@@ -36,11 +38,12 @@ def prediction_set(
         return PredictionSet(codes=metadata.classes, says=texts.unread.value)
     if elsewhere := [code for code in named if code not in metadata.classes]:
         return PredictionSet(codes=tuple(elsewhere), says=texts.known.value.format(names=", ".join(elsewhere)))
-    chances = dict(zip(metadata.classes, outputs[PROBABILITIES].tolist(), strict=True))
-    fitting = {code for code in metadata.classes if spec.fits(code, chances[code])}
-    codes = [code for code in metadata.classes if code in fitting or code in named]
+    chances = outputs[PROBABILITIES].astype(np.float64)
+    fitting = np.flatnonzero(chances >= spec.least_of(metadata.classes)).tolist()
+    places = sorted({*fitting, *map(metadata.classes.index, named)})
     if metadata.task == "multiclass":
-        codes.sort(key=lambda code: -chances[code])
+        places.sort(key=lambda place: -chances[place])
+    codes = [metadata.classes[place] for place in places]
     if len(codes) == len(metadata.classes):
         text = texts.every
     elif not fitting:

@@ -8,11 +8,14 @@ served. What is wrong is said in plain words, since /health/ready shows it.
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -127,6 +130,13 @@ class PredictionSetSpec(_Part):
     def fits(self, code: str, probability: float) -> bool:
         """Whether a class of that probability, 0-1, belongs to the set."""
         return probability >= self.least.get(code, self.least.get(EVERY_CODE, 0.0))
+
+    def least_of(self, codes: Sequence[str]) -> NDArray[np.float64]:
+        """The least probability, 0-1, of each of the codes (n,)."""
+        every = self.least.get(EVERY_CODE, 0.0)
+        if not self.least.keys() - {EVERY_CODE}:
+            return np.full(len(codes), every)
+        return np.array([self.least.get(code, every) for code in codes])
 
 
 class Quantised(_Part):
