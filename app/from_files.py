@@ -108,18 +108,19 @@ async def open_reader(
     """
     parsed = _parsed(name, said)
     catalogue = Catalogue()
-    loader = BundleLoader(
-        settings.bundles,
-        [name],
-        threads=settings.threads,
-        precision=settings.precision,
-        active=settings.active_models,
-    )
+    with _silent(logging.getLogger("medidiagnose.models")):  # it warns of every model but this
+        loader = BundleLoader(
+            settings.bundles,
+            [name],
+            threads=settings.threads,
+            precision=settings.precision,
+            active=settings.active_models,
+        )
     registry = ModelRegistry(
         loader, queue_size=settings.queue_size, deadline=settings.deadline_seconds, check=catalogue.check
     )
     try:
-        with _silent(logging.getLogger("medidiagnose.models")):  # it warns of every model but this
+        with _silent(logging.getLogger("medidiagnose.models")):  # and of this one, which is told below
             await registry.load()
         model = registry.model(name)
         if model.state != "ready":

@@ -63,6 +63,11 @@ async def _in_a_thread(capsys: pytest.CaptureFixture[str], *arguments: object) -
     return (await to_thread.run_sync(lambda: predicted(capsys, *arguments)))[1]
 
 
+def test_nothing_is_said_of_the_other_models(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert main(["predict", "skin", str(folder / "skin-lesion.jpg"), "--json"]) == 0
+    assert caplog.messages == []
+
+
 def test_files_of_a_folder_come_in_order_and_the_worst_sets_the_status(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
