@@ -55,8 +55,8 @@ class _Translation:
         return kind == PROBLEM_JSON or (kind == _JSON and answered)
 
     async def _finish(self, start: Message) -> None:
-        told = json.loads(b"".join(self._body))
         body = b"".join(self._body)
+        told = json.loads(body)
         headers = MutableHeaders(raw=list(start["headers"]))
         if (resource := self._translated(told)) is not None:
             body = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()

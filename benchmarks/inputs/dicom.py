@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.inputs import pick
 from benchmarks.inputs.jpeg import progressive
+from benchmarks.inputs.mutations import change
 from benchmarks.pictures import made_up_record
 from models.preprocessing.ecg_record import LEADS
 
@@ -201,18 +202,7 @@ def damaged(rng: np.random.Generator) -> tuple[str, bytes]:
     kind = pick(rng, ("flipped", "overwritten", "cut", "doubled", "truncated", "whole"))
     reach = min(len(data), 500) if rng.random() < 0.7 else len(data)
     start, length = int(rng.integers(132, reach)), int(rng.integers(1, 60))
-    match kind:
-        case "flipped":
-            for place in rng.integers(132, reach, rng.integers(1, 12)):
-                data[place] ^= 1 << int(rng.integers(8))
-        case "overwritten":
-            data[start : start + length] = bytes([int(rng.choice([0, 1, 0x7F, 0x80, 0xFE, 0xFF]))]) * length
-        case "cut":
-            del data[start : start + length]
-        case "doubled":
-            data[start:start] = data[start : start + length] * int(rng.integers(1, 50))
-        case "truncated":
-            del data[start:]
+    change(rng, data, kind, flipped=(132, reach, 12), piece=(start, length))
     return kind, bytes(data)
 
 

@@ -114,8 +114,25 @@ def damaged(rng: np.random.Generator) -> tuple[str, bytes]:
     reach = min(len(data), _HEAD) if rng.random() < 0.5 else len(data)
     start, length = int(rng.integers(reach)), int(rng.integers(1, 200))
     match kind:
+        case "spliced":
+            data[start:] = pick(rng, files)[start:]
+        case "headless":
+            del data[:length]
+        case _:
+            change(rng, data, kind, flipped=(0, reach, _GREATEST_FLIPS), piece=(start, length))
+    return kind, bytes(data)
+
+
+def change(
+    rng: np.random.Generator, data: bytearray, kind: str, *, flipped: tuple[int, int, int], piece: tuple[int, int]
+) -> None:
+    """Do to a file what its name says: fewer than `flipped[2]` bits from byte `flipped[0]` on, below `flipped[1]`, or
+    the piece of that start and length overwritten, cut or doubled, or all from there on lost; `whole` does nothing."""
+    start, length = piece
+    match kind:
         case "flipped":
-            for place in rng.integers(0, reach, rng.integers(1, _GREATEST_FLIPS)):
+            first, end, flips = flipped
+            for place in rng.integers(first, end, rng.integers(1, flips)):
                 data[place] ^= 1 << int(rng.integers(8))
         case "overwritten":
             data[start : start + length] = bytes([int(rng.choice([0, 1, 0x7F, 0x80, 0xFE, 0xFF]))]) * length
@@ -125,8 +142,3 @@ def damaged(rng: np.random.Generator) -> tuple[str, bytes]:
             data[start:start] = data[start : start + length] * int(rng.integers(1, 50))
         case "truncated":
             del data[start:]
-        case "spliced":
-            data[start:] = pick(rng, files)[start:]
-        case "headless":
-            del data[:length]
-    return kind, bytes(data)
