@@ -56,7 +56,7 @@ def main() -> None:
             for place, record in enumerate(chosen)
         ]
         print(f"ST elevation drawn {millimetres:g} mm above the limit: {_share(sum(found), len(found))} told")
-    record = replace(records[0][0], signal=np.repeat(records[0][0].signal, 5, axis=0), rate=500.0)
+    record = replace(records[0][0], leads=np.repeat(records[0][0].signal, 5, axis=0), rate=500.0)
     measuring = _milliseconds(lambda: measure(sample(record.signal, None, record.rate)))
     preparing = _milliseconds(lambda: cut_windows(record, SignalPreprocessing()))
     print(f"measuring takes {measuring:.2f} ms, {measuring / preparing:.2f} of preparing the windows")
@@ -77,7 +77,7 @@ def drawn(record: Record, leads: Mapping[str, float], above: float) -> Record:
     for lead, share in leads.items():
         limit = limits.women if lead in ("V2", "V3") else limits.others
         signal[:, LEADS.index(lead)] += (share * (limit + above) * profile).astype(np.float32)
-    return replace(record, signal=signal)
+    return replace(record, leads=signal)
 
 
 def _profile(times: NDArray[np.float64], starts: NDArray[np.float64], qrs: float) -> NDArray[np.float64]:

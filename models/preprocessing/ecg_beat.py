@@ -91,10 +91,12 @@ def _find(scaled: FloatArray, shown: NDArray[np.bool_]) -> IntArray:
     least = _THRESHOLD * np.quantile(energy[leads > 0], 0.985)
     middle = energy[1:-1]
     candidates = np.flatnonzero((middle >= energy[:-2]) & (middle > energy[2:]) & (middle > max(least, 1e-6))) + 1
+    free = np.ones(len(energy), np.bool_)
     found: list[int] = []
     for place in candidates[np.argsort(-energy[candidates])].tolist():
-        if all(abs(place - other) >= _APART for other in found):
+        if free[place]:
             found.append(place)
+            free[max(0, place - _APART + 1) : place + _APART] = False
     return np.array(sorted(found), np.intp)
 
 

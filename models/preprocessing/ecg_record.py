@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ from models.preprocessing.wfdb import (
     Int32Array,
     UnreadableRecordError,
     UnusableRecordError,
+    open_samples,
     read_headers,
-    read_samples,
 )
 
 REVISION = 1
@@ -79,25 +79,38 @@ class SignalPreprocessing(BaseModel):
         return self.rate * self.seconds + (ROWS if self.beat else 0), len(self.leads)
 
 
+class Leads(Protocol):
+    """The leads of a record, (samples, 12) float32 in the order of `LEADS`, by stretches; an array is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: slice, /) -> Float32Array: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A 12-lead ECG. `signal` is (samples, 12) float32 in millivolts, in the order of `LEADS`, NaN where missing.
+    """A 12-lead ECG. `leads` are in millivolts, NaN where missing.
 
     `rate` is in Hz. `derived_leads` were computed from other leads. `calibrated` is false where the header gives no
     gain for a lead, so that its voltage rests on the standard's assumption of 200 units per millivolt. It was `cut`
     where fewer samples arrived than the header announces.
     """
 
-    signal: Float32Array
+    leads: Leads
     rate: float
     derived_leads: tuple[Lead, ...]
     calibrated: bool
     cut: bool = False
 
     @property
+    def signal(self) -> Float32Array:
+        """All of its leads."""
+        return self.leads[:]
+
+    @property
     def seconds(self) -> float:
         """Duration."""
-        return len(self.signal) / self.rate
+        return len(self.leads) / self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +141,7 @@ def read_record(header: bytes, signal: bytes) -> Record:
     """
     headers = read_headers(header)
     parsed, places = _twelve_leads(headers, len(signal))
-    return _record(parsed, places, lambda: read_samples(parsed, signal), cut=parsed not in headers)
+    return _record(parsed, places, lambda: open_samples(parsed, signal), cut=parsed not in headers)
 
 
 def read_dicom(data: bytes) -> Record:
@@ -141,34 +154,54 @@ def read_dicom(data: bytes) -> Record:
         except UnusableRecordError as error:
             faults.append(error)
             continue
-        return _record(waveform.header, places, waveform.read_samples)
+        return _record(waveform.header, places, waveform.opened)
     raise faults[0]
 
 
-def _record(
-    parsed: Header,
-    places: Mapping[Lead, int],
-    read: Callable[[], tuple[Int32Array, BoolArray]],
-    *,
-    cut: bool = False,
-) -> Record:
+class _Samples(Protocol):
+    """Stored samples of signals, and which are valid, both (samples, signals)."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, place: slice) -> tuple[Int32Array, BoolArray]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredLeads:
+    """Leads that are brought to order and millivolts a stretch at a time: of hours of ECG most is never looked at.
+
+    `places` are those of the leads among the signals, `factors` their millivolts per unit.
+    """
+
+    samples: _Samples
+    places: Mapping[Lead, int]
+    baselines: NDArray[np.float64]
+    factors: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, place: slice, /) -> Float32Array:
+        samples, valid = self.samples.read(place)
+        chosen = list(self.places.values())
+        millivolts = ((samples[:, chosen] - self.baselines) * self.factors).astype(np.float32)
+        millivolts[~valid[:, chosen]] = np.nan
+        return _with_limb_leads(dict(zip(self.places, millivolts.T, strict=True)))
+
+
+def _record(parsed: Header, places: Mapping[Lead, int], opened: Callable[[], _Samples], *, cut: bool = False) -> Record:
     """The record of the signals at those places, once what a header says of them makes sense."""
     rate = parsed.rate * parsed.samples_per_frame
     if not RATES[0] <= rate <= RATES[1]:
         raise UnusableRecordError(
             f"The record has {rate:g} samples a second; ECGs of {RATES[0]:g} to {RATES[1]:g} Hz are read."
         )
-    factors = {lead: _millivolts_per_unit(parsed, lead, place) for lead, place in places.items()}
-    samples, valid = read()
-    leads: dict[Lead, Float32Array] = {}
-    for lead, place in places.items():
-        millivolts = (samples[:, place] - np.float64(parsed.signals[place].baseline)) * factors[lead]
-        leads[lead] = np.where(valid[:, place], millivolts, np.nan).astype(np.float32)
-    derived = _derive_limb_leads(leads)
+    factors = [_millivolts_per_unit(parsed, lead, place) for lead, place in places.items()]
+    baselines = [parsed.signals[place].baseline for place in places.values()]
     return Record(
-        signal=np.stack([leads[lead] for lead in LEADS], axis=1),
+        leads=_StoredLeads(opened(), places, np.array(baselines, np.float64), np.array(factors, np.float64)),
         rate=rate,
-        derived_leads=derived,
+        derived_leads=tuple(lead for lead in LEADS if lead not in places),
         calibrated=all(parsed.signals[place].calibrated for place in places.values()),
         cut=cut,
     )
@@ -184,36 +217,45 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
     window remains.
     """
     length = round(spec.seconds * record.rate)
-    shortfall = length - len(record.signal)
+    shortfall = length - len(record.leads)
     short = shortfall > length * _SHORTFALL
     if shortfall > length * (_MOST_SHORTFALL if record.cut else _SHORTFALL):
         raise UnusableRecordError(
             f"The record is {record.seconds:.3g} seconds long; at least {spec.seconds} seconds are needed."
         )
-    signal = record.signal
-    if spec.leads != LEADS:
-        signal = signal[:, [LEADS.index(lead) for lead in spec.leads]]
+    leads: Leads = record.leads
     if shortfall > 0:
-        signal = np.pad(signal, ((0, shortfall), (0, 0)), mode="symmetric" if short else "edge")
-    starts = _spread(len(signal) // length) * length
-    windows = [signal[start : start + length] for start in starts]
-    faults, flat = zip(*(_judge(window, spec.leads) for window in windows), strict=True)
-    sound = [index for index, fault in enumerate(faults) if fault is None]
-    if not sound:
-        raise UnusableRecordError(str(faults[0]))
-    tensors = [  # one after the other, since spectra take five times the memory of their window
-        resample(filter_band(_bridge_gaps(windows[index]), record.rate, spec.band), spec.rate * spec.seconds)
-        for index in sound
-    ]
-    if spec.beat:
-        tensors = [with_beat(tensor) for tensor in tensors]
+        leads = np.pad(leads[:], ((0, shortfall), (0, 0)), mode="symmetric" if short else "edge")
+    tensors, stretches, faults, flat = list[Float32Array](), list[slice](), list[str](), set[Lead]()
+    for start in (_spread(len(leads) // length) * length).tolist():
+        window = leads[start : start + length]
+        if spec.leads != LEADS:
+            window = window[:, [LEADS.index(lead) for lead in spec.leads]]
+        fault, without_signal = _judge(window, spec.leads)
+        if fault:
+            faults.append(fault)
+            continue
+        tensors.append(_tensor(window, record.rate, spec))
+        stretches.append(slice(start, start + length))
+        flat.update(without_signal)
+    if not tensors:
+        raise UnusableRecordError(faults[0])
     return EcgWindows(
         tensors=np.stack(tensors),
         record=record,
-        flat_leads=tuple(lead for lead in spec.leads if any(lead in flat[index] for index in sound)),
-        stretches=tuple(slice(int(starts[index]), int(starts[index]) + length) for index in sound),
+        flat_leads=tuple(lead for lead in spec.leads if lead in flat),
+        stretches=tuple(stretches),
         short=short,
     )
+
+
+def _tensor(window: Float32Array, rate: float, spec: SignalPreprocessing) -> Float32Array:
+    """What a network reads of a (samples, leads) window in millivolts: as `filter_band`, then `resample`, with one
+    spectrum for both."""
+    samples, before = spec.rate * spec.seconds, len(window)
+    spectrum = _resized(_spectrum(_bridge_gaps(window)), before, samples)
+    tensor = _signal_of(spectrum * _gain(len(spectrum), before / rate, spec.band), samples)
+    return with_beat(tensor) if spec.beat else tensor
 
 
 def filter_band(signal: Float32Array, rate: float, band: tuple[float, float] = (0.5, 40.0)) -> Float32Array:
@@ -224,11 +266,8 @@ def filter_band(signal: Float32Array, rate: float, band: tuple[float, float] = (
     up to 0.67 Hz leaves the ST segment in place where there is no phase distortion: Kligfield et al., Circulation 2007,
     115:1306-1324. The signal is mirrored at its end, so that it joins its beginning without a step.
     """
-    low, high = band
-    frequencies = np.fft.rfftfreq(2 * signal.shape[-2], 1 / rate)
-    gain = _rise(frequencies, low / 2, low) * (1 - _rise(frequencies, high, high * 1.125))
-    spectrum = _spectrum(signal) * gain[:, None]
-    return _signal_of(spectrum, signal.shape[-2])
+    samples = signal.shape[-2]
+    return _signal_of(_spectrum(signal) * _gain(samples + 1, samples / rate, band), samples)
 
 
 def resample(signal: Float32Array, samples: int) -> Float32Array:
@@ -239,14 +278,29 @@ def resample(signal: Float32Array, samples: int) -> Float32Array:
     before = signal.shape[-2]
     if samples == before:
         return signal
-    spectrum = _spectrum(signal)[..., : samples + 1, :]
-    absent = [(0, 0)] * (signal.ndim - 2) + [(0, samples + 1 - spectrum.shape[-2]), (0, 0)]
-    return _signal_of(np.pad(spectrum, absent) * np.float32(samples / before), samples)
+    return _signal_of(_resized(_spectrum(signal), before, samples), samples)
 
 
 def _spectrum(signal: Float32Array) -> NDArray[np.complex64]:
     mirrored = np.concatenate([signal, signal[..., ::-1, :]], axis=-2, dtype=np.float32)
     return np.fft.rfft(mirrored, axis=-2).astype(np.complex64, copy=False)
+
+
+def _gain(frequencies: int, seconds: float, band: tuple[float, float]) -> Float32Array:
+    """What the lowest `frequencies` of a mirrored signal of `seconds` are multiplied by, (frequencies, 1)."""
+    low, high = band
+    hertz = np.arange(frequencies) / (2 * seconds)
+    gain: Float32Array = _rise(hertz, low / 2, low) * (1 - _rise(hertz, high, high * 1.125))
+    return gain[:, None]
+
+
+def _resized(spectrum: NDArray[np.complex64], before: int, samples: int) -> NDArray[np.complex64]:
+    """The spectrum of a mirrored signal of as many samples, of one that had `before`."""
+    if samples == before:
+        return spectrum
+    kept = spectrum[..., : samples + 1, :]
+    absent = [(0, 0)] * (kept.ndim - 2) + [(0, samples + 1 - kept.shape[-2]), (0, 0)]
+    return np.asarray(np.pad(kept, absent) * np.float32(samples / before), np.complex64)
 
 
 def _signal_of(spectrum: NDArray[np.complex64], samples: int) -> Float32Array:
@@ -337,22 +391,20 @@ def _millivolts_per_unit(header: Header, lead: Lead, place: int) -> float:
     return _MILLIVOLTS[signal.units.lower()] / signal.gain
 
 
-def _derive_limb_leads(leads: dict[Lead, Float32Array]) -> tuple[Lead, ...]:
-    """Add the limb leads that are missing (Einthoven: I + III = II; Goldberger's augmented leads) and name them."""
-    missing = tuple(lead for lead in LEADS if lead not in leads)
+def _with_limb_leads(leads: dict[Lead, Float32Array]) -> Float32Array:
+    """Leads, (samples, 12), with those that were missing (Einthoven: I + III = II; Goldberger's augmented leads)."""
     if "I" not in leads:
         leads["I"] = leads["II"] - leads["III"]
     if "II" not in leads:
         leads["II"] = leads["I"] + leads["III"]
     one, two, half = leads["I"], leads["II"], np.float32(0.5)
-    augmented: dict[Lead, Float32Array] = {
-        "III": two - one,
-        "aVR": -half * (one + two),
-        "aVL": one - half * two,
-        "aVF": two - half * one,
+    augmented: Mapping[Lead, Callable[[], Float32Array]] = {
+        "III": lambda: two - one,
+        "aVR": lambda: -half * (one + two),
+        "aVL": lambda: one - half * two,
+        "aVF": lambda: two - half * one,
     }
-    leads.update({lead: augmented[lead] for lead in missing if lead in augmented})
-    return missing
+    return np.stack([leads[lead] if lead in leads else augmented[lead]() for lead in LEADS], axis=1)
 
 
 def _spread(count: int) -> NDArray[np.int64]:
@@ -362,9 +414,11 @@ def _spread(count: int) -> NDArray[np.int64]:
 
 def _judge(window: Float32Array, leads: Sequence[Lead]) -> tuple[str | None, tuple[Lead, ...]]:
     """Why a (samples, leads) window can't be read, or None, and its flat leads."""
-    missing = [lead for lead, share in zip(leads, np.isnan(window).mean(axis=0), strict=True) if share > MAX_MISSING]
-    if missing:
-        return f"{_listing(missing)} missing for more than {MAX_MISSING:.0%} of the time. Record the ECG again.", ()
+    gaps = np.isnan(window)
+    if gaps.any():
+        shares = gaps.mean(axis=0)
+        if missing := [lead for lead, share in zip(leads, shares, strict=True) if share > MAX_MISSING]:
+            return f"{_listing(missing)} missing for more than {MAX_MISSING:.0%} of the time. Record the ECG again.", ()
     spans = np.nanmax(window, axis=0) - np.nanmin(window, axis=0)
     if wild := [lead for lead, span in zip(leads, spans, strict=True) if span > MAX_MILLIVOLTS]:
         return (

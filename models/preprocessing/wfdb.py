@@ -33,6 +33,8 @@ _FILE = re.compile(r"[\w.+~-]+")
 _RATE = re.compile(rf"({_NUMBER})(?:/\S*)?", re.ASCII)
 _FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?(?::(\d{1,9}))?(?:\+(\d{1,9}))?", re.ASCII)
 _GAIN = re.compile(rf"({_NUMBER})(?:\((-?\d{{1,10}})\))?(?:/(\S+))?", re.ASCII)
+_BLOCK = 8192
+"""Samples of each signal that are summed at a time, or one frame where it holds more."""
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
 
 
@@ -91,6 +93,11 @@ class Header:
         samples = (self.frames or 1) * len(self.signals) * self.samples_per_frame
         return self.offset + -(-samples * _BITS[self.storage] // 8)
 
+    @property
+    def block(self) -> int:
+        """How many frames are summed at a time."""
+        return max(1, _BLOCK // self.samples_per_frame)
+
 
 def read_header(data: bytes) -> Header:
     """Parse the bytes of a .hea file whose signals are all in one file. Raises a `RecordError`."""
@@ -130,38 +137,81 @@ def _header_of(file: str, fields: list[list[str]], signals: list[Signal], rate: 
     )
 
 
-def read_samples(header: Header, data: bytes) -> tuple[Int32Array, BoolArray]:
-    """Decode the bytes of a .dat file.
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of a signal file, (samples, signals), decoded where they are asked for: `open_samples` makes them.
 
-    Returns the samples in converter units and whether each is valid, both (samples, signals). Raises
-    `UnreadableRecordError` where bytes are missing or a checksum differs, `RecordTooLargeError` over `MAX_SAMPLES`.
+    `data` holds exactly the bytes of that many `frames`. `levels` (blocks, signals) are those of format 8 before each
+    block of frames, since it stores differences.
     """
-    data = data[header.offset :]
+
+    header: Header
+    data: memoryview
+    frames: int
+    levels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        """How many of each signal."""
+        return self.frames * self.header.samples_per_frame
+
+    def read(self, place: slice = slice(None)) -> tuple[Int32Array, BoolArray]:
+        """Those of a stretch in converter units, and whether each is valid, both (samples, signals)."""
+        each = self.header.samples_per_frame
+        start, stop, _ = place.indices(len(self))
+        first, last = start // each, -(-max(start, stop) // each)
+        decoded = self._decoded(first, last) if self.levels is None else self._summed(self.levels, first, last)
+        samples = decoded[start - first * each : max(start, stop) - first * each]
+        if self.levels is not None:
+            return samples, np.ones(samples.shape, np.bool_)
+        return samples, samples != -(1 << (_BITS[self.header.storage] - 1))
+
+    def _decoded(self, first: int, last: int) -> Int32Array:
+        """What is stored in those frames, (samples, signals). Pairs of samples share bytes in format 212, so decoding
+        begins at an even one."""
+        signals, each = len(self.header.signals), self.header.samples_per_frame
+        begin, end = first * signals * each, last * signals * each
+        odd = begin % 2
+        bits = _BITS[self.header.storage]
+        stored = self.data[(begin - odd) * bits // 8 : -(-end * bits // 8)]
+        values = _decode(stored, self.header.storage, end - begin + odd)[odd:]
+        return values.reshape(-1, signals, each).swapaxes(1, 2).reshape(-1, signals)
+
+    def _summed(self, levels: NDArray[np.int64], first: int, last: int) -> Int32Array:
+        """The signals whose differences are stored in those frames."""
+        block, frames = first // self.header.block, self.header.block
+        differences = self._decoded(block * frames, last)
+        sums = np.cumsum(differences, axis=0, dtype=np.int64) + levels[block]
+        limits = np.iinfo(np.int32)
+        clipped: Int32Array = np.clip(sums, limits.min, limits.max).astype(np.int32)
+        return clipped[(first - block * frames) * self.header.samples_per_frame :]
+
+
+def open_samples(header: Header, data: bytes) -> Samples:
+    """The samples of a .dat file, once they have proven to be there and to have the checksums of their header.
+
+    Raises `UnreadableRecordError` where bytes are missing or a checksum differs, `RecordTooLargeError` over
+    `MAX_SAMPLES`.
+    """
+    stored = memoryview(data)[header.offset :]
     bits = _BITS[header.storage]
     frame = len(header.signals) * header.samples_per_frame
-    frames = len(data) * 8 // bits // frame if header.frames is None else header.frames
+    frames = len(stored) * 8 // bits // frame if header.frames is None else header.frames
     wanted = -(-frames * frame * bits // 8)
     if not frames:
         raise UnreadableRecordError("The signal file is empty. Send the record's .dat file as `signal`.")
-    if wanted > len(data):
+    if wanted > len(stored):
         raise UnreadableRecordError(
-            f"The signal file is truncated: the header announces {wanted} bytes, {len(data)} are there."
+            f"The signal file is truncated: the header announces {wanted} bytes, {len(stored)} are there."
         )
     if frames * frame > MAX_SAMPLES:
         raise RecordTooLargeError(
             f"The record has {frames * frame} samples in all; at most {MAX_SAMPLES} are read. Send a shorter piece."
         )
-    values = _decode(data[:wanted], header.storage, frames * frame)
-    per_signal = values.reshape(frames, len(header.signals), header.samples_per_frame).swapaxes(1, 2)
-    samples = per_signal.reshape(-1, len(header.signals))
-    if header.storage == 8:
-        samples = _sum_differences(samples, header.signals)
-        valid = np.ones(samples.shape, np.bool_)
-    else:
-        valid = samples != -(1 << (bits - 1))
+    levels = _levels(header, stored[:wanted], frames) if header.storage == 8 else None
+    samples = Samples(header, stored[:wanted], frames, levels)
     if header.frames is not None:
-        _verify_checksums(samples, valid, header.signals)
-    return samples, valid
+        _verify_checksums(samples)
+    return samples
 
 
 def _text(data: bytes) -> str:
@@ -265,7 +315,7 @@ def _whole_number(field: str, what: str) -> int:
     return int(field)
 
 
-def _decode(data: bytes, storage: int, count: int) -> Int32Array:
+def _decode(data: memoryview, storage: int, count: int) -> Int32Array:
     """The (count,) samples of a file in order; of format 8 their differences."""
     match storage:
         case 8:
@@ -288,7 +338,7 @@ def _decode(data: bytes, storage: int, count: int) -> Int32Array:
             return _decode_212(data, count)
 
 
-def _decode_212(data: bytes, count: int) -> Int32Array:
+def _decode_212(data: memoryview, count: int) -> Int32Array:
     """Two 12-bit samples in three bytes: the low bytes are the first and the third, the high bits share the second."""
     triples = np.zeros((-(-count // 2), 3), np.int32)
     triples.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
@@ -298,18 +348,29 @@ def _decode_212(data: bytes, count: int) -> Int32Array:
     return (samples ^ 0x800) - 0x800
 
 
-def _sum_differences(differences: Int32Array, signals: tuple[Signal, ...]) -> Int32Array:
-    sums = np.cumsum(differences, axis=0, dtype=np.int64) + [signal.initial_value for signal in signals]
-    limits = np.iinfo(np.int32)
-    return np.clip(sums, limits.min, limits.max).astype(np.int32)
+def _levels(header: Header, data: memoryview, frames: int) -> NDArray[np.int64]:
+    """Where each signal stands before each block of frames, by the differences before it."""
+    differences = np.frombuffer(data, np.int8).reshape(frames, -1)
+    sums = np.add.reduceat(differences, np.arange(0, frames, header.block), axis=0, dtype=np.int64)
+    of_signals = sums.reshape(len(sums), len(header.signals), -1).sum(axis=2)
+    first = np.array([signal.initial_value for signal in header.signals], np.int64)
+    return np.asarray(np.cumsum(of_signals, axis=0) - of_signals + first, np.int64)
 
 
-def _verify_checksums(samples: Int32Array, valid: BoolArray, signals: tuple[Signal, ...]) -> None:
+def _verify_checksums(samples: Samples) -> None:
     """Each checksum is the sum of a signal's samples modulo 65,536. Zero stands for none; where samples are marked
     invalid, writers differ in what they add for them."""
-    totals = samples.sum(axis=0, dtype=np.int64)
-    for place, signal in enumerate(signals):
-        if signal.checksum and valid[:, place].all() and (signal.checksum - int(totals[place])) % 65536:
+    told = {place: signal.checksum for place, signal in enumerate(samples.header.signals) if signal.checksum}
+    if not told:
+        return
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(samples), _BLOCK)]
+    totals = np.sum([samples.read(block)[0].sum(axis=0, dtype=np.int64) for block in blocks], axis=0)
+    wrong = [place for place, checksum in told.items() if (checksum - int(totals[place])) % 65536]
+    if not wrong:
+        return
+    whole = np.all([samples.read(block)[1].all(axis=0) for block in blocks], axis=0)
+    for place in wrong:
+        if whole[place]:
             raise UnreadableRecordError(
                 f"The checksum of signal {place + 1} differs: the signal file is damaged or belongs to another header."
             )

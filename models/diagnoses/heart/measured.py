@@ -62,7 +62,7 @@ def prepare_record(sent: SentHeartRecord, preprocessing: SignalPreprocessing, _:
     """Read a record, and measure the stretches that a network reads. Raises a `RecordError`."""
     windows = ecg_record.cut_windows(sent.read(), preprocessing)
     record = windows.record
-    stretches = [measure(sample(record.signal[place], None, record.rate)) for place in windows.stretches]
+    stretches = [measure(sample(record.leads[place], None, record.rate)) for place in windows.stretches]
     figures = together(stretches)
     tolerance = heart_knowledge().alerts.tolerance_of_records.value
     return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, tolerance), _fault(windows, figures))

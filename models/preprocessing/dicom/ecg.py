@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -55,9 +55,17 @@ class Waveform:
         """Duration."""
         return (self.header.frames or 0) / self.header.rate
 
-    def read_samples(self) -> tuple[Int32Array, BoolArray]:
-        """The samples as stored and whether each is valid, both (samples, channels)."""
-        values = np.frombuffer(self.data, self.kind).reshape(-1, len(self.header.signals))
+    def opened(self) -> Self:
+        """Its samples; of a WFDB record they must prove to be there first."""
+        return self
+
+    def __len__(self) -> int:
+        """How many samples of each channel."""
+        return self.header.frames or 0
+
+    def read(self, place: slice) -> tuple[Int32Array, BoolArray]:
+        """The samples of a stretch as stored and whether each is valid, both (samples, channels)."""
+        values = np.frombuffer(self.data, self.kind).reshape(-1, len(self.header.signals))[place]
         valid = np.ones(values.shape, np.bool_)
         if len(self.padding) >= values.itemsize:
             valid = values != np.frombuffer(self.padding[: values.itemsize], self.kind)[0]

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.preprocessing import wfdb
 from models.preprocessing.ecg_record import (
     LEADS,
     MAX_WINDOWS,
     EcgWindows,
     Record,
     SignalPreprocessing,
+    cut_windows,
     filter_band,
     preprocess,
     read_record,
@@ -356,6 +359,42 @@ def test_a_record_of_hours_is_read_in_bounded_time() -> None:
     assert time.perf_counter() - began < 10
     assert windows.record.seconds == 8000
     assert len(windows.tensors) == MAX_WINDOWS
+
+
+def test_of_hours_only_the_windows_that_are_read_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = counts_of(np.tile(ecg(), (800, 1)))
+    header = re.sub(rb"(\d+) 0 (\w+)\n", rb"0 0 \2\n", header_of(counts))  # no checksums
+    decoded: list[int] = []
+
+    def counting(data: memoryview, storage: int, count: int) -> NDArray[np.int32]:
+        decoded.append(count)
+        return decode(data, storage, count)
+
+    decode = wfdb._decode
+    monkeypatch.setattr(wfdb, "_decode", counting)
+    windows = preprocess(header, signal_of(counts), SPEC)
+    assert decoded == [12_000] * MAX_WINDOWS
+    assert (windows.stretches[0].start, windows.stretches[-1].stop) == (0, 800_000)
+    assert all(stretch.stop - stretch.start == 1000 for stretch in windows.stretches)
+
+
+@pytest.mark.parametrize("absent", [(), ("I", "aVF"), ("III", "aVR", "aVL")])
+def test_a_stretch_of_a_record_is_that_of_the_whole(absent: tuple[str, ...]) -> None:
+    kept = [n for n, lead in reversed(list(enumerate(LEADS))) if lead not in absent]
+    counts = counts_of(ecg(30))[:, kept]
+    counts[700:900, 3] = -32768
+    read = read_record(header_of(counts, names=[LEADS[n] for n in kept]), signal_of(counts))
+    whole = read.signal
+    assert whole.shape == (3000, 12)
+    assert np.isnan(whole).sum() == 200
+    for start, stop in [(0, 10), (650, 950), (2990, 4000)]:
+        np.testing.assert_array_equal(read.leads[start:stop], whole[start:stop])
+
+
+def test_band_and_rate_are_changed_in_one_step_as_in_two() -> None:
+    fast = ecg(10, 500).astype(np.float32)
+    in_two = resample(filter_band(fast, 500), 1000)
+    np.testing.assert_allclose(cut_windows(Record(fast, 500.0, (), True), SPEC).tensors[0], in_two, atol=2e-6)
 
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True, database=None)

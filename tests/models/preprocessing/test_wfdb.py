@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.preprocessing import wfdb
 from models.preprocessing.wfdb import (
     FORMATS,
     MAX_HEADER_BYTES,
@@ -18,8 +19,8 @@ from models.preprocessing.wfdb import (
     RecordTooLargeError,
     UnreadableRecordError,
     UnusableRecordError,
+    open_samples,
     read_header,
-    read_samples,
 )
 from tests.records import header_of, signal_of
 
@@ -68,7 +69,7 @@ def _counts(storage: int, samples: int = 7) -> Counts:
 def test_every_format_round_trips(storage: int, samples: int, announced: bool) -> None:
     counts = _counts(storage, samples)
     header = read_header(header_of(counts, names=NAMES, storage=storage, samples=None if announced else 0))
-    read, valid = read_samples(header, _encode(counts, storage))
+    read, valid = open_samples(header, _encode(counts, storage)).read()
     np.testing.assert_array_equal(read, counts)
     assert valid.all()
 
@@ -77,8 +78,59 @@ def test_every_format_round_trips(storage: int, samples: int, announced: bool) -
 def test_the_lowest_value_of_a_format_marks_a_missing_sample(storage: int) -> None:
     counts = _counts(storage)
     counts[3, 1] = -ENCODERS[storage][0] - 1
-    _, valid = read_samples(read_header(header_of(counts, names=NAMES, storage=storage)), _encode(counts, storage))
+    _, valid = open_samples(
+        read_header(header_of(counts, names=NAMES, storage=storage)), _encode(counts, storage)
+    ).read()
     assert np.argwhere(~valid).tolist() == [[3, 1]]
+
+
+@pytest.mark.parametrize("per_frame", [1, 3])
+@pytest.mark.parametrize("storage", FORMATS)
+def test_a_stretch_is_that_of_the_whole(storage: int, per_frame: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.preprocessing.wfdb._BLOCK", 8)
+    counts = np.cumsum(np.random.default_rng(storage).integers(-2, 3, (41 * per_frame, 3)), axis=0)
+    lines = header_of(counts, names=NAMES, storage=f"{storage}x{per_frame}", samples=41)
+    if storage == 8:
+        stored = np.diff(counts, axis=0, prepend=counts[:1]).reshape(41, per_frame, 3).swapaxes(1, 2)
+        data = stored.astype(np.int8).tobytes()
+    else:
+        data = _encode(counts.reshape(41, per_frame, 3).swapaxes(1, 2), storage)
+    opened = open_samples(read_header(lines), data)
+    assert len(opened) == len(counts)
+    for start, stop in [(0, 1), (0, 41), (1, 2), (5, 29), (7, 8), (8, 16), (17, 999), (40, 41), (9, 9), (12, 3)]:
+        read, valid = opened.read(slice(start, stop))
+        np.testing.assert_array_equal(read, counts[start:stop])
+        assert valid.shape == read.shape
+
+
+@pytest.mark.parametrize("storage", FORMATS)
+def test_only_what_is_asked_for_is_decoded(storage: int, decoded: list[int]) -> None:
+    """Without checksums, which need all of it, a minute of a day costs that minute."""
+    header = read_header(f"r 3 100\nr.dat {storage}\nr.dat {storage}\nr.dat {storage}".encode())
+    opened = open_samples(header, bytes(300_000))
+    opened.read(slice(50_000 // 3, 50_000 // 3 + 100))
+    assert sum(decoded) <= 300 + (3 * 8192 if storage == 8 else 1)
+
+
+def test_checksums_are_added_up_a_piece_at_a_time(decoded: list[int]) -> None:
+    counts = np.random.default_rng(0).integers(-99, 99, (100_000, 3))
+    open_samples(read_header(header_of(counts, names=NAMES)), signal_of(counts))
+    assert sum(decoded) == counts.size
+    assert max(decoded) <= 3 * 8192
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many samples were decoded each time."""
+    counts: list[int] = []
+
+    def counting(data: memoryview, storage: int, count: int) -> NDArray[np.int32]:
+        counts.append(count)
+        return decode(data, storage, count)
+
+    decode = wfdb._decode
+    monkeypatch.setattr(wfdb, "_decode", counting)
+    return counts
 
 
 def test_a_header_is_read_as_the_standard_describes_it() -> None:
@@ -104,13 +156,13 @@ def test_a_header_is_read_as_the_standard_describes_it() -> None:
 
 def test_samples_per_frame_belong_to_their_signal() -> None:
     header = read_header(b"r 2 50 2\nr.dat 16x2 200 12 0 1 0 0 I\nr.dat 16x2 200 12 0 5 0 0 II")
-    read, _ = read_samples(header, signal_of(np.array([[1, 2, 5, 6, 3, 4, 7, 8]])))
+    read, _ = open_samples(header, signal_of(np.array([[1, 2, 5, 6, 3, 4, 7, 8]]))).read()
     assert read.tolist() == [[1, 5], [2, 6], [3, 7], [4, 8]]
 
 
 def test_an_offset_is_passed_over_and_a_broken_last_frame_too() -> None:
     header = read_header(b"r 2 50\nr.dat 16+4 200\nr.dat 16+4 200")
-    read, _ = read_samples(header, b"head" + signal_of(np.array([[1, 2], [3, 4]])) + b"abc")
+    read, _ = open_samples(header, b"head" + signal_of(np.array([[1, 2], [3, 4]])) + b"abc").read()
     assert read.tolist() == [[1, 2], [3, 4]]
 
 
@@ -121,36 +173,36 @@ HEADER = header_of(COUNTS, names=NAMES)
 @pytest.mark.parametrize("missing", [1, 2, 41, 42])
 def test_a_truncated_signal_is_told(missing: int) -> None:
     with pytest.raises(UnreadableRecordError, match=f"truncated: the header announces 42 bytes, {42 - missing} are"):
-        read_samples(read_header(HEADER), signal_of(COUNTS)[: 42 - missing])
+        open_samples(read_header(HEADER), signal_of(COUNTS)[: 42 - missing])
 
 
 @pytest.mark.parametrize("samples", [10**9, 9_999_999_999])
 def test_samples_that_are_not_there_are_not_allocated(samples: int) -> None:
     began = time.perf_counter()
     with pytest.raises(UnreadableRecordError, match="truncated"):
-        read_samples(read_header(header_of(COUNTS, names=NAMES, samples=samples)), signal_of(COUNTS))
+        open_samples(read_header(header_of(COUNTS, names=NAMES, samples=samples)), signal_of(COUNTS))
     assert time.perf_counter() - began < 1
 
 
 def test_more_samples_than_allowed_are_not_decoded() -> None:
     header = read_header(header_of(np.zeros((1, 1), np.int64), names=["I"], storage=80, samples=0))
     with pytest.raises(RecordTooLargeError, match=str(MAX_SAMPLES)):
-        read_samples(header, bytes(MAX_SAMPLES + 1))
+        open_samples(header, bytes(MAX_SAMPLES + 1))
 
 
 def test_a_signal_of_another_header_is_told() -> None:
     changed = COUNTS.copy()
     changed[2, 1] += 1
     with pytest.raises(UnreadableRecordError, match="checksum of signal 2 differs"):
-        read_samples(read_header(HEADER), signal_of(changed))
+        open_samples(read_header(HEADER), signal_of(changed))
 
 
 def test_checksums_that_stand_for_none_are_not_compared() -> None:
     header = read_header(b"r 1 100 2\nr.dat 16 200 16 0 5 0 0 I")
-    assert read_samples(header, signal_of(np.array([[5], [6]])))[0].tolist() == [[5], [6]]
+    assert open_samples(header, signal_of(np.array([[5], [6]]))).read()[0].tolist() == [[5], [6]]
     header = read_header(b"r 1 100 2\nr.dat 16 200 16 0 5 -11 0 I")
     with pytest.raises(UnreadableRecordError):
-        read_samples(header, signal_of(np.array([[5], [6]])))
+        open_samples(header, signal_of(np.array([[5], [6]])))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +282,7 @@ def mutated_headers(draw: st.DrawFn) -> bytes:
 @given(header=mutated_headers() | st.binary(max_size=300), data=st.binary(max_size=80))
 def test_any_header_and_any_signal_give_samples_or_our_error(header: bytes, data: bytes) -> None:
     with suppress(RecordError):
-        samples, valid = read_samples(read_header(header), data)
+        samples, valid = open_samples(read_header(header), data).read()
         assert samples.shape == valid.shape
         assert samples.dtype == np.int32
 
@@ -250,5 +302,5 @@ def test_any_header_and_any_signal_give_samples_or_our_error(header: bytes, data
 def test_long_nonsense_is_refused_quickly(text: bytes) -> None:
     began = time.perf_counter()
     with pytest.raises(RecordError):
-        read_samples(read_header(text), b"")
+        open_samples(read_header(text), b"")
     assert time.perf_counter() - began < 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.preprocessing.wfdb import read_header, read_samples
+from models.preprocessing.wfdb import open_samples, read_header
 
 wfdb = pytest.importorskip("wfdb")
 
@@ -36,7 +36,7 @@ def test_samples_gains_and_baselines_are_those_that_wfdb_reads(tmp_path: Path, s
     for _ in range(RECORDS):
         signals = _write(tmp_path, storage, rng)
         header = read_header((tmp_path / "made_up.hea").read_bytes())
-        samples, valid = read_samples(header, (tmp_path / "made_up.dat").read_bytes())
+        samples, valid = open_samples(header, (tmp_path / "made_up.dat").read_bytes()).read()
         theirs = wfdb.rdrecord(str(tmp_path / "made_up"), physical=False)
         np.testing.assert_array_equal(samples, theirs.d_signal)
         assert valid.all()
