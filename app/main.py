@@ -11,6 +11,7 @@ from app.browsers import BrowserMiddleware
 from app.docs import DOCS_PATHS, show_docs
 from app.errors import InternalError, handle_errors, problem_kinds, problems
 from app.fhir.middleware import FhirMiddleware
+from app.json_requests import PlainFormMiddleware
 from app.lifespan import make_lifespan
 from app.metrics import Metrics
 from app.middleware import (
@@ -60,12 +61,18 @@ def create_app(
     metrics = Metrics()
     catalogue = Catalogue()
     doors = doors_of(settings, OPEN_PATHS)
+    others = (own_pictures, meta, samples, problem_types, *([admin] if settings.admin_key else []))
+    included = [*routers.of_the_diagnoses(), *(module.router for module in others)]
+    routes = [route for router in included for route in router.routes if isinstance(route, APIRoute)]
     app = FastAPI(
         title="MediDiagnose-AI",
         version=installed_version(),
         description=DESCRIPTION,
         lifespan=make_lifespan(settings, metrics, catalogue, loader, tracing, team),
-        middleware=_middleware(settings, metrics, doors, tracing, limiter),
+        middleware=[
+            *_middleware(settings, metrics, doors, tracing, limiter),
+            *([] if tracing else [Middleware(PlainFormMiddleware, routes=routes)]),
+        ],
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),
         redirect_slashes=False,
@@ -75,17 +82,9 @@ def create_app(
         telemetry=tracing.telemetry if tracing else NOT_TRACED,
     )
     handle_errors(app)
-    others = (own_pictures, meta, samples, problem_types, *([admin] if settings.admin_key else []))
-    included = [*routers.of_the_diagnoses(), *(module.router for module in others)]
     for router in included:
         app.include_router(router)
-    app.state.endpoints = [
-        f"{method} {route.path}"
-        for router in included
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-    ]
+    app.state.endpoints = [f"{method} {route.path}" for route in routes for method in route.methods or ()]
     show_docs(app)
     show_page(app)
     document(app, doors, catalogue, unlimited_paths=UNLIMITED_PATHS if settings.rate_limit else None)

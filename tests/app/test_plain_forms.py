@@ -1,0 +1,72 @@
+"""Valid forms that go past FastAPI are answered as FastAPI answers them, and nothing else goes past it."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from benchmarks.traffic import FORMS
+from tests.service import serving
+
+pytestmark = pytest.mark.anyio
+THE_LONG_WAY = "?explain=false"
+"""A query, which only FastAPI reads, that changes nothing."""
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+async def shipped() -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(bundles=Settings.model_fields["bundles"].get_default(call_default_factory=True)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(bundles=tmp_path_factory.mktemp("none"), wait_until_ready=False) as client:
+        yield client
+
+
+def _told(response: httpx.Response) -> tuple[int, dict[str, str], Any]:
+    """Of an answer what does not differ from one to the next."""
+    headers = {name: value for name, value in response.headers.items() if name != "x-request-id"}
+    answer = response.json()
+    answer.pop("request_id" if "request_id" in answer else "instance")
+    return response.status_code, headers, answer
+
+
+async def _both(client: httpx.AsyncClient, path: str, body: bytes, headers: Mapping[str, str] = JSON) -> httpx.Response:
+    """The answer, which must be that of the long way."""
+    short = await client.post(path, content=body, headers=dict(headers))
+    long = await client.post(path + THE_LONG_WAY, content=body, headers=dict(headers))
+    assert _told(short) == _told(long)
+    return short
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_a_valid_form_is_answered_as_fastapi_does(shipped: httpx.AsyncClient, path: str) -> None:
+    assert (await _both(shipped, path, json.dumps(FORMS[path]).encode())).status_code == 200
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_the_demo_mode_is_marked(demo: httpx.AsyncClient, path: str) -> None:
+    response = await _both(demo, path, json.dumps(FORMS[path]).encode())
+    assert response.headers["x-demo-mode"] == "true"
+    assert response.json()["demo_mode"] is True
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"{", b'"fever"', b'{"symptoms": 3}', b'{"age": "x"}'])
+@pytest.mark.parametrize("path", FORMS)
+async def test_what_is_not_valid_is_refused_as_fastapi_does(shipped: httpx.AsyncClient, path: str, body: bytes) -> None:
+    assert (await _both(shipped, path, body)).status_code == 422
+
+
+async def test_a_form_of_which_nothing_is_understood(shipped: httpx.AsyncClient) -> None:
+    assert (await _both(shipped, "/predict-disease", b'{"symptoms": ["xyzzy"]}')).status_code == 422
+
+
+async def test_a_body_of_another_type(shipped: httpx.AsyncClient) -> None:
+    response = await _both(shipped, "/predict-heart", b"age=50", {"Content-Type": "application/x-www-form-urlencoded"})
+    assert response.status_code == 415
