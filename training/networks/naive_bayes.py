@@ -103,27 +103,52 @@ def _rates(diseases: Sequence[Disease], constants: Constants) -> Float64Array:
 
 
 def export_onnx(weights: Weights, target: Path) -> None:
-    """Write the graph: `row` (batch, f) to `probabilities` (batch, d), float32."""
+    """Write the graph: `row` (batch, f) to `probabilities` (batch, d), float32.
+
+    A lone row, which is what the service computes, tells some ten features of hundreds: of it only their weights are
+    read and added. Several rows are multiplied by all of them.
+    """
     features, diseases = weights.present.shape
-    constants = {"present": weights.present, "absent": weights.absent, "bias": weights.bias}
-    zero = numpy_helper.from_array(np.zeros((), np.float32), "zero")
-    graph = helper.make_graph(
-        [
-            helper.make_node("Max", ["row", "zero"], ["is_present"]),
-            helper.make_node("Min", ["row", "zero"], ["is_denied"]),
-            helper.make_node("MatMul", ["is_present", "present"], ["for_present"]),
-            helper.make_node("MatMul", ["is_denied", "absent"], ["for_denied"]),
-            helper.make_node("Sub", ["for_present", "for_denied"], ["for_findings"]),
-            helper.make_node("Add", ["for_findings", "bias"], ["scores"]),
-            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=-1),
-        ],
-        "naive_bayes",
-        [helper.make_tensor_value_info("row", TensorProto.FLOAT, ["batch", features])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", diseases])],
-        [zero, *(numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items())],
-    )
+    row = helper.make_tensor_value_info("row", TensorProto.FLOAT, ["batch", features])
+    probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", diseases])
+    nodes = [
+        helper.make_node("Max", ["row", "zero"], ["is_present"]),
+        helper.make_node("Min", ["row", "zero"], ["is_denied"]),
+        helper.make_node("Concat", ["is_present", "is_denied"], ["told"], axis=1),
+        helper.make_node("Shape", ["row"], ["count"], start=0, end=1),
+        helper.make_node("Equal", ["count", "one"], ["is_lone"]),
+        helper.make_node("If", ["is_lone"], ["for_findings"], then_branch=_of_one_row(), else_branch=_of_rows()),
+        helper.make_node("Add", ["for_findings", "bias"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=-1),
+    ]
+    constants = {"zero": np.zeros(()), "weights": np.vstack([weights.present, -weights.absent]), "bias": weights.bias}
+    places = {"one": np.array([1]), "first": np.array([0]), "last": np.array([1]), "columns": np.array(1)}
+    initializers = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()]
+    initializers += [numpy_helper.from_array(value.astype(np.int64), name) for name, value in places.items()]
+    graph = helper.make_graph(nodes, "naive_bayes", [row], [probabilities], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
     model.ir_version = 10
     onnx.checker.check_model(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, target)
+
+
+def _of_one_row() -> onnx.GraphProto:
+    """`told` (1, 2 f) to its product with `weights` (2 f, d), of which only the rows are read that count."""
+    nodes = [
+        helper.make_node("NonZero", ["told"], ["at"]),
+        helper.make_node("Gather", ["at", "columns"], ["feature"], axis=0),
+        helper.make_node("Transpose", ["at"], ["place"]),
+        helper.make_node("GatherND", ["told", "place"], ["value"]),
+        helper.make_node("Unsqueeze", ["value", "last"], ["column"]),
+        helper.make_node("Gather", ["weights", "feature"], ["of_each"], axis=0),
+        helper.make_node("Mul", ["of_each", "column"], ["weighed"]),
+        helper.make_node("ReduceSum", ["weighed", "first"], ["of_one"], keepdims=1),
+    ]
+    return helper.make_graph(nodes, "one_row", [], [helper.make_tensor_value_info("of_one", TensorProto.FLOAT, None)])
+
+
+def _of_rows() -> onnx.GraphProto:
+    """The same for rows (n, 2 f)."""
+    product = helper.make_node("MatMul", ["told", "weights"], ["of_all"])
+    return helper.make_graph([product], "rows", [], [helper.make_tensor_value_info("of_all", TensorProto.FLOAT, None)])

@@ -87,9 +87,12 @@ def test_sex_weighs_by_its_odds() -> None:
 def test_the_graph_is_the_arithmetic(tmp_path: Path) -> None:
     weights = weigh(DISEASES, Constants())
     export_onnx(weights, tmp_path / "model.onnx")
-    rows = np.concatenate([row("fever", "no rash"), row("headache", patient=Patient(age=40, sex="male"))])
-    found = predict(tmp_path / "model.onnx", rows)["probabilities"]
-    assert np.allclose(found, softmax(weights.scores(rows), axis=1), atol=1e-5)
+    rows = np.concatenate([row("fever", "no rash"), row("headache", patient=Patient(age=40, sex="male")), row()])
+    expected = softmax(weights.scores(rows), axis=1)
+    together = predict(tmp_path / "model.onnx", rows)["probabilities"]
+    assert np.allclose(together, expected, atol=1e-5)
+    alone = [predict(tmp_path / "model.onnx", each[np.newaxis])["probabilities"] for each in rows]
+    assert np.allclose(np.concatenate(alone), expected, atol=1e-5)
     assert weights.present.shape == (len(feature_names()), len(DISEASES))
 
 
