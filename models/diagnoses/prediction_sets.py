@@ -36,13 +36,13 @@ def prediction_set(
         return None
     if not reliability.accepted:
         return PredictionSet(codes=metadata.classes, says=texts.unread.value)
-    if elsewhere := [code for code in named if code not in metadata.classes]:
+    if elsewhere := [code for code in named if code not in metadata.places]:
         return PredictionSet(codes=tuple(elsewhere), says=texts.known.value.format(names=", ".join(elsewhere)))
     chances = outputs[PROBABILITIES].astype(np.float64)
     fitting = np.flatnonzero(chances >= spec.least_of(metadata.classes)).tolist()
-    places = sorted({*fitting, *map(metadata.classes.index, named)})
+    places = sorted({*fitting, *(metadata.places[code] for code in named)})
     if metadata.task == "multiclass":
-        places.sort(key=lambda place: -chances[place])
+        places = [places[at] for at in np.argsort(-chances[places], kind="stable")]
     codes = [metadata.classes[place] for place in places]
     if len(codes) == len(metadata.classes):
         text = texts.every

@@ -8,9 +8,10 @@ served. What is wrong is said in plain words, since /health/ready shows it.
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -183,6 +184,11 @@ class Metadata(_Part):
     training: dict[str, Any] = Field(default_factory=dict)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     int8: Quantised | None = None
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each class stands among the outputs."""
+        return {code: place for place, code in enumerate(self.classes)}
 
     @property
     def image_preprocessing(self) -> ImagePreprocessing:

@@ -141,7 +141,9 @@ def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tupl
     whole = "\n".join(filter(None, (request.text, entries)))
     before = len(whole) - len(entries)
     listed = [replace(each, start=each.start + before, end=each.end + before) for each in measure(level(entries))[1]]
-    return tuple(red_flags.raised(replace(found, measurements=(*found.measurements, *listed)), patient, whole))
+    if listed:
+        found = replace(found, measurements=(*found.measurements, *listed))
+    return tuple(red_flags.raised(found, patient, whole))
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:

@@ -110,9 +110,12 @@ def _classes_of(patient: Patient) -> list[str]:
 
 
 def _holds(rule: RedFlagRule, known: frozenset[str], hits: Hits) -> bool:
-    if not rule.all_of or any(name in hits for name in rule.unless_said):
+    for group in rule.all_of:
+        if known.isdisjoint(group):
+            return False
+    if not rule.all_of:
         return False
-    return all(not known.isdisjoint(group) for group in rule.all_of) and known.isdisjoint(rule.unless)
+    return known.isdisjoint(rule.unless) and not any(name in hits for name in rule.unless_said)
 
 
 def _is_aged(rule: RedFlagRule, patient: Patient) -> bool:
