@@ -4,20 +4,19 @@ Every block names its source, a key of the file's own `sources`. A file is read 
 raises `KnowledgeError`, which names the file, when the diagnosis that uses it is imported.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from importlib.resources import as_file, files
 from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from models.diagnoses.parsed_before import parse_file, parse_yaml
 from schemas.common import Part
 
 T = TypeVar("T")
 DocumentT = TypeVar("DocumentT", bound="Document")
-
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class KnowledgeError(ValueError):
@@ -82,23 +81,27 @@ def common_knowledge() -> Common:
 def load(module: str, name: str, document: type[DocumentT]) -> DocumentT:
     """The file `name` beside `module`, checked against `document`. Raises `KnowledgeError`."""
     package = module.rpartition(".")[0]
-    return parse(f"{package.rpartition('.')[2]}/{name}", files(package).joinpath(name).read_bytes(), document)
+    with as_file(files(package).joinpath(name)) as file:
+        return _checked(f"{package.rpartition('.')[2]}/{name}", lambda: parse_file(file), document)
 
 
 def parse(name: str, content: bytes, document: type[DocumentT]) -> DocumentT:
     """Check the YAML `content` of the file `name` against `document`. Raises `KnowledgeError`."""
+    return _checked(name, lambda: parse_yaml(content), document)
+
+
+def _checked(name: str, said: Callable[[], Any], document: type[DocumentT]) -> DocumentT:
     try:
-        return document.model_validate(yaml.load(content, Loader=_Loader))  # noqa: S506 - a safe loader, in C if built
+        return document.model_validate(said())
     except (yaml.YAMLError, ValidationError) as error:
         raise KnowledgeError(f"Knowledge file {name} is not valid: {error}") from error
 
 
 def _citations(node: Any) -> Iterator[str]:
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         if isinstance(source := node.get("source"), str):
             yield from source.split(", ")
-        for child in node.values():
-            yield from _citations(child)
-    elif isinstance(node, list):
-        for child in node:
+        node = node.values()
+    for child in node:
+        if isinstance(child, (dict, list)):
             yield from _citations(child)
