@@ -61,7 +61,7 @@ def make_lifespan(
         )
         loading = asyncio.create_task(_load(registry, settings), name="load models")
         staying_small = asyncio.create_task(
-            stay_small(lambda: metrics.in_progress, lambda: metrics.posts), name="stay small"
+            stay_small(lambda: metrics.in_progress, lambda: metrics.posts, registry.give_memory_back), name="stay small"
         )
         if team:
             answer_for(team, registry, metrics, loading, settings)

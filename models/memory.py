@@ -51,9 +51,12 @@ def _call(name: str, *arguments: int) -> None:
         function(*arguments)
 
 
-async def stay_small(in_progress: Callable[[], int], answered: Callable[[], int]) -> None:
-    """Give memory back while nothing is in progress: once after whatever was answered, as soon as nothing more has been
-    for `_LOOKS_SECONDS`, and whenever the process holds `_MOVED` times what it did last time, or as much less.
+async def stay_small(
+    in_progress: Callable[[], int], answered: Callable[[], int], give: Callable[[], None] = give_memory_back
+) -> None:
+    """Give memory back, in a thread, while nothing is in progress: once after whatever was answered, as soon as nothing
+    more has been for `_LOOKS_SECONDS`, and whenever the process holds `_MOVED` times what it did last time, or as much
+    less.
 
     To be run as a task. What a busy minute leaves in pieces goes back in the next quiet second; usual traffic, which
     takes what it took before, is not slowed. What it holds does not tell by itself: a time that came in the midst of
@@ -68,7 +71,7 @@ async def stay_small(in_progress: Callable[[], int], answered: Callable[[], int]
             continue
         moved = not last / _MOVED <= _resident() <= last * _MOVED
         if moved or given != seen == before:
-            await asyncio.to_thread(give_memory_back)
+            await asyncio.to_thread(give)
             given, last = seen, _resident()
 
 

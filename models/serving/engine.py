@@ -23,6 +23,9 @@ _ONLY_ERRORS = 3
 _POWER_OF_TWO = 0
 _ELEMENTS: Mapping[str, type[np.generic]] = {"uint8": np.uint8, "float": np.float32}
 
+_SHRINKING = onnxruntime.RunOptions()
+_SHRINKING.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
 onnxruntime.set_default_logger_severity(_ONLY_ERRORS)
 
 
@@ -100,6 +103,17 @@ class Engine:
             if not np.isfinite(values).all():
                 raise EngineError(f"Bundle {self._bundle.folder}: output {name} is not finite.")
         return outputs
+
+    def give_arena_back(self) -> None:
+        """Compute an input of zeros, after which the arena that all sessions share keeps only what is in use.
+
+        It grows to what runs took side by side, at a reload one more than there are cores, and doubles each time: 24
+        requests during each of eight reloads left 40 MB. The next run maps its feature maps anew. Raises `EngineError`.
+        """
+        try:
+            self._session.run(None, {self._input: blank(self._bundle.metadata)[np.newaxis]}, _SHRINKING)
+        except Exception as error:
+            raise EngineError(f"Bundle {self._bundle.folder}: the network failed: {error}") from error
 
     def _check_graph(self) -> None:
         metadata = self._bundle.metadata

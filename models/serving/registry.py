@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from models.memory import give_memory_back
 from models.preprocessing.inputs import KINDS, Prepared
 from models.serving.bundle import Bundle, BundleError, Metadata
-from models.serving.engine import NOVELTY, PROBABILITIES, Network, Outputs, Tensor, blank
+from models.serving.engine import NOVELTY, PROBABILITIES, Engine, EngineError, Network, Outputs, Tensor, blank
 from models.serving.loading import BundleLoader, LoadedModel
 from models.serving.scheduling import LARGEST_BATCH, Admission, Cores, Lane, Observe, SchedulingError
 
@@ -153,6 +154,7 @@ class ModelRegistry:
         for name in loader.names:
             self._add(name, "loading" if name in loader.models else "absent")
         self._loading = asyncio.Lock()
+        self._two_were_there = False
 
     @property
     def models(self) -> list[Model]:
@@ -211,8 +213,29 @@ class ModelRegistry:
                 self._add(name, "absent")
             reloads = [await self._reload(name) for name in self._services]
         if any(reload.outcome == "loaded" for reload in reloads):
-            await asyncio.to_thread(give_memory_back)
+            self._two_were_there = True
+            await asyncio.to_thread(self.give_memory_back)
         return reloads
+
+    def give_memory_back(self) -> None:
+        """Give back what is free; to be called in a thread, best when nothing is in progress.
+
+        After a reload that is also what networks computed in while the old one and the new one were there: at once what
+        no request holds, and the rest at the first time that none is under way.
+        """
+        if self._two_were_there:
+            self._two_were_there = any(admission.under_way for admission in self._admissions.values())
+            self._give_arena_back()
+        give_memory_back()
+
+    def _give_arena_back(self) -> None:
+        """By any sound network, since all share one."""
+        for name, service in self._services.items():
+            network = service.lane.network
+            if isinstance(network, Engine) and not self.fault(name):
+                with suppress(EngineError):
+                    network.give_arena_back()
+                    return
 
     async def predict(
         self,

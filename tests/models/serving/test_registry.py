@@ -539,6 +539,33 @@ async def test_a_model_of_rows_is_reloaded_too(tmp_path: Path) -> None:
         assert (at_once(registry, "heart_risk", form)).metadata.version == "1.1.0"
 
 
+async def test_after_a_reload_the_memory_of_two_networks_goes_back_once_nothing_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, started, given = threading.Event(), threading.Event(), list[bool]()
+    monkeypatch.setattr(Engine, "give_arena_back", lambda _: given.append(gate.is_set()))
+    make_bundle(tmp_path, "skin")
+    async with loaded(tmp_path) as registry:
+        registry.give_memory_back()
+        assert given == []
+
+        def held(metadata: Metadata) -> NDArray[np.uint8]:
+            started.set()
+            gate.wait(PATIENCE)
+            return grey(metadata)
+
+        waiting = asyncio.create_task(one(registry, "skin", held))
+        await asyncio.to_thread(started.wait, PATIENCE)
+        make_bundle(tmp_path, "skin", version="1.1.0")
+        await registry.reload()
+        assert given == [False]
+        gate.set()
+        await waiting
+        for _ in range(3):
+            registry.give_memory_back()
+        assert given == [False, True]
+
+
 async def test_two_reloads_at_once_are_refused(tmp_path: Path) -> None:
     make_bundle(tmp_path, "skin")
     async with loaded(tmp_path) as registry:
