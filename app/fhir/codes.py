@@ -1,10 +1,13 @@
 """The codes that FHIR answers carry. A concept that isn't here is told in text alone.
 
 LOINC: HL7's value sets "US Core Clinical Test Codes" (hl7.org/fhir/us/core/ValueSet-us-core-clinical-test-codes.html),
-"Results Radiology Observation - IPS" (hl7.org/fhir/uv/ips/ValueSet-results-radiology-observations-uv-ips.html) and
-"Vital Signs" (hl7.org/fhir/R4B/observation-vitalsigns.html). SNOMED CT: of the myocardial infarction the value set of
-HL7's "CREDS" guide (hl7.org/fhir/us/registry-protocols/ValueSet-PriorMyocardialInfarction.html), of the others their
-entries in the International Edition. Categories: HL7 v2 table 0074 (terminology.hl7.org/CodeSystem/v2-0074).
+"Results Radiology Observation - IPS" (hl7.org/fhir/uv/ips/ValueSet-results-radiology-observations-uv-ips.html) and the
+profile of the heart rate, which fixes 8867-4 (hl7.org/fhir/R4B/heartrate.html). SNOMED CT, as HL7's guides have them:
+pneumonia in an example of "C-CDA on FHIR" (hl7.org/fhir/us/ccda/Condition-CF-problem.html), malignant melanoma in the
+value set "Vaccine Target Diseases - SNOMED CT IPS Free Set" of the International Patient Summary 1.1
+(hl7.org/fhir/uv/ips/STU1.1/ValueSet-target-diseases-snomed-ct-ips-free-set.html), myocardial infarction in that of
+"CREDS" (hl7.org/fhir/us/registry-protocols/ValueSet-PriorMyocardialInfarction.html). Basal cell carcinoma was found in
+none of them, so it has no code here. Categories: HL7 v2 table 0074 (terminology.hl7.org/CodeSystem/v2-0074).
 """
 
 from collections.abc import Mapping
@@ -41,11 +44,11 @@ STUDIES: Mapping[str, Concept] = {
 FINDINGS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("xray", "pneumonia"): ("233604007", "Pneumonia"),
     ("skin", "mel"): ("372244006", "Malignant melanoma"),
-    ("skin", "bcc"): ("254701007", "Basal cell carcinoma of skin"),
     ("heart_image", "MI"): ("22298006", "Myocardial infarction"),
     ("heart_record", "MI"): ("22298006", "Myocardial infarction"),
 }
-"""In SNOMED CT, by diagnosis and class; no other class is one disorder of that terminology and nothing else."""
+"""In SNOMED CT, by diagnosis and class; the other classes are not one disorder of that terminology and nothing else, or
+no page of HL7 was found that names the code."""
 MEASUREMENTS: Mapping[str, tuple[Concept, str]] = {
     "rate": (concept("Heart rate", LOINC, "8867-4"), "/min"),
     "pr": (concept("P-R interval", LOINC, "8625-6"), "ms"),
