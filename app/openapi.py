@@ -17,6 +17,8 @@ from app.errors import (
     PROBLEM_JSON,
     BodyTooLargeError,
     DeadlineExceededError,
+    HeadTooLargeError,
+    HeadTooSlowError,
     ImageTooLargeError,
     InvalidApiKeyError,
     InvalidFileTypeError,
@@ -36,6 +38,7 @@ from app.errors import (
     UnsupportedMediaTypeError,
     UnusableImageError,
     UnusableRecordError,
+    UriTooLongError,
     problems,
 )
 from app.fhir.middleware import FHIR_JSON
@@ -81,6 +84,8 @@ _FHIR_RESOURCE: Mapping[str, Any] = {
     },
     "additionalProperties": True,
 }
+_OF_HEADS = (HeadTooSlowError, UriTooLongError, HeadTooLargeError)
+"""How a request is refused at its head, whatever it asks for."""
 _SHOWN_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """The moment of the answers that are examples."""
 _READING: Mapping[int | str, dict[str, Any]] = {
@@ -284,12 +289,15 @@ def _show_fhir(schema: dict[str, Any], listed: Sequence[AnyDiagnosis]) -> None:
 
 
 def _describe_operations(schema: dict[str, Any]) -> None:
-    """Summaries in words, and the headers that every answer, and every refusal for want of room, carries."""
+    """Summaries in words, how the head of any request is refused, and the headers that every answer, and every refusal
+    for want of room, carries."""
+    of_heads = {str(status): refusal for status, refusal in problems(*_OF_HEADS).items()}
     retry = {"description": "Seconds until it is worth asking again.", "schema": {"type": "integer", "minimum": 1}}
     identity = {"description": "Identifies the request in the log.", "schema": {"type": "string"}}
     for operations in schema["paths"].values():
         for operation in operations.values():
             operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
+            operation["responses"] |= deepcopy(of_heads)
             for status, response in operation["responses"].items():
                 headers = {**response.get("headers", {}), "X-Request-ID": identity}
                 if status == "503" and PROBLEM_JSON in response["content"]:

@@ -20,6 +20,7 @@ from tests.service import running, serving
 pytestmark = pytest.mark.anyio
 
 PICTURE_PATHS = ("/analyze/skin", "/analyze/heart", "/analyze/breast", "/analyze/xray")
+OF_HEADS = {"408", "414", "431"}
 OPEN = ("health", "health/live", "health/ready", "problems", "problems/{kind}")
 OPERATIONS = {
     "GET /": "describe_service",
@@ -120,7 +121,7 @@ def test_every_error_is_a_problem_with_an_example_true_to_it(document: dict[str,
 @pytest.mark.parametrize("path", PICTURE_PATHS)
 def test_picture_routes_list_every_error_they_may_answer(document: dict[str, Any], path: str) -> None:
     operation = document["paths"][path]["post"]
-    assert set(operation["responses"]) == {"200", "400", "413", "415", "422", "500", "503", "504"}
+    assert set(operation["responses"]) == {"200", "400", "413", "415", "422", "500", "503", "504"} | OF_HEADS
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["image"]
     assert form["properties"]["image"] == {"type": "string", "format": "binary"}
@@ -129,7 +130,21 @@ def test_picture_routes_list_every_error_they_may_answer(document: dict[str, Any
 
 @pytest.mark.parametrize("path", ["/predict-disease", "/predict-heart"])
 def test_form_routes_list_every_error_they_may_answer(document: dict[str, Any], path: str) -> None:
-    assert set(document["paths"][path]["post"]["responses"]) == {"200", "413", "415", "422", "500", "503", "504"}
+    assert (
+        set(document["paths"][path]["post"]["responses"])
+        == {"200", "413", "415", "422", "500", "503", "504"} | OF_HEADS
+    )
+
+
+def test_the_head_of_any_request_may_be_refused(document: dict[str, Any]) -> None:
+    for name, operation in _operations(document):
+        assert set(operation["responses"]) >= OF_HEADS, name
+        assert list(operation["responses"]["408"]["content"]) == ["application/problem+json"]
+
+
+def test_a_reload_says_that_another_may_be_under_way(bundles: Path) -> None:
+    paths = create_app(Settings(bundles=bundles, admin_key="a-key-of-sixteen-characters")).openapi()["paths"]
+    assert "409" in paths["/admin/reload"]["post"]["responses"]
 
 
 def test_the_frameworks_own_error_shape_appears_nowhere(document: dict[str, Any]) -> None:
