@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,8 +23,9 @@ from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.diagnoses.heart_risk.interpretation import RiskForm
 from models.preprocessing.dicom.structure import is_dicom
 from models.preprocessing.inputs import Limits, SentPicture
+from models.serving.bundle import Metadata
 from models.serving.loading import BundleLoader
-from models.serving.registry import ModelRegistry
+from models.serving.registry import ModelRegistry, Prediction
 from schemas.breast import Setting
 from schemas.disease import DiseaseRequest
 from schemas.heart import Person, PrintedScales
@@ -88,40 +87,22 @@ def files_of(paths: Iterable[Path], subject: str) -> list[Path]:
     ]
 
 
-@contextlib.contextmanager
-def _silent(log: logging.Logger) -> Iterator[None]:
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-
-
 @contextlib.asynccontextmanager
 async def open_reader(
-    name: str, settings: Settings, said: Mapping[str, str], *, explain: bool = False
+    loader: BundleLoader, settings: Settings, said: Mapping[str, str], *, explain: bool = False
 ) -> AsyncIterator["Reader"]:
-    """A reader by the diagnosis of that name. `said` is what a form says beside a file.
+    """A reader by the one diagnosis that `loader` loads. `said` is what a form says beside a file.
 
     Raises `NoModelError`, and `ValueError` for what can't be said.
     """
+    (name,) = loader.names
     parsed = _parsed(name, said)
     catalogue = Catalogue()
-    with _silent(logging.getLogger("medidiagnose.models")):  # it warns of every model but this
-        loader = BundleLoader(
-            settings.bundles,
-            [name],
-            threads=settings.threads,
-            precision=settings.precision,
-            active=settings.active_models,
-        )
     registry = ModelRegistry(
         loader, queue_size=settings.queue_size, deadline=settings.deadline_seconds, check=catalogue.check
     )
     try:
-        with _silent(logging.getLogger("medidiagnose.models")):  # and of this one, which is told below
-            await registry.load()
+        await registry.load()
         model = registry.model(name)
         if model.state != "ready":
             raise NoModelError(
@@ -172,9 +153,7 @@ class Reader:
 
     async def _answer(self, file: Path) -> Mapping[str, Any]:
         diagnosis = self.diagnosis
-        sent = await asyncio.to_thread(self._sent, file)
-        limits = Limits(max_pixels=self.settings.max_pixels)
-        prediction, prepared = await self._predict(sent, limits)
+        sent, prediction, prepared = await self._predict(file)
         reliability = diagnosis.reliability_of(prediction, prepared, sent)
         reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
         model = model_info(diagnosis.name, prediction.metadata)
@@ -187,12 +166,22 @@ class Reader:
         )
         return {**reading.model_dump(mode="json"), **context.model_dump(mode="json")}
 
-    async def _predict(self, sent: Any, limits: Limits) -> Any:
-        reads = self.diagnosis.reads
-        explain = partial(self.diagnosis.explained, sent) if self.explain else None
-        return await self.registry.predict(
-            self.diagnosis.name, lambda metadata: reads.prepare(sent, metadata.preprocessing, limits), explain
-        )
+    async def _predict(self, file: Path) -> tuple[Any, Prediction, Any]:
+        """What the file holds, as it is sent, what was predicted of it and what was prepared for that; read and
+        prepared in one thread, beside the computing of others."""
+        diagnosis, limits = self.diagnosis, Limits(max_pixels=self.settings.max_pixels)
+        sent: Any = None
+
+        def prepare(metadata: Metadata) -> Any:
+            nonlocal sent
+            sent = self._sent(file)
+            return diagnosis.reads.prepare(sent, metadata.preprocessing, limits)
+
+        def explain(*predicted: Any) -> Any:
+            return diagnosis.explained(sent, *predicted)
+
+        predicted = await self.registry.predict(diagnosis.name, prepare, explain if self.explain else None)
+        return sent, *predicted
 
     def _sent(self, file: Path) -> Any:
         match self.diagnosis.name:

@@ -2,7 +2,8 @@
 load."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from app.settings import PREFIX, Settings, SettingsError
 from models.memory import keep_heaps_small
@@ -44,6 +45,28 @@ def start_loading(
             what = "a fixed sample in demo mode" if settings.demo_mode else "503"
             logger.warning("Model %s has no bundle: its requests are answered with %s.", name, what)
     return loader
+
+
+@contextmanager
+def loading_one(settings: Settings, name: str) -> Iterator[BundleLoader]:
+    """Load the bundle of that name alone, from now on.
+
+    Meanwhile the log of the models, which would warn of every other, says nothing: who asked tells what became of it.
+    """
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    loader = BundleLoader(
+        settings.bundles,
+        [name],
+        threads=settings.threads,
+        precision=settings.precision,
+        active=settings.active_models,
+    )
+    try:
+        yield loader
+    finally:
+        loader.close()
+        logger.setLevel(level)
 
 
 def refuse_missing_models(settings: Settings) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.commands.options import add_bundles, settings_of
+from app.loading import loading_one
+from app.settings import Settings
+from models.serving.loading import BundleLoader
 
 if TYPE_CHECKING:
     from app.from_files import ReadFile
@@ -57,27 +60,28 @@ def add(commands: Any) -> None:
 
 def predict(options: Namespace) -> int:
     """Read the files and write what became of each, in their order."""
-    from app.from_files import NoModelError
+    settings = settings_of(options)
+    with loading_one(settings, options.diagnosis) as loader:
+        from app.from_files import NoModelError  # takes as long as the model does, beside it
 
-    try:
-        return asyncio.run(_read(options))
-    except (NoModelError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except BrokenPipeError:  # as of `| head`
-        sys.stderr.close()
-        return FAILED
+        try:
+            return asyncio.run(_read(options, settings, loader))
+        except (NoModelError, ValueError) as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
+        except BrokenPipeError:  # as of `| head`
+            sys.stderr.close()
+            return FAILED
 
 
-async def _read(options: Namespace) -> int:
+async def _read(options: Namespace, settings: Settings, loader: BundleLoader) -> int:
     from app.from_files import files_of, known_names, open_reader
 
-    settings = settings_of(options)
     if options.diagnosis not in (names := known_names(settings)):
         raise ValueError(f"There is no diagnosis {options.diagnosis}. There are {', '.join(names)}.")
     said = dict(pair.split("=", 1) if "=" in pair else (pair, "") for pair in options.said)
     status, progress = READ, _Progress()
-    async with open_reader(options.diagnosis, settings, said, explain=options.explain) as reader:
+    async with open_reader(loader, settings, said, explain=options.explain) as reader:
         write = _WRITERS[options.form](reader.classes)
         files = files_of(options.paths, reader.diagnosis.reads.subject)
         async for read in reader.read_all(files):
