@@ -1,5 +1,6 @@
 """What the texts tell readers to type is run, or at least is what the command lines, make and the modules take."""
 
+import io
 import json
 import os
 import re
@@ -10,20 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.cli import build_parser, main
 from app.openapi import EXAMPLES_FILE
 from benchmarks.server import running_server
+from models.samples import FILES
 from tests.commands import parsed
 from tests.documents import ADDRESS, ROOT, blocks, commands, texts
+from tests.records import ecg
 
-RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("index", "command-line", "errors"))]
+RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("index", "command-line", "errors", "hospital"))]
 RUN += sorted((ROOT / "docs/jobs").glob("*.md"))
 """The pages whose commands are all run, in their order, each once, in one folder."""
 
 INSTALLS = ("make", "npm", "npx", "pip", "python3")
-"""Programs whose commands are not run here: they install, or are steps of .ci/run."""
+"""Programs whose commands are not run here: they install, as .ci/install.py does, or are steps of .ci/run."""
 OTHERS = ("cd", "curl", "docker", "git", "kill", "kubectl", "medidiagnose-train", "mkdir")
 NOT_ACCEPTED = 3
 TARGETS = set(re.findall(r"^([a-z][a-z%-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -64,6 +69,8 @@ def test_the_commands_of_a_page_do_what_it_says(
     monkeypatch.setenv("CURL_HOME", str(folder))
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if page.stem == "hospital":
+        write_studies(folder)
     found = [command for command in commands(page) if command.split()[0] not in INSTALLS]
     assert len(found) >= 2
     for command in found:
@@ -71,6 +78,18 @@ def test_the_commands_of_a_page_do_what_it_says(
             status, said = run(command.replace(ADDRESS, service))
             assert status in ((0, NOT_ACCEPTED) if " predict " in command else (0,)), f"{command}\n{said}"
             done.add(command)
+
+
+def write_studies(folder: Path) -> None:
+    """The files that the page of DICOM and FHIR sends: a film, as a picture too and in a folder, and an ECG."""
+    from tests.dicoms import dicom, waveform
+
+    film = Image.open(io.BytesIO(FILES["chest-xray.jpg"].content())).convert("L")
+    film.save(folder / "film.png")
+    (folder / "film.dcm").write_bytes(dicom(np.asarray(film), modality="DX"))
+    (folder / "ecg.dcm").write_bytes(waveform(ecg(10, 500), 500))
+    (folder / "films").mkdir()
+    (folder / "films/film.dcm").write_bytes((folder / "film.dcm").read_bytes())
 
 
 def run(command: str) -> tuple[int, str]:
