@@ -25,7 +25,9 @@ _OF_PAGES = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), display-capture=(), geolocation=(), microphone=()"),
 )
+"""Of what a page has not set itself."""
 _VARY = (b"vary", b"Origin")
 
 
@@ -91,17 +93,16 @@ class BrowserMiddleware:
 
 
 def _completed(headers: RawHeaders, added: RawHeaders) -> list[tuple[bytes, bytes]]:
-    kept = page = protected = False
+    kept = page = False
     for name, value in headers:
         if name == b"cache-control":
             kept = True
         elif name == b"content-type":
             page = value.startswith(b"text/html")
-        elif name == b"content-security-policy":
-            protected = True
     complete = [*headers, *added]
     if not kept:
         complete.append(KEEP_NOTHING)
-    if page and not protected:
-        complete += _OF_PAGES
+    if page:
+        named = {name for name, _ in headers}
+        complete += [header for header in _OF_PAGES if header[0] not in named]
     return complete

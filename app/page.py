@@ -18,6 +18,8 @@ _ASSETS = f"{UI_PATH}/assets"
 PAGE_PATHS = (UI_PATH, *(f"{_ASSETS}/{file.name}" for file in sorted(_FOLDER.iterdir()) if file.suffix != ".html"))
 """What shows the page, without anything that a model says: open to all, as the documentation is."""
 VARY = {"Vary": "Accept"}
+_SEES = {"Permissions-Policy": "camera=(self), display-capture=(), geolocation=(), microphone=()"}
+"""The page alone may ask for the camera, to show what it sees before a picture is taken."""
 
 
 def show_page(app: FastAPI) -> None:
@@ -32,7 +34,7 @@ def show_page(app: FastAPI) -> None:
 
 def page_response() -> HTMLResponse:
     """The page."""
-    return HTMLResponse(_PAGE, headers=VARY)
+    return HTMLResponse(_PAGE, headers={**VARY, **_SEES})
 
 
 def asks_for_a_page(accept: str) -> bool:

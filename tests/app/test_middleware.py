@@ -105,20 +105,21 @@ async def test_every_answer_tells_browsers_to_guess_and_keep_nothing(client: htt
     assert answer.headers["Cache-Control"] == "no-store"
     is_page = answer.headers["Content-Type"].startswith("text/html")
     assert is_page is (path in ("/docs", "/problems/no-image"))
-    for name in ("Content-Security-Policy", "Referrer-Policy"):
+    for name in ("Content-Security-Policy", "Referrer-Policy", "Permissions-Policy"):
         assert (name in answer.headers) is is_page
+    assert answer.headers.get("Permissions-Policy", "camera=()").startswith("camera=()")
 
 
-async def test_what_a_page_may_be_told_by_an_answer_that_sets_its_own() -> None:
+async def test_an_answer_sets_its_own_policy_and_keeps_the_others() -> None:
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {"Content-Security-Policy": "script-src 'self'", "Cache-Control": "no-cache"}
         await HTMLResponse("", headers=headers)(scope, receive, send)
 
     async with client_of(BrowserMiddleware(page, origins=["*"])) as client:
         answer = await client.get("/")
-    assert answer.headers["Content-Security-Policy"] == "script-src 'self'"
     assert answer.headers["Cache-Control"] == "no-cache"
-    assert "Referrer-Policy" not in answer.headers
+    assert answer.headers.get_list("Content-Security-Policy") == ["script-src 'self'"]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
 PREFLIGHT = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}

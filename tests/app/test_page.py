@@ -23,6 +23,8 @@ async def test_a_browser_gets_the_page_where_a_program_gets_json(client: httpx.A
     for_browser = await client.get("/", headers={"Accept": BROWSER})
     assert for_browser.text == page.text
     assert for_browser.headers["Content-Type"].startswith("text/html")
+    for answer in (page, for_browser):
+        assert answer.headers["Permissions-Policy"].startswith("camera=(self), ")
     for accept in ("*/*", "application/json", "application/json, text/plain, */*", "text/html, application/json"):
         answer = await client.get("/", headers={"Accept": accept})
         assert answer.json()["name"] == "MediDiagnose-AI"

@@ -48,6 +48,17 @@ def test_axe_finds_nothing_where_something_went_wrong(open_page: OpenPage, axe: 
     assert _violations(page, axe) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_at_the_camera(open_page: OpenPage, axe: str, scheme: str) -> None:
+    page = open_page("/ui#/skin", permissions=["camera"], color_scheme=scheme, reduced_motion="reduce")
+    page.get_by_role("button", name="Use the camera").click()
+    shutter = page.get_by_role("button", name="Take the picture")
+    page.wait_for_function("() => document.activeElement.textContent === 'Take the picture'")
+    assert _violations(page, axe) == []
+    shutter.click()
+    assert _violations(page, axe) == []
+
+
 def test_axe_finds_a_fault_that_is_put_there(open_page: OpenPage, axe: str) -> None:
     page = open_page()
     page.locator(".card").first.wait_for()

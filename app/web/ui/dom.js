@@ -45,6 +45,15 @@ export function announce(text) {
   document.getElementById("status").textContent = text;
 }
 
+export function dialog(title, ...content) {
+  const box = h("dialog", { "aria-label": title, onclose: () => box.remove() }, h("h2", {}, title), content);
+  document.body.append(box);
+  box.showModal();
+  return box;
+}
+
+export const closeButton = (text = "Close") => h("form", { method: "dialog" }, h("button", { class: "quiet" }, text));
+
 export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 
 export function list(items, kind = "plain") {

@@ -1,6 +1,7 @@
 // What is sent: the two forms, and what may be said beside a picture.
 import { announce, h, icon } from "./dom.js";
 import { askJson } from "./api.js";
+import { openCamera, seesLive } from "./camera.js";
 
 const YES_NO = [["", "not known"], ["true", "yes"], ["false", "no"]];
 const NUMBER = (name, label, unit, min, max, more = {}) => ({ name, label, unit, min, max, type: "number", ...more });
@@ -170,17 +171,18 @@ function typeAhead(add) {
   return h("div", { class: "ahead" }, input, options);
 }
 
-export function dropZone({ take, many = true, accept, hint, large = false }) {
-  const chooser = (capture) => h("input", { type: "file", class: "hidden-text", tabindex: "-1", "aria-hidden": "true", multiple: many && !capture, accept: capture ? "image/*" : accept, capture: capture ? "environment" : null, onchange: (event) => {
+export function dropZone({ take, accept, hint, camera = false, large = false }) {
+  const chooser = (capture) => h("input", { type: "file", class: "hidden-text", tabindex: "-1", "aria-hidden": "true", multiple: !capture, accept: capture ? "image/*" : accept, capture: capture ? "environment" : null, onchange: (event) => {
     const files = [...event.target.files];
     event.target.value = "";
     if (files.length) take(files);
   } });
   const files = chooser(false);
-  const camera = chooser(true);
+  const photo = chooser(true); // the telephone's own camera, where no live picture may be shown
+  const live = seesLive();
   return h("div", { class: large ? "drop large" : "drop" }, icon("drop"),
     h("p", {}, h("button", { type: "button", class: "main", onclick: () => files.click() }, "Choose files"), h("span", {}, " or drop or paste them here")),
     hint && h("p", { class: "small" }, hint),
-    matchMedia("(pointer: coarse)").matches && accept?.includes("image") ? h("button", { type: "button", class: "quiet", onclick: () => camera.click() }, icon("camera"), " Take a picture") : null,
-    files, camera);
+    camera && (live || matchMedia("(pointer: coarse)").matches) && h("button", { type: "button", class: "quiet", onclick: () => (live ? openCamera(take, hint) : photo.click()) }, icon("camera"), "Use the camera"),
+    files, photo);
 }

@@ -9,7 +9,7 @@ const times = (value) => `${Math.round(100 * value)} times in 100`;
 const KINDS_NAMED = (what) => ["balanced_accuracy", (m, n) => `Names the right class in ${share(m)} of ${n} ${what} held out, each class counting alike.`];
 const FINDING_TOLD = (what) => ["macro_auroc", (m, n) => `Of one ${what} with a finding and one without it ranks the right one higher ${times(m)} (${n} held out).`];
 
-export const JOBS = {
+const JOBS = {
   skin: {
     title: "Skin lesion", path: "analyze/skin", kind: "picture",
     takes: "A dermoscopy picture of one spot",

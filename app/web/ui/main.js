@@ -1,5 +1,5 @@
 // The page: its two views, what runs, and what is shown of it.
-import { announce, h, icon } from "./dom.js";
+import { announce, closeButton, dialog, h, icon } from "./dom.js";
 import { Failure, ask, askJson, askReadiness, hasKey, useKey } from "./api.js";
 import { STATES, isDicom, isPicture, jobsOf, sorted } from "./jobs.js";
 import { answerView } from "./answer.js";
@@ -49,7 +49,7 @@ function home() {
   return [
     h("div", { class: "hero" }, h("h1", {}, "What shall be read?"),
       h("p", {}, "A picture, an ECG, symptoms in your own words, or a form. The answer says how likely, how urgent, and what it can’t tell."),
-      dropZone({ take: takeFiles, hint: "JPEG, PNG, WebP, BMP, TIFF, DICOM, or .hea with .dat. Several at once are fine.", large: true })),
+      dropZone({ take: takeFiles, camera: true, hint: "JPEG, PNG, WebP, BMP, TIFF, DICOM, or .hea with .dat. Several at once are fine.", large: true })),
     h("ul", { class: "cards" }, Object.values(jobs).map(card),
       h("li", { class: "card note" }, icon("shield"), h("h2", {}, "What happens to it"),
         h("p", {}, "It is read in this server’s memory, and gone with the answer. Nothing is stored or logged, and this page asks no other host."))),
@@ -92,7 +92,7 @@ function panelOf(job) {
       panel.input = panel.form;
     } else {
       panel.beside = besides(job.name);
-      panel.input = h("div", { class: "stack" }, dropZone({ take: takeFiles, hint: job.hint, accept: isPicture(job) ? PICTURES : ".hea,.dat,application/dicom,.dcm" }), panel.beside.node);
+      panel.input = h("div", { class: "stack" }, dropZone({ take: takeFiles, camera: isPicture(job), hint: job.hint, accept: isPicture(job) ? PICTURES : ".hea,.dat,application/dicom,.dcm" }), panel.beside.node);
     }
     panels.set(job.name, panel);
   }
@@ -281,15 +281,6 @@ function countDown(button, seconds) {
   say();
   counting = setInterval(say, 1000);
 }
-
-function dialog(title, ...content) {
-  const box = h("dialog", { "aria-label": title, onclose: () => box.remove() }, h("h2", {}, title), content);
-  document.body.append(box);
-  box.showModal();
-  return box;
-}
-
-const closeButton = (text = "Close") => h("form", { method: "dialog" }, h("button", { class: "quiet" }, text));
 
 function tell(title, text) {
   dialog(title, h("p", {}, text), closeButton());

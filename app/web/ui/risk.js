@@ -11,7 +11,7 @@ const CODES = {
   resting_ecg: ["normal", "ST-T abnormality", "hypertrophy"], exercise_angina: ["no", "yes"], fasting_blood_sugar: ["no", "yes"],
 };
 
-export const nameOfFactor = (factor) => NAMES[factor] ?? factor.replaceAll("_", " ");
+const nameOfFactor = (factor) => NAMES[factor] ?? factor.replaceAll("_", " ");
 const valueOf = ({ factor, value, unit }) => CODES[factor]?.[Number(value)] ?? `${value}${unit ? ` ${unit}` : ""}`;
 
 export function riskParts(answer, accepted) {

@@ -5,7 +5,7 @@ import { nameOf } from "./answer.js";
 const ORDER = { red: 3, orange: 2, yellow: 1, green: 0 };
 const STATE = { waiting: "waiting", running: "reading…", done: "read", refused: "not accepted", failed: "failed" };
 
-export function rowOf(result) {
+function rowOf(result) {
   const { answer, failure } = result;
   const read = answer?.reliability.accepted;
   return {
@@ -28,7 +28,7 @@ const COLUMNS = [
 
 const FIRST = /^[=+\-@\t\r]/; // a spreadsheet would compute it
 
-export function csv(rows) {
+function csv(rows) {
   const cell = (value) => {
     const text = value === null ? "" : String(value);
     const safe = typeof value === "string" && FIRST.test(text) ? `'${text}` : text;
