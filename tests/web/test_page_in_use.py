@@ -12,7 +12,7 @@ from benchmarks.server import running_server
 from models.samples import FILES
 from tests.app.test_own_pictures import make_own_bundle
 from tests.pictures import encode, noise, plain
-from tests.web.conftest import OpenPage
+from tests.web.conftest import PHONE, OpenPage
 
 KEY = "a-key-of-sixteen-characters"
 FIRST_PAINT = 1000
@@ -163,6 +163,16 @@ def _tab_to(page: Any, name: str, *, back: bool = False) -> None:
         if (focused or "").strip() == name:
             return
     raise AssertionError(f"{name} is not reached by Tab")
+
+
+def test_on_a_phone_the_dangers_are_in_sight_before_the_finding(open_page: OpenPage) -> None:
+    page = open_page("/ui#/disease", size=PHONE)
+    page.get_by_label("In your own words").fill("Crushing chest pain that spreads into my left arm, and I am sweating.")
+    page.get_by_role("button", name="Ask").click()
+    page.locator(".answer h2:focus").wait_for()
+    first, header = page.locator(".banner").first.bounding_box(), page.locator(".top").bounding_box()
+    assert header["height"] <= first["y"] < PHONE[1] / 2
+    assert page.locator(".banner summary").first.inner_text() == "Source"
 
 
 def test_what_a_model_says_is_text_and_never_markup(open_page: OpenPage) -> None:

@@ -39,7 +39,7 @@ function dangers(answer) {
     h("strong", {}, flag.name),
     h("p", {}, flag.evidence ?? (flag.words ? `You wrote: “${flag.words}”` : flag.symptoms?.join(", "))),
     h("p", {}, `${flag.urgency.timeline}. ${flag.urgency.action}.`),
-    flag.source && h("p", { class: "small" }, flag.source))));
+    flag.source && h("details", { class: "small" }, h("summary", {}, "Source"), flag.source))));
 }
 
 const colour = (name) => (COLOURS.includes(name) ? name : "yellow");

@@ -27,7 +27,7 @@ export function openCamera(take, hint) {
     start();
   } }, "Other camera");
   const box = dialog("Camera", hint && h("p", { class: "small" }, hint), h("div", { class: "seen" }, video, still), problem,
-    h("div", { class: "row" }, shutter, use, again, turn), closeButton("Cancel"));
+    h("div", { class: "row" }, shutter, use, again, turn, closeButton("Cancel")));
   box.addEventListener("close", stop);
   video.muted = true;
 

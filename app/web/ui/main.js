@@ -204,7 +204,9 @@ function changed(result) {
   showResult(panel);
   if (["waiting", "running"].includes(result.state)) return;
   announce(result.failure ? result.failure.title : result.state === "refused" ? "Not read" : "The answer is there");
-  if (current() === result.job) panel.output.querySelector("h2")?.focus({ preventScroll: !matchMedia("(max-width: 900px)").matches });
+  if (current() !== result.job) return;
+  panel.output.querySelector("h2")?.focus({ preventScroll: true });
+  if (matchMedia("(max-width: 900px)").matches) panel.output.scrollIntoView(); // to its top, where dangers stand
 }
 
 function open(result) {
@@ -252,8 +254,13 @@ async function showPicture(panel) {
 function actions(result) {
   const read = new Date().toLocaleString();
   return h("div", { class: "row actions" },
-    h("button", { type: "button", class: "quiet", onclick: () => window.print() }, "Print a report"),
+    h("button", { type: "button", class: "quiet", onclick: printed }, "Print a report"),
     h("p", { class: "print-only" }, `MediDiagnose-AI, ${result.job.title}: ${result.label}. ${read}. Model ${result.answer.model.name} ${result.answer.model.version}, request ${result.answer.request_id}. Not a medical device.`));
+}
+
+function printed() {
+  for (const source of page.querySelectorAll(".banner details")) source.open = true;
+  window.print();
 }
 
 function failureView(result) {
