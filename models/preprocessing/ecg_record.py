@@ -117,14 +117,13 @@ class Record:
 class EcgWindows:
     """What a network reads of a record: `tensors` is (windows, samples, leads) float32, band-passed millivolts.
 
-    `stretches` are the places of the windows in the record, which is `short` where it fills not even one of them. In
-    at least one window each of `flat_leads` has no signal.
+    The record is `short` where it fills not even one of them. In at least one window each of `flat_leads` has no
+    signal.
     """
 
     tensors: Float32Array
     record: Record
     flat_leads: tuple[Lead, ...]
-    stretches: tuple[slice, ...]
     short: bool = False
 
 
@@ -184,9 +183,10 @@ class _StoredLeads:
     def __getitem__(self, place: slice, /) -> Float32Array:
         samples, valid = self.samples.read(place)
         chosen = list(self.places.values())
-        millivolts = ((samples[:, chosen] - self.baselines) * self.factors).astype(np.float32)
-        millivolts[~valid[:, chosen]] = np.nan
-        return _with_limb_leads(dict(zip(self.places, millivolts.T, strict=True)))
+        millivolts = ((samples.T[chosen] - self.baselines[:, None]) * self.factors[:, None]).astype(np.float32)
+        if not valid.all():
+            millivolts[~valid.T[chosen]] = np.nan
+        return _with_limb_leads(dict(zip(self.places, millivolts, strict=True)))
 
 
 def _record(parsed: Header, places: Mapping[Lead, int], opened: Callable[[], _Samples], *, cut: bool = False) -> Record:
@@ -207,14 +207,16 @@ def _record(parsed: Header, places: Mapping[Lead, int], opened: Callable[[], _Sa
     )
 
 
-def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
+def cut_windows(
+    record: Record, spec: SignalPreprocessing, look: Callable[[Float32Array], object] = lambda _: None
+) -> EcgWindows:
     """Cut a record into the windows of `spec`, one after the other; of more than `MAX_WINDOWS` that many evenly chosen.
 
     A record up to 1 % too short is continued with its last value, a cut one up to a fifth too short is mirrored at its
     end. A window is passed over where a lead is missing for
     more than a tenth of it, spans more than 100 mV (no ECG does: gain or units are wrong), or is flat, which means an
-    electrode is off; up to two flat precordial leads are let through and named. Raises `UnusableRecordError` where no
-    window remains.
+    electrode is off; up to two flat precordial leads are let through and named. `look` is called with what was recorded
+    of each of the others, (samples, 12) in millivolts. Raises `UnusableRecordError` where no window remains.
     """
     length = round(spec.seconds * record.rate)
     shortfall = length - len(record.leads)
@@ -226,17 +228,18 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
     leads: Leads = record.leads
     if shortfall > 0:
         leads = np.pad(leads[:], ((0, shortfall), (0, 0)), mode="symmetric" if short else "edge")
-    tensors, stretches, faults, flat = list[Float32Array](), list[slice](), list[str](), set[Lead]()
+    tensors, faults, flat = list[Float32Array](), list[str](), set[Lead]()
     for start in (_spread(len(leads) // length) * length).tolist():
-        window = leads[start : start + length]
+        recorded = leads[start : start + length]
+        window = recorded
         if spec.leads != LEADS:
             window = window[:, [LEADS.index(lead) for lead in spec.leads]]
         fault, without_signal = _judge(window, spec.leads)
         if fault:
             faults.append(fault)
             continue
+        look(recorded[: len(record.leads) - start])
         tensors.append(_tensor(window, record.rate, spec))
-        stretches.append(slice(start, start + length))
         flat.update(without_signal)
     if not tensors:
         raise UnusableRecordError(faults[0])
@@ -244,7 +247,6 @@ def cut_windows(record: Record, spec: SignalPreprocessing) -> EcgWindows:
         tensors=np.stack(tensors),
         record=record,
         flat_leads=tuple(lead for lead in spec.leads if lead in flat),
-        stretches=tuple(stretches),
         short=short,
     )
 
@@ -404,7 +406,7 @@ def _with_limb_leads(leads: dict[Lead, Float32Array]) -> Float32Array:
         "aVL": lambda: one - half * two,
         "aVF": lambda: two - half * one,
     }
-    return np.stack([leads[lead] if lead in leads else augmented[lead]() for lead in LEADS], axis=1)
+    return np.stack([leads[lead] if lead in leads else augmented[lead]() for lead in LEADS]).T
 
 
 def _spread(count: int) -> NDArray[np.int64]:

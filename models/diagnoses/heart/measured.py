@@ -60,9 +60,10 @@ class MeasuredSheet:
 
 def prepare_record(sent: SentHeartRecord, preprocessing: SignalPreprocessing, _: Limits) -> MeasuredRecord:
     """Read a record, and measure the stretches that a network reads. Raises a `RecordError`."""
-    windows = ecg_record.cut_windows(sent.read(), preprocessing)
-    record = windows.record
-    stretches = [measure(sample(record.leads[place], None, record.rate)) for place in windows.stretches]
+    record, stretches = sent.read(), list[Figures]()
+    windows = ecg_record.cut_windows(
+        record, preprocessing, lambda window: stretches.append(measure(sample(window, None, record.rate)))
+    )
     figures = together(stretches)
     tolerance = heart_knowledge().alerts.tolerance_of_records.value
     return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, tolerance), _fault(windows, figures))

@@ -372,10 +372,13 @@ def test_of_hours_only_the_windows_that_are_read_are_decoded(monkeypatch: pytest
 
     decode = wfdb._decode
     monkeypatch.setattr(wfdb, "_decode", counting)
-    windows = preprocess(header, signal_of(counts), SPEC)
+    seen: list[NDArray[np.float32]] = []
+    record = read_record(header, signal_of(counts))
+    windows = cut_windows(record, SPEC, seen.append)
     assert decoded == [12_000] * MAX_WINDOWS
-    assert (windows.stretches[0].start, windows.stretches[-1].stop) == (0, 800_000)
-    assert all(stretch.stop - stretch.start == 1000 for stretch in windows.stretches)
+    assert len(windows.tensors) == len(seen) == MAX_WINDOWS
+    np.testing.assert_array_equal(seen[0], record.leads[:1000])
+    np.testing.assert_array_equal(seen[-1], record.leads[799_000:])
 
 
 @pytest.mark.parametrize("absent", [(), ("I", "aVF"), ("III", "aVR", "aVL")])
