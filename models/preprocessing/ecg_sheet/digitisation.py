@@ -76,6 +76,7 @@ _TURNED = 0.35
 
 _LEAST_DENSITY = 4
 """Of ink; less is noise."""
+_NO_ROWS = "No rows of traces were found. Send a picture of a 12-lead ECG sheet."
 _NO_LINES = "The picture shows no lines. Send a picture of a 12-lead ECG sheet."
 _PRINTED = "The print on the sheet was read as"
 
@@ -204,12 +205,16 @@ def _lying(density: Densities) -> Densities:
 
 
 def _straight(density: Densities) -> _Straight:
+    """Raises `SheetError` where no sheet has so many rows: to follow two that are far apart is to look at every pixel
+    between them."""
     plane = find_plane(density.lines)
-    lines = straighten(density.lines, plane)
     printed = straighten(density.ink, plane)
     dark = without_lines(printed)
     rows = _twice(find_rows(_score(halved(dark))), dark.shape[1])
-    return _Straight(_trace_ink(dark, rows), lines, printed, rows)
+    count = len(rows.baselines)
+    if not candidates(count):
+        raise SheetError(_strange_rows(count, UNTOLD) if rows.fit else _NO_ROWS)
+    return _Straight(_trace_ink(dark, rows), straighten(density.lines, plane), printed, rows)
 
 
 def _twice(rows: Rows, width: int) -> Rows:
@@ -267,7 +272,7 @@ def _follow(sheet: _Straight) -> _Followed:
     if scale and scale.grid:
         first, last = find_extent(share, [whole * scale.across for whole in WIDTHS])
     if scale is None or last - first < LEAST_WIDTH or share[first:last].mean() < _DRAWN:
-        raise SheetError("No rows of traces were found. Send a picture of a 12-lead ECG sheet.")
+        raise SheetError(_NO_ROWS)
     above = _above_base(sheet.rows, traces, first, last)
     heights = (above / scale.down).astype(np.float32)
     pulse = find_pulse(heights * traces.inked, first, last, scale)  # beside a pulse a path may stay up

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from models.preprocessing.ecg_record import LEADS
-from models.preprocessing.ecg_sheet import SheetError, digitise
+from models.preprocessing.ecg_sheet import SheetError, digitisation, digitise
 from models.preprocessing.ecg_sheet.digitisation import LONG_SIDE
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, leads_shown, preprocess, read
 from models.preprocessing.picture import PictureError, decode
@@ -137,6 +137,24 @@ def test_any_picture_is_read_or_refused(seed: int, size: tuple[int, int], kind: 
 def test_noise_is_refused_by_what_sheets_have_at_least() -> None:
     found = preprocess(encode(noise(800, 600)), SheetPreprocessing(least_consistency=0.5), max_pixels=LARGE)
     assert found.fault is not None
+
+
+def _diagonals(edge: int = 1000) -> Image.Image:
+    picture = Image.new("L", (edge, edge), 255)
+    draw = ImageDraw.Draw(picture)
+    for left in range(-edge, edge, 60):
+        draw.line((left, 0, left + edge, edge), fill=0, width=3)
+        draw.line((left + edge, 0, left, edge), fill=0, width=3)
+    return picture.convert("RGB")
+
+
+def test_rows_that_no_sheet_has_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs from corner to corner was taken for two rows, with every pixel between them."""
+    followed: list[int] = []
+    monkeypatch.setattr(digitisation, "follow", lambda _, rows: followed.append(len(rows.baselines)))
+    with pytest.raises(SheetError, match=r"rows of traces were found|No rows of traces were found"):
+        digitise(_diagonals())
+    assert followed == []
 
 
 @pytest.mark.parametrize("rows", [3, 6, 12])
