@@ -154,9 +154,7 @@ class Phrases:
         self._longer: dict[str, dict[str, list[tuple[tuple[str, ...], str]]]] = defaultdict(lambda: defaultdict(list))
         self._exact: dict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
         self._forms: dict[str, str] = {}
-        for name, phrases in document.classes.value.items():
-            for phrase in phrases:
-                self._add(name, phrase)
+        self._add(document.classes.value)
         self._parts, self._troubles = (
             frozenset(stem(american(word)) for word in words)
             for words in (document.unnamed.value.part, document.unnamed.value.trouble)
@@ -184,20 +182,27 @@ class Phrases:
         """The class of a line that is likely to be found the least: the one with the fewest phrases."""
         return min(line.classes, key=lambda name: (self._sizes.get(name, 1_000), name))
 
-    def _add(self, name: str, phrase: str) -> None:
-        words = [word for word, _ in self._tokens(level(phrase.removeprefix(_AS_WRITTEN)))]
-        keys = [stem(american(word)) for word in words if word not in self._fillers]
-        for word in words:
-            if word.isalpha():
-                self._forms[word] = stem(american(word))
-        if not keys and len(words) < 2:
-            raise KnowledgeError(f"danger_words.yaml, {name}: `{phrase}` holds nothing but fillers.")
-        if phrase.startswith(_AS_WRITTEN) or len(keys) < 2 <= len(words):
-            self._exact[words[0]].append((tuple(words[1:]), name))
-        elif len(keys) == 1:
-            self._single[keys[0]].append(name)
-        else:
-            self._longer[keys[0]][keys[1]].append((tuple(keys[2:]), name))
+    def _add(self, classes: Mapping[str, Sequence[str]]) -> None:
+        """Index the phrases, as one text of a line each: read one by one they take three times as long."""
+        named = [(name, phrase) for name, phrases in classes.items() for phrase in phrases]
+        lines: list[list[str]] = [[]]
+        for word, _ in self._tokens(level("\n".join(phrase.removeprefix(_AS_WRITTEN) for _, phrase in named))):
+            if word == "\n":
+                lines.append([])
+            else:
+                lines[-1].append(word)
+        key_of = {word: stem(american(word)) for word in dict.fromkeys(word for line in lines for word in line)}
+        self._forms |= {word: key for word, key in key_of.items() if word.isalpha()}
+        for (name, phrase), words in zip(named, lines, strict=True):
+            keys = [key_of[word] for word in words if word not in self._fillers]
+            if not keys and len(words) < 2:
+                raise KnowledgeError(f"danger_words.yaml, {name}: `{phrase}` holds nothing but fillers.")
+            if phrase.startswith(_AS_WRITTEN) or len(keys) < 2 <= len(words):
+                self._exact[words[0]].append((tuple(words[1:]), name))
+            elif len(keys) == 1:
+                self._single[keys[0]].append(name)
+            else:
+                self._longer[keys[0]][keys[1]].append((tuple(keys[2:]), name))
 
     def hits(
         self,

@@ -1,7 +1,7 @@
 """The symptoms that are known, and the words they are known by, from symptoms.yaml."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -47,7 +47,7 @@ class Vocabulary:
         self.stopwords = frozenset(document.stopwords.value)
         self._bases = {stem(form): base for base, forms in document.words.value.items() for form in (base, *forms)}
         self._forms = [form for base, forms in document.words.value.items() for form in (base, *forms)]
-        self.base = remembered(self._base)
+        self.base: Callable[[str], str] = cache(self._base)
         """The base form of a word: `hurting` is `pain`, `abdominal` is `abdomen`."""
         self.rewrites = Rewriter(document.rewrites.value)
         self._surfaces: list[list[str]] = []
@@ -64,6 +64,7 @@ class Vocabulary:
         """Characters up to which an entry can be near a spelling: the ratio is twice the common ones over both."""
         self.companions = self._companions()
         """For each base form those that phrases put beside it, itself where it is a phrase alone."""
+        self.base = remembered(self._base)  # from here on words come from anyone, and are kept within bounds
 
     def _base(self, word: str) -> str:
         stemmed = stem(word)
@@ -100,13 +101,14 @@ class Vocabulary:
 
     def _index(self, document: SymptomKnowledge) -> None:
         groups = (*document.symptoms.value.values(), *document.beyond.value.values())
-        for symptoms in groups:
-            for name in symptoms:
-                self._spellings.setdefault(plain(name), name)
+        named = {name: plain(name) for symptoms in groups for name in symptoms}
+        for name, spelling in named.items():
+            self._spellings.setdefault(spelling, name)
         for symptoms in groups:
             for name, phrases in symptoms.items():
-                for phrase in (name, *phrases):
-                    self._add(phrase, name)
+                self._add(name, named[name], name)
+                for phrase in phrases:
+                    self._add(phrase, plain(phrase.removeprefix(_WHOLE_ENTRY)), name)
         for bag, name in self._bags.items():
             rarest = max(bag, key=lambda word: (word not in self.complaints, word not in self.places, len(word), word))
             self.phrases[rarest].append(Phrase(bag, name))
@@ -114,13 +116,12 @@ class Vocabulary:
     def _companions(self) -> dict[str, frozenset[str]]:
         beside: dict[str, set[str]] = defaultdict(set)
         for written in (*self._surfaces, *(phrase for phrase in self.rewrites.phrases if len(phrase) > 1)):
-            bases = {self._base(word) for word in written if word not in self.stopwords}
+            bases = {self.base(word) for word in written if word not in self.stopwords}
             for base in bases:
                 beside[base] |= bases if len(written) == 1 else bases - {base}
         return {base: frozenset(others) for base, others in beside.items()}
 
-    def _add(self, phrase: str, name: str) -> None:
-        spelling = plain(phrase.removeprefix(_WHOLE_ENTRY))
+    def _add(self, phrase: str, spelling: str, name: str) -> None:
         self._spellings.setdefault(spelling, name)
         if phrase.startswith(_WHOLE_ENTRY):
             return

@@ -233,6 +233,8 @@ class Rewriter:
 
     def __call__(self, words: Sequence[str]) -> list[str]:
         """The words with every phrase replaced, from left to right; a replacement is not replaced again."""
+        if self._rules.keys().isdisjoint(words):
+            return list(words)
         return [token.text for token in self.tokens([Token(word, 0, 0) for word in words])]
 
     def tokens(self, tokens: list[Token]) -> list[Token]:
