@@ -21,6 +21,10 @@ CLASS_ACTIVATION = "class_activation"
 
 _ONLY_ERRORS = 3
 _POWER_OF_TWO = 0
+_SIGNAL_AXES = 3
+"""Of (n, samples, channels). Their networks keep the order of channels that the graph has: the blocks of channels that
+convolutions of pictures gain by cost those of records a tenth and of sheets a fifth more, for the same answers to the
+last bit."""
 _ELEMENTS: Mapping[str, type[np.generic]] = {"uint8": np.uint8, "float": np.float32}
 
 _SHRINKING = onnxruntime.RunOptions()
@@ -75,9 +79,9 @@ class Engine:
         self._bundle = bundle
         shared = threads > 1 and not KINDS[bundle.metadata.preprocessing.kind].immediate
         try:
-            graph = bundle.model_path.read_bytes()
-            self._session = _open(graph, threads=1)
-            self._lone_session = _open(graph, threads=threads) if shared else self._session
+            graph, of_signals = bundle.model_path.read_bytes(), len(bundle.metadata.input.shape) == _SIGNAL_AXES
+            self._session = _open(graph, threads=1, of_signals=of_signals)
+            self._lone_session = _open(graph, threads=threads, of_signals=of_signals) if shared else self._session
         except Exception as error:
             raise BundleError(f"Bundle {bundle.folder}: ONNX Runtime can't load the graph: {error}") from error
         self._input = bundle.metadata.input.name
@@ -182,8 +186,11 @@ def blank(metadata: Metadata) -> Tensor:
     return np.zeros(preprocessing.tensor_shape, _ELEMENTS[KINDS[preprocessing.kind].dtype])
 
 
-def _open(graph: bytes, *, threads: int) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(graph, _session_options(threads), providers=["CPUExecutionProvider"])
+def _open(graph: bytes, *, threads: int, of_signals: bool) -> onnxruntime.InferenceSession:
+    options = _session_options(threads)
+    if of_signals:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def _session_options(threads: int) -> onnxruntime.SessionOptions:

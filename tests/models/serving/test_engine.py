@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 
@@ -40,6 +41,14 @@ def test_threads_may_run_it_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         rows = list(pool.map(lambda value: engine.run(_batch(value))["probabilities"][0], values))
     np.testing.assert_allclose(rows, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("skin", True), ("heart_record", False), ("heart_image", False)])
+def test_networks_of_signals_are_not_laid_out_as_those_of_pictures(tmp_path: Path, name: str, blocks: bool) -> None:
+    engine = Engine(make_bundle(tmp_path, name), threads=2)
+    for session in (engine._session, engine._lone_session):
+        level = session.get_session_options().graph_optimization_level
+        assert (level == onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL) is blocks
 
 
 def _renamed_input(model: onnx.ModelProto) -> None:
