@@ -17,6 +17,7 @@ MAX_LAYERS = 64
 
 _SOC, _SIZ, _COD, _COC, _POC, _SOT, _SOD = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF5F, 0xFF90, 0xFF93
 _EOC = b"\xff\xd9"
+"""The end of both."""
 _SOI, _SOF_55, _LSE, _SOS = b"\xff\xd8", 0xFFF7, 0xFFF8, 0xFFDA
 _OVERSIZE = 4
 _LEAST_BLOCK, _LARGEST_BLOCK = 2, 8
@@ -35,8 +36,9 @@ class Head(NamedTuple):
 
 
 def jpeg_ls(frame: bytes) -> Head:
-    """The head of a JPEG-LS codestream, which is built as a JPEG. Raises `UnreadablePictureError` or `struct.error`."""
-    if not frame.startswith(_SOI):
+    """The head of a whole JPEG-LS codestream, which is built as a JPEG. Raises `UnreadablePictureError` or
+    `struct.error`. One that has lost its end marker can keep the decoder busy for seconds, however small it is."""
+    if not (frame.startswith(_SOI) and _is_ended(frame)):
         raise damaged()
     place, head = 2, None
     for _ in range(MAX_SEGMENTS):
@@ -117,7 +119,7 @@ def _check_parts(frame: bytes, place: int) -> None:
             raise damaged()
         _check_part(frame, place + 12)
         if not length:  # the last one, which goes on to the end
-            if not frame.rstrip(b"\0").endswith(_EOC):
+            if not _is_ended(frame):
                 raise damaged()
             return
         if length < 14:
@@ -139,3 +141,8 @@ def _check_part(frame: bytes, place: int) -> None:
             break
         place += 2 + length
     raise damaged()
+
+
+def _is_ended(frame: bytes) -> bool:
+    """Whether it has its end marker, behind which only what makes a length even may follow."""
+    return frame.rstrip(b"\0").endswith(_EOC)

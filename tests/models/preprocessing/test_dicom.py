@@ -355,6 +355,19 @@ def test_a_frame_that_was_cut_off_is_not_read(pixels: NDArray[Any], syntax: str)
             decode(dicom(pixels, syntax=syntax, frame=frame[: int(share * len(frame))]), max_pixels=LARGE)
 
 
+@pytest.mark.parametrize("padding", [b"", b"\0"])
+def test_a_jpeg_ls_that_has_lost_its_end_is_not_given_to_the_decoder(
+    padding: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decoder works for seconds on some of a few hundred bytes."""
+    frame = compressed(GREY, JPEG_LS)
+    assert decode(dicom(GREY, syntax=JPEG_LS, frame=frame + padding), max_pixels=LARGE).size == GREY.shape[::-1]
+    monkeypatch.delattr("imagecodecs.jpegls_decode")
+    for length in (len(frame) // 2, len(frame) - 2):
+        with pytest.raises(UnreadablePictureError, match="truncated or damaged"):
+            decode(dicom(GREY, syntax=JPEG_LS, frame=frame[:length] + padding), max_pixels=LARGE)
+
+
 def test_what_is_checked_of_a_codestream_is_what_is_decoded() -> None:
     """A comment that holds the header of a small picture, a second header, and a tile that changes the first."""
     other = np.zeros((300, 300), np.uint8)
