@@ -90,8 +90,10 @@ def _deflated(content: bytes) -> bytes:
 
 
 def _bomb(megabytes: int) -> bytes:
-    packer, block = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS), bytes(1 << 20)
-    return file(b"".join(packer.compress(block) for _ in range(megabytes)) + packer.flush(), _DEFLATED)
+    """So many megabytes of nothing, packed once: after a full flush each is packed alike."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return file(block * megabytes + packer.flush(), _DEFLATED)
 
 
 def _nested(depth: int) -> bytes:

@@ -16,9 +16,10 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.common import Problem
+from tests.conftest import ClientWith
 from tests.pictures import encode, noise, plain
 from tests.records import record_files
 from tests.service import client_of, running, serving, until_ready, upload
@@ -332,18 +333,18 @@ async def test_422_picture_of_another_kind_where_unreliable_ones_are_rejected(bu
 
 
 @pytest.mark.parametrize("sent", [{}, {"X-API-Key": "wrong"}, {"X-API-Key": ""}, {"X-API-Key": KEY + "x"}])
-async def test_401_no_or_wrong_api_key(bundles: Path, sent: dict[str, str], picture: bytes) -> None:
-    async with serving(bundles=bundles, api_keys=f"another-long-key-here,{KEY}") as client:
-        for path in (*PICTURE_PATHS, "/analyze/heart/record", "/predict-disease", "/predict-heart"):
-            answer = await client.post(path, headers=sent, content=b"x" * 100)
-            assert_problem(answer, 401, "Invalid API key")
-            assert "WWW-Authenticate" in answer.headers
-        for path in ("/models", "/models/skin/card", "/metrics", "/symptoms", "/nowhere"):
-            assert_problem(await client.get(path, headers=sent), 401, "Invalid API key")
-        for path in ("/", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json"):
-            assert (await client.get(path, headers=sent)).status_code == 200
-        answer = await client.post("/analyze/skin", files=upload(picture), headers={"X-API-Key": KEY})
-        assert answer.status_code == 200
+async def test_401_no_or_wrong_api_key(client_with: ClientWith, sent: dict[str, str], picture: bytes) -> None:
+    client = await client_with(api_keys=f"another-long-key-here,{KEY}")
+    for path in (*PICTURE_PATHS, "/analyze/heart/record", "/predict-disease", "/predict-heart"):
+        answer = await client.post(path, headers=sent, content=b"x" * 100)
+        assert_problem(answer, 401, "Invalid API key")
+        assert "WWW-Authenticate" in answer.headers
+    for path in ("/models", "/models/skin/card", "/metrics", "/symptoms", "/nowhere"):
+        assert_problem(await client.get(path, headers=sent), 401, "Invalid API key")
+    for path in ("/", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json"):
+        assert (await client.get(path, headers=sent)).status_code == 200
+    answer = await client.post("/analyze/skin", files=upload(picture), headers={"X-API-Key": KEY})
+    assert answer.status_code == 200
 
 
 class StuckNetwork:
@@ -390,23 +391,28 @@ async def test_504_when_the_deadline_passes(bundles: Path, picture: bytes) -> No
         network.released.set()
 
 
-@pytest.mark.parametrize("path", [*PICTURE_PATHS, "/analyze/heart/record", "/predict-disease", "/predict-heart"])
-@pytest.mark.parametrize("pause", [0.01, 60])
-async def test_504_when_the_body_drips_or_stalls(bundles: Path, path: str, pause: float) -> None:
+@pytest.fixture(scope="module")
+async def impatient(bundles: Path) -> AsyncIterator[ASGIApp]:
+    """A service that waits for a body for a tenth of a second."""
     async with running(bundles=bundles, deadline_seconds=0.1) as app:
         await until_ready(app)
+        yield app
 
-        async def drip() -> Message:
-            await asyncio.sleep(pause)
-            return {"type": "http.request", "body": b"\r\n", "more_body": True}
 
-        async def with_slow_body(scope: Scope, _: Receive, send: Send) -> None:
-            await app(scope, drip, send)
+@pytest.mark.parametrize("path", [*PICTURE_PATHS, "/analyze/heart/record", "/predict-disease", "/predict-heart"])
+@pytest.mark.parametrize("pause", [0.01, 60])
+async def test_504_when_the_body_drips_or_stalls(impatient: ASGIApp, path: str, pause: float) -> None:
+    async def drip() -> Message:
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": b"\r\n", "more_body": True}
 
-        kind = "application/json" if path.startswith("/predict") else "multipart/form-data; boundary=x"
-        async with client_of(with_slow_body) as client:
-            with anyio.fail_after(5):
-                answer = await client.post(path, headers={"Content-Type": kind})
+    async def with_slow_body(scope: Scope, _: Receive, send: Send) -> None:
+        await impatient(scope, drip, send)
+
+    kind = "application/json" if path.startswith("/predict") else "multipart/form-data; boundary=x"
+    async with client_of(with_slow_body) as client:
+        with anyio.fail_after(5):
+            answer = await client.post(path, headers={"Content-Type": kind})
     problem = assert_problem(answer, 504, "Deadline exceeded")
     assert problem.detail == "The request body did not arrive in full within 0.1 seconds."
     assert answer.headers["Connection"] == "close"
