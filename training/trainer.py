@@ -149,7 +149,10 @@ class AverageValidation(callbacks.Callback):
 
 
 class EpochBegin(callbacks.Callback):
-    """Starts the draws and every random layer anew at each epoch, by the seed and the epoch's number."""
+    """Starts the draws and every random layer anew at each epoch, by the seed and the epoch's number.
+
+    PyTorch's dropout has no generator of its own, it draws from the global one.
+    """
 
     def __init__(self, draws: Draws, seed: int) -> None:
         super().__init__()
@@ -157,6 +160,7 @@ class EpochBegin(callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._draws.epoch = epoch
+        keras.utils.set_random_seed(self._seed + epoch)
         states = [variable for variable in self.model.non_trainable_variables if "seed_generator" in variable.path]
         for number, state in enumerate(states):
             state.assign(np.array([self._seed + number, epoch * 1_000_003], dtype=np.uint32))

@@ -84,6 +84,17 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     pd.testing.assert_frame_equal(*histories)
 
 
+def test_what_draws_from_the_global_generator_starts_anew_at_each_epoch() -> None:
+    """As PyTorch's dropout does; Keras seeds NumPy's generator with PyTorch's."""
+    begin = trainer.EpochBegin(Draws(ARRAYS, None, batch_size=8, steps=2, seed=1), seed=1)
+    begin.set_model(make_learner())
+    drawn = []
+    for epoch in (3, 4, 3):
+        begin.on_epoch_begin(epoch)
+        drawn.append(np.random.random())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
 def test_a_new_run_forgets_an_earlier_one(tmp_path: Path) -> None:
     for _ in range(2):
         fit(make_learner(), RECIPE, stages(), tmp_path)
@@ -122,7 +133,7 @@ def test_the_average_soon_forgets_where_it_began() -> None:
     optimizer.build([variable])
     means, values = [], []
     for _ in range(5):
-        optimizer.apply([np.ones(1, np.float32)], [variable])
+        optimizer.apply([keras.ops.ones(1)], [variable])
         values.append(float(np.asarray(variable)[0]))
         means.append(float(np.asarray(optimizer._model_variables_moving_average[0])[0]))
     expected = values[0]

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
 
 from training.errors import BackboneError
@@ -96,7 +96,7 @@ def fold_norms(model: keras.Model) -> keras.Model:
     for layer in model.layers:
         weights = layer.get_weights()
         if isinstance(layer, (NormedConv2D, NormedDepthwiseConv2D)):
-            weights = [np.asarray(layer.kernel * layer.gain), weights[1]]
+            weights = [ops.convert_to_numpy(layer.kernel * layer.gain), weights[1]]
         folded.get_layer(layer.name).set_weights(weights)
     return folded
 
@@ -109,7 +109,7 @@ def take_folded(model: keras.Model, folded: keras.Model) -> None:
     for layer in model.layers:
         kernels = folded.get_layer(layer.name).get_weights()
         if isinstance(layer, (NormedConv2D, NormedDepthwiseConv2D)):
-            kernels = [kernels[0] / np.asarray(layer.gain), kernels[1], np.asarray(layer.gain)]
+            kernels = [kernels[0] / ops.convert_to_numpy(layer.gain), kernels[1], ops.convert_to_numpy(layer.gain)]
         layer.set_weights(kernels)
 
 
@@ -149,7 +149,7 @@ def _without_normalization(model: keras.Model) -> keras.Model:
     def plain(layer: layers.Layer) -> layers.Layer:
         if not isinstance(layer, layers.Normalization):
             return layer.__class__.from_config(layer.get_config())
-        mean, variance = (np.asarray(part).reshape(-1) for part in (layer.mean, layer.variance))
+        mean, variance = (ops.convert_to_numpy(part).reshape(-1) for part in (layer.mean, layer.variance))
         spread = np.maximum(np.sqrt(variance), keras.config.epsilon())
         return layers.Rescaling((1 / spread).tolist(), offset=(-mean / spread).tolist(), name=layer.name)
 
