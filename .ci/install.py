@@ -4,6 +4,7 @@ In a copy of the sources, with nothing of this environment, up to a service that
 answers one with a model that ships.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -91,19 +92,28 @@ def _run(step: str, folder: Path) -> None:
 @contextmanager
 def _served(start: str, folder: Path) -> Iterator[str]:
     """The address of the service that the last step starts, once it is ready."""
-    port = free_port()
-    with subprocess.Popen(
-        [BASH, "-c", f"{start} --port {port}"], cwd=folder, env=_environment(), start_new_session=True
-    ) as process:
+    port, log = free_port(), folder / "service.log"
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(
+            [BASH, "-c", f"{start} --port {port}"],
+            cwd=folder,
+            env=_environment(),
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             url, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
             while not _ready(url):
                 if process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit(f"{start}: the service did not get ready")
+                    raise SystemExit(f"{start}: the service did not get ready\n{log.read_text(encoding='utf-8')}")
                 time.sleep(0.2)
             yield url
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
 
 
 def _ready(url: str) -> bool:
