@@ -208,6 +208,7 @@ def test_a_diagnosis_of_ones_own_appears_beside_the_others(open_page: OpenPage, 
 def test_a_fixed_sample_is_called_one(open_page: OpenPage, tmp_path: Path) -> None:
     with running_server({"MEDIDIAGNOSE_BUNDLES": str(tmp_path), "MEDIDIAGNOSE_DEMO_MODE": "true"}) as server:
         page = open_page(origin=server.url)
+        page.locator(".state.demo").first.wait_for()
         assert page.locator(".state.demo").count() == 7
         page.locator(".card button").first.click()
         page.get_by_text("A fixed sample, not a reading.").wait_for()
