@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from benchmarks.inputs import jpeg
 from benchmarks.pictures import encode
@@ -152,6 +152,15 @@ def _group4(edge: int) -> bytes:
     return encode(Image.new("1", (edge, edge)), "TIFF", compression="group4")
 
 
+def _diagonals(edge: int) -> bytes:
+    picture = Image.new("L", (edge, edge), 255)
+    draw = ImageDraw.Draw(picture)
+    for left in range(-edge, edge, 300):
+        draw.line((left, 0, left + edge, edge), fill=0, width=3)
+        draw.line((left + edge, 0, left, edge), fill=0, width=3)
+    return encode(picture, "PNG")
+
+
 def _tiff_bombs() -> dict[str, Make]:
     e, grey = _HALF_EDGE, bytes(16)
     bombs: dict[str, Make] = {}
@@ -203,6 +212,7 @@ def _png_bombs() -> dict[str, Make]:
         "40 MP interlaced": partial(png, e, e, interlaced=True),
         "40 MP rgba see-through": partial(png, e, e, colour=6),
         "row of 40 MP": partial(png, 40_000_000, 1, depth=16, colour=6),
+        "40 MP of diagonals": partial(_diagonals, e),
         "data of 500 MB for 64x64": lambda: small(packed=_deflated_zeros(5 * 10**8)),
         "a million chunks": lambda: small(before=_many(chunk(b"prVt"))),
         "a million text chunks": lambda: small(before=_many(chunk(b"tEXt", b"a\0b"))),

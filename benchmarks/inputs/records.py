@@ -1,6 +1,6 @@
 """WFDB records: damaged ones, and ones that announce what they are not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 import numpy as np
@@ -100,9 +100,12 @@ def header(
     gain: str = "1000/mV",
     names: tuple[str, ...] = LEADS,
     rest: str = "16 0 0 0 0",
+    checksums: Sequence[int] | None = None,
 ) -> bytes:
-    """A header whose parts can be replaced one by one."""
-    return "\n".join([first, *(f"{file} {storage} {gain} {rest} {name}" for name in names)]).encode()
+    """A header whose parts can be replaced one by one; `checksums` go before the `rest` of each line."""
+    told = [f"16 0 0 {checksum} 0" for checksum in checksums] if checksums else [rest] * len(names)
+    lines = [f"{file} {storage} {gain} {each} {name}" for name, each in zip(names, told, strict=True)]
+    return "\n".join([first, *lines]).encode()
 
 
 def _headers() -> dict[str, Callable[[], bytes]]:
@@ -132,11 +135,17 @@ def _headers() -> dict[str, Callable[[], bytes]]:
 
 def _signals() -> dict[str, Callable[[], Files]]:
     full = (LARGEST - 2000) // 24 * 24
-    samples = full // 24
+    samples, differences = full // 24, 9_999_996
     return {
         "15 MB of signal at 100 Hz": lambda: (header(first=f"a 12 100 {samples}"), _long(full)),
         "15 MB of signal at 1000 Hz": lambda: (header(first=f"a 12 1000 {samples}"), _long(full)),
         "15 MB of signal at 1 Hz": lambda: (header(first=f"a 12 1 {samples}"), _long(full)),
+        "15 MB of signal at 1000 Hz with checksums": lambda: (
+            header(first=f"a 12 1000 {samples}", checksums=_checksums(_long(full))),
+            _long(full),
+        ),
+        "15 MB of signal at 9973.7 Hz": lambda: (header(first=f"a 12 9973.7 {samples}"), _long(full)),
+        "10 MB of differences": lambda: (header(first=f"a 12 500 {differences // 12}", storage=8), _long(differences)),
         "15 MB at 10 MHz": lambda: (header(first=f"a 12 10000000 {samples}"), _long(full)),
         "15 MB in format 8": lambda: (header(first=f"a 12 500 {2 * samples}", storage=80), _long(full)),
         "15 MB in format 212": lambda: (header(first=f"a 12 500 {full // 18}", storage=212), _long(full)),
@@ -147,6 +156,12 @@ def _signals() -> dict[str, Callable[[], Files]]:
         "empty": lambda: (b"", b""),
         "no signal": lambda: (header(), b""),
     }
+
+
+def _checksums(signal: bytes) -> list[int]:
+    """Of twelve signals in format 16; 65,536 in place of 0, which stands for none."""
+    sums = np.frombuffer(signal, "<i2").reshape(-1, 12).sum(axis=0, dtype=np.int64)
+    return [int(total) % 65536 or 65536 for total in sums]
 
 
 def _with(make_header: Callable[[], bytes], signal: bytes) -> Files:

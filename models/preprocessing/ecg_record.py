@@ -6,6 +6,7 @@ keep the band of the ECG, bring the rate down or up. Every step is deterministic
 network wants is part of its graph.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,8 @@ _ALIASES: Mapping[str, Lead] = {
     **{f"d{name}": lead for lead in LEADS[:3] for name in (lead.lower(), str(len(lead)))},
     **{f"l{name}": lead for lead in LEADS[:3] for name in (lead.lower(), str(len(lead)))},
 }
+_EASY = 4000
+"""Samples of a window up to which a spectrum costs little whatever their number is divisible by."""
 _LONGEST_NAME = 40
 _MOST_NAMES = 15
 
@@ -255,7 +258,11 @@ def _tensor(window: Float32Array, rate: float, spec: SignalPreprocessing) -> Flo
     """What a network reads of a (samples, leads) window in millivolts: as `filter_band`, then `resample`, with one
     spectrum for both."""
     samples, before = spec.rate * spec.seconds, len(window)
-    spectrum = _resized(_spectrum(_bridge_gaps(window)), before, samples)
+    whole = _bridge_gaps(window)
+    if before > max(_EASY, samples) and _rough(before) > 1:
+        spectrum = _lowest(whole, samples + 1) * np.float32(samples / before)
+    else:
+        spectrum = _resized(_spectrum(whole), before, samples)
     tensor = _signal_of(spectrum * _gain(len(spectrum), before / rate, spec.band), samples)
     return with_beat(tensor) if spec.beat else tensor
 
@@ -303,6 +310,30 @@ def _resized(spectrum: NDArray[np.complex64], before: int, samples: int) -> NDAr
     kept = spectrum[..., : samples + 1, :]
     absent = [(0, 0)] * (kept.ndim - 2) + [(0, samples + 1 - kept.shape[-2]), (0, 0)]
     return np.asarray(np.pad(kept, absent) * np.float32(samples / before), np.complex64)
+
+
+def _rough(samples: int) -> int:
+    """What is left of a number once it is divided by all factors that FFTs are fast for."""
+    for factor in (2, 3, 5, 7, 11, 13):
+        while samples % factor == 0:
+            samples //= factor
+    return samples
+
+
+def _lowest(signal: Float32Array, count: int) -> NDArray[np.complex64]:
+    """The lowest `count` values of the spectrum of a (samples, leads) signal that is mirrored at its end, for lengths
+    that FFTs are slow for: as a convolution with a chirp, of a length that they are fast for (Bluestein 1970)."""
+    samples = len(signal)
+    size = min(factor << math.ceil(math.log2((samples + count) / factor)) for factor in (1, 3, 5, 9, 15))
+    chirp = np.exp(-0.5j * np.pi * (np.arange(samples) ** 2 % (4 * samples)) / samples).astype(np.complex64)
+    kernel = np.zeros(size, np.complex64)
+    kernel[:count] = chirp[:count].conj()
+    kernel[size - samples + 1 :] = chirp[:0:-1].conj()
+    spectra = np.fft.fft(signal.T * chirp, size)
+    spectra *= np.fft.fft(kernel)
+    half = np.exp(-0.5j * np.pi * np.arange(count) / samples)
+    cosines = 2 * (half * chirp[:count] * np.fft.ifft(spectra)[:, :count]).real
+    return np.asarray((cosines / half).T, np.complex64)
 
 
 def _signal_of(spectrum: NDArray[np.complex64], samples: int) -> Float32Array:

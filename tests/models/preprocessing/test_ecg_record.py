@@ -4,9 +4,10 @@ import csv
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -398,6 +399,29 @@ def test_band_and_rate_are_changed_in_one_step_as_in_two() -> None:
     fast = ecg(10, 500).astype(np.float32)
     in_two = resample(filter_band(fast, 500), 1000)
     np.testing.assert_allclose(cut_windows(Record(fast, 500.0, (), True), SPEC).tensors[0], in_two, atol=2e-6)
+
+
+@pytest.mark.parametrize("rate", [1999.3, 9973.7])
+def test_rates_that_spectra_are_slow_for_give_the_same_windows_without_one(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 times those rates are primes."""
+    lengths: list[int] = []
+    fast = ecg(10, rate).astype(np.float32)
+    expected = resample(filter_band(fast, rate), 1000)
+    for name in ("fft", "ifft", "rfft", "irfft"):
+        monkeypatch.setattr(np.fft, name, _noting(lengths, getattr(np.fft, name)))
+    tensor = cut_windows(Record(fast, rate, (), True), SPEC).tensors[0]
+    np.testing.assert_allclose(tensor, expected, atol=2e-5)
+    assert all(length % 8 == 0 for length in lengths)
+
+
+def _noting(lengths: list[int], transform: Callable[..., Any]) -> Callable[..., Any]:
+    def noted(values: NDArray[Any], n: int | None = None, axis: int = -1) -> Any:
+        lengths.append(values.shape[axis] if n is None else n)
+        return transform(values, n, axis)
+
+    return noted
 
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True, database=None)
