@@ -59,8 +59,10 @@ def _picture_of(parts: FormParts) -> Any:
     return Depends(picture)
 
 
-async def _uploaded_sheet(form: Annotated[Form, Depends(HEART_FORM)], explain: Explain = False) -> SentSheet:
-    return SentSheet(form.files["image"], _said(form, Person), _said(form, PrintedScales), explain)
+async def _uploaded_sheet(
+    form: Annotated[Form, Depends(HEART_FORM)],
+) -> SentSheet:
+    return SentSheet(form.files["image"], _said(form, Person), _said(form, PrintedScales))
 
 
 async def _uploaded_record(form: Annotated[Form, Depends(RECORD_FORM)]) -> SentHeartRecord:

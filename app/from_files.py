@@ -186,7 +186,7 @@ class Reader:
     def _sent(self, file: Path) -> Any:
         match self.diagnosis.name:
             case "heart_image":
-                return SentSheet(file.read_bytes(), self.said[Person], self.said[PrintedScales], self.explain)
+                return SentSheet(file.read_bytes(), self.said[Person], self.said[PrintedScales])
             case "heart_record":
                 return self._record(file)
             case "breast":

@@ -20,7 +20,7 @@ import numpy as np
 from app.settings import load_settings
 from benchmarks.report import save, table
 from models.preprocessing.ecg_sheet import ReadSheet, SheetPreprocessing, preprocess
-from models.preprocessing.ecg_sheet.overlay import overlay_png
+from models.preprocessing.ecg_sheet.overlay import draw_overlay
 from models.serving.engine import PROBABILITIES, Engine
 from models.serving.loading import read_newest_bundle
 
@@ -49,7 +49,7 @@ def main() -> None:
         arguments.overlays.mkdir(parents=True, exist_ok=True)
         for each in found:
             if each.sheet.reading:
-                (arguments.overlays / f"{each.file.stem}.png").write_bytes(overlay_png(each.sheet.reading))
+                draw_overlay(each.sheet.reading).save(arguments.overlays / f"{each.file.stem}.png")
     labels = data / "ecg_sheets" / "labels.csv"
     if labels.is_file():
         print(_told_apart(found, labels))

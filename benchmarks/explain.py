@@ -1,4 +1,5 @@
-"""What ?explain=true costs: `python -m benchmarks.explain --skin skin.jpg --breast breast.png --xray film.jpeg`.
+"""What ?explain=true costs: `python -m benchmarks.explain --skin skin.jpg --breast breast.png --xray film.jpeg`, and of
+ECGs `--sheet sheet.png --record 00001.hea`, whose .dat stands beside it.
 
 One request after the other to a service of its own, plain and explained in turn; the medians of both, and how many
 times the explained one takes. A picture that the model doesn't accept has no map to draw, so real ones are needed.
@@ -30,12 +31,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in PICTURES:
         parser.add_argument(f"--{name}", type=Path, help="a picture that the model accepts")
+    parser.add_argument("--sheet", type=Path, help="the picture of an ECG sheet that the model accepts")
+    parser.add_argument("--record", type=Path, help="the header of a WFDB record that the model accepts")
     parser.add_argument("--rounds", type=int, default=60)
     options = parser.parse_args()
     with running_server() as server, httpx.Client(base_url=server.url, timeout=30) as client:
         for name in PICTURES:
             if file := getattr(options, name):
                 _compare(client, f"/analyze/{name}", {"files": {"image": file.read_bytes()}}, options.rounds)
+        if options.sheet:
+            _compare(client, "/analyze/heart", {"files": {"image": options.sheet.read_bytes()}}, options.rounds)
+        if options.record:
+            header, signal = options.record, options.record.with_suffix(".dat")
+            files = {"header": (header.name, header.read_bytes()), "signal": (signal.name, signal.read_bytes())}
+            _compare(client, "/analyze/heart/record", {"files": files}, options.rounds)
         for path, form in FORMS.items():
             _compare(client, path, {"json": form}, options.rounds)
 

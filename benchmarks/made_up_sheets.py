@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Bar, judge, save, table
 from benchmarks.server import running_server
-from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.picture import UInt8Array
 from training.datasets import ptbxl
 from training.datasets.digitised_sheets import encode
@@ -105,7 +104,7 @@ class Service:
         return self._asked("/analyze/heart", {"image": ("sheet.png", encode(picture))})
 
     def record(self, signal: FloatArray) -> Answer:
-        header, samples = wfdb_of(signal)
+        header, samples = ptbxl.wfdb_of(signal)
         return self._asked("/analyze/heart/record", {"header": ("made.hea", header), "signal": ("made.dat", samples)})
 
     def _asked(self, path: str, files: Mapping[str, tuple[str, bytes]]) -> Answer:
@@ -141,12 +140,6 @@ def load_records(folder: Path) -> Records:
             statements = {int(row["ecg_id"]): row for row in csv.DictReader(file)}
     samples = [sample for sample in ptbxl.load(folder) if sample.kind == "record" and sample.fold in FOLDS]
     return Records(folder, samples, statements)
-
-
-def wfdb_of(signal: FloatArray) -> tuple[bytes, bytes]:
-    """The .hea and .dat of a signal (n, 12) in mV at 100 Hz."""
-    lines = [f"made 12 100 {len(signal)}", *(f"made.dat 16 1000(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS)]
-    return "\n".join(lines).encode(), np.rint(1000 * signal).clip(-32767, 32767).astype("<i2").tobytes()
 
 
 def tempo(service: Service, records: Records, count: int, seed: int) -> Tally:

@@ -127,7 +127,8 @@ class Explanation(Part):
 
     kind: str = Field(
         description="What is explained: `map`, where in a picture a model found what speaks for something; `overlay`, "
-        "what was read; `weights`, what each thing that was sent or read adds."
+        "what was read; `weights`, what each thing that was sent or read adds; `leads`, which leads and seconds of an "
+        "ECG speak for what is named."
     )
     method: str = Field(description="How it was made.", examples=["class activation map"])
     code: str | None = Field(
@@ -139,7 +140,13 @@ class Explanation(Part):
     values: tuple[tuple[float, ...], ...] = Field(
         default=(),
         description="The map in numbers, row by row from the top: what each part adds to the log odds of `code`, up to "
-        "a constant of the model; only differences between parts mean anything.",
+        "a constant of the model; only differences between parts mean anything. Of an ECG a row for each lead, in a "
+        "record a column for each second.",
+    )
+    rows: tuple[str, ...] = Field(default=(), description="Of an ECG: the lead of each row of `values`.")
+    seconds: tuple[float, ...] = Field(
+        default=(),
+        description="Of an ECG: where each column of `values` begins, in seconds; of a sheet the one is all.",
     )
     box: tuple[float, ...] | None = Field(
         default=None,

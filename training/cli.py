@@ -28,6 +28,8 @@ EXTRA_MODULES = (
     *("scipy", "sklearn", "tensorflow", "tf2onnx", "wfdb"),
 )
 
+_PICTURES, _ECGS = ("skin", "xray", "breast"), ("heart_record", "heart_image")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when it did what was asked, 1 with a sentence on standard error when it couldn't."""
@@ -112,15 +114,14 @@ def _add_measuring(commands: Any) -> None:
     tables.add_argument("--page", type=Path, default=Path("docs/figures.md"), help="the page with the table's marks")
     tables.set_defaults(run=_tables)
     explained = commands.add_parser(
-        "explained", help="measure whether a picture bundle's maps show what its answers rest on, into measured.json"
+        "explained", help="measure whether a bundle's maps show what its answers rest on, into measured.json"
     )
     sets = commands.add_parser(
         "prediction-sets", help="calibrate a picture bundle's prediction sets, and measure them, into measured.json"
     )
     for command, run in ((explained, _explained), (sets, _prediction_sets)):
-        pictures = ("skin", "xray", "breast")
-        rows = ("heart_record", "heart_image", "disease") if command is sets else ()
-        command.add_argument("name", choices=(*pictures, *rows), help="which model")
+        others = ("disease",) if command is sets else ()
+        command.add_argument("name", choices=(*_PICTURES, *_ECGS, *others), help="which model")
         command.add_argument("bundle", type=Path, help="bundle folder")
         command.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where there is one")
         _add_folders(command)
@@ -152,9 +153,9 @@ def _add_finishing(commands: Any) -> None:
     _add_folders(points)
     points.set_defaults(run=_points)
     explainable = commands.add_parser(
-        "explainable", help="give a picture bundle's networks the map that explains them, as a new version beside it"
+        "explainable", help="give a bundle's networks the map that explains them, as a new version beside it"
     )
-    explainable.add_argument("name", choices=("skin", "xray", "breast"), help="which model")
+    explainable.add_argument("name", choices=(*_PICTURES, *_ECGS), help="which model")
     explainable.add_argument("bundle", type=Path, help="bundle folder")
     explainable.add_argument("version", help="the bundle's new version")
     _add_folders(explainable)
@@ -345,11 +346,14 @@ def _measure(options: argparse.Namespace) -> int:
 def _explained(options: argparse.Namespace) -> int:
     from models.diagnoses.catalogue import BY_NAME
     from models.serving.bundle import read_bundle
-    from training import explained, served
+    from training import explained, explained_ecg, served
     from training.served_sets import SETS
 
     bundle = read_bundle(options.bundle, options.precision)
-    found = explained.measure(BY_NAME[options.name], bundle, SETS[options.name](options.data))
+    if options.name in explained_ecg.ECGS:
+        found = explained_ecg.measure(bundle, options.data)
+    else:
+        found = explained.measure(BY_NAME[options.name], bundle, SETS[options.name](options.data))
     _tell(served.add_measured(bundle, found), found)
     return 0
 
@@ -411,13 +415,17 @@ def _explainable(options: argparse.Namespace) -> int:
     from models.serving.bundle import read_bundle
     from training.datasets.pictures import load_tensors
     from training.explainable import PROOFS, make_explainable
+    from training.explained_ecg import ECGS, proofs_of
     from training.served_sets import SETS
 
     bundle = read_bundle(options.bundle)
-    samples = SETS[options.name](options.data)[0].samples
-    proofs = samples[:: max(1, len(samples) // PROOFS)][:PROOFS]
-    pictures = load_tensors(proofs, bundle.metadata.image_preprocessing)
-    made = make_explainable(bundle, options.version, pictures)
+    if options.name in ECGS:
+        proofs = proofs_of(bundle.metadata, options.data, PROOFS)
+    else:
+        samples = SETS[options.name](options.data)[0].samples
+        chosen = samples[:: max(1, len(samples) // PROOFS)][:PROOFS]
+        proofs = load_tensors(chosen, bundle.metadata.image_preprocessing)
+    made = make_explainable(bundle, options.version, proofs)
     sys.stdout.write(f"{made.folder}: {made.metadata.version}, maps of {', '.join(made.metadata.explains)}\n")
     return 0
 

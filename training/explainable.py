@@ -1,4 +1,4 @@
-"""One more output for a picture network: where in the picture its classes find what speaks for them.
+"""One more output for a network: where in a picture its classes find what speaks for them; `explainable_ecg` has ECGs.
 
 A network that averages its last feature map over the picture and weighs the means has, in those weights, also a weight
 of every place: the class activation map (Zhou et al. 2016, "Learning deep features for discriminative localization",
@@ -10,7 +10,8 @@ a bit, which `check_unchanged` proves.
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape
 from models.diagnoses.breast import BREAST
 from models.diagnoses.breast.explanation import ROWS
 from models.diagnoses.breast.interpretation import MALIGNANCY
-from models.preprocessing.picture import UInt8Array
 from models.serving.bundle import INT8_FILE, MODEL_FILE, Bundle, Metadata, file_sha256, write_bundle
 from models.serving.engine import CLASS_ACTIVATION, PROBABILITIES
 from training.card import renewed
 from training.errors import ExportError
 from training.evaluate import tensor_specs
+from training.explainable_ecg import add_lead_activation
 from training.served import MEASURED_FILE, read_measured
 
 log = logging.getLogger(__name__)
@@ -116,20 +117,20 @@ def breast_heads(malignancy: FloatArray) -> FloatArray:
     return np.stack([np.eye(len(malignancy), dtype=np.float32)[LESION_LOGIT], malignancy.astype(np.float32)])
 
 
-def make_explainable(bundle: Bundle, version: str, pictures: UInt8Array) -> Bundle:
-    """The bundle as another version, beside it, whose networks also answer `class_activation`. For pictures (n, size,
-    size, 3) every other output is made sure to be the same in every bit, so all that was measured holds.
+def make_explainable(bundle: Bundle, version: str, inputs: NDArray[Any]) -> Bundle:
+    """The bundle as another version, beside it, whose networks also answer `class_activation`. For inputs (n, ...) of
+    the network every other output is made sure to be the same in every bit, so all that was measured holds.
 
-    Raises `NoMapError` or `ExportError`.
+    Raises `ExportError`.
     """
     metadata, folder = bundle.metadata, bundle.folder.parent / version
     files = [MODEL_FILE, *([INT8_FILE] if metadata.int8 else [])]
     reference = onnx.load(str(bundle.folder / MODEL_FILE))
-    rows, heads = heads_of(reference, metadata.name, metadata.classes)
+    rows, add = _addition(reference, metadata)
     shutil.copytree(bundle.folder, folder)
     for file in files:
-        onnx.save(add_class_activation(onnx.load(str(bundle.folder / file)), heads), str(folder / file))
-        check_unchanged(bundle.folder / file, folder / file, pictures)
+        onnx.save(add(onnx.load(str(bundle.folder / file))), str(folder / file))
+        check_unchanged(bundle.folder / file, folder / file, inputs)
     changes: dict[str, Any] = {"version": version, "explains": rows, "outputs": tensor_specs(folder / MODEL_FILE)[1]}
     if metadata.int8:
         changes["int8"] = {**metadata.int8.model_dump(), "sha256": file_sha256(folder / INT8_FILE)}
@@ -138,6 +139,14 @@ def make_explainable(bundle: Bundle, version: str, pictures: UInt8Array) -> Bund
     made = write_bundle(folder, model=folder / MODEL_FILE, card=card, metadata=kept)
     _carry_measured(made)
     return made
+
+
+def _addition(reference: ModelProto, metadata: Metadata) -> tuple[tuple[str, ...], Callable[[ModelProto], ModelProto]]:
+    """What the rows of a network's output speak for, and what adds it to a network. Raises `ExportError`."""
+    if metadata.preprocessing.kind in ("signal", "sheet"):
+        return metadata.classes, partial(add_lead_activation, classes=len(metadata.classes))
+    rows, heads = heads_of(reference, metadata.name, metadata.classes)
+    return rows, partial(add_class_activation, heads=heads)
 
 
 def _carry_measured(bundle: Bundle) -> None:
@@ -151,13 +160,13 @@ def _carry_measured(bundle: Bundle) -> None:
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def check_unchanged(before: Path, after: Path, pictures: UInt8Array) -> None:
-    """Make sure that every output `before` has is the same in every bit `after`, for pictures (n, size, size, 3), one
-    by one and as one batch. Raises `ExportError`."""
+def check_unchanged(before: Path, after: Path, inputs: NDArray[Any]) -> None:
+    """Make sure that every output `before` has is the same in every bit `after`, for inputs (n, ...), one by one and as
+    one batch. Raises `ExportError`."""
     sessions = [ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]) for file in (before, after)]
     names = [output.name for output in sessions[0].get_outputs()]
     entry = sessions[0].get_inputs()[0].name
-    for batch in (pictures, *np.split(pictures, len(pictures))):
+    for batch in (inputs, *np.split(inputs, len(inputs))):
         old, new = (session.run(names, {entry: np.ascontiguousarray(batch)}) for session in sessions)
         changed = [name for name, one, other in zip(names, old, new, strict=True) if one.tobytes() != other.tobytes()]
         if changed:

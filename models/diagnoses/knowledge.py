@@ -51,6 +51,7 @@ class ExplanationTexts(Part):
     map_limits: Sourced[str]
     weights_limits: Sourced[str]
     overlay_limits: Sourced[str]
+    leads_limits: Sourced[str]
 
 
 class PredictionSetTexts(Part):

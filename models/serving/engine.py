@@ -95,7 +95,8 @@ class Engine:
         rows.
 
         Returns each output of metadata.json by name, its first axis n: `probabilities` (n, classes), 0-1, `novelty`
-        (n,), `rhythm` (n, rhythms), 0-1, and `class_activation` (n, rows, h, w). Raises `EngineError`.
+        (n,), `rhythm` (n, rhythms), 0-1, and `class_activation` (n, rows, h, w), of ECGs (n, classes, leads,
+        seconds). Raises `EngineError`.
         """
         session = self._session if cores == 1 else self._lone_session
         try:

@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 from models.memory import give_memory_back
 from models.preprocessing.inputs import KINDS, Prepared
 from models.serving.bundle import Bundle, BundleError, Metadata
-from models.serving.engine import NOVELTY, PROBABILITIES, Engine, EngineError, Network, Outputs, Tensor, blank
+from models.serving.engine import (
+    CLASS_ACTIVATION,
+    NOVELTY,
+    PROBABILITIES,
+    Engine,
+    EngineError,
+    Network,
+    Outputs,
+    Tensor,
+    blank,
+)
 from models.serving.loading import BundleLoader, LoadedModel
 from models.serving.scheduling import LARGEST_BATCH, Admission, Cores, Lane, Observe, SchedulingError
 
@@ -246,8 +256,9 @@ class ModelRegistry:
         """Prepare an input in a thread, then compute its pieces one after the other, each in its turn.
 
         `prepare` makes the tensors the metadata asks for; what it made is returned too. Every output is the mean over
-        the pieces but `novelty`, which is the highest. `explain` is called in a thread too, with a function that
-        computes more tensors on one core, and what it makes becomes the prediction's `explanation`. Raises
+        the pieces but `novelty`, which is the highest, and `class_activation`, whose pieces stand beside one another,
+        each with its share. `explain` is called in a thread too, with a function that computes more tensors on one
+        core, and what it makes becomes the prediction's `explanation`. Raises
         `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `prepare` or `explain` raises.
         """
         service = self._services[name]
@@ -416,7 +427,9 @@ def _summarise(windows: Sequence[Outputs]) -> Outputs:
     if len(windows) == 1:
         return windows[0]
     stacked = {name: np.stack([outputs[name] for outputs in windows]) for name in windows[0]}
-    return {
-        name: values.max(axis=0) if name == NOVELTY else values.mean(axis=0, dtype=np.float32)
-        for name, values in stacked.items()
-    }
+    means = {name: values.mean(axis=0, dtype=np.float32) for name, values in stacked.items()}
+    if NOVELTY in stacked:
+        means[NOVELTY] = stacked[NOVELTY].max(axis=0)
+    if CLASS_ACTIVATION in stacked:
+        means[CLASS_ACTIVATION] = np.concatenate(stacked[CLASS_ACTIVATION], axis=-1) / np.float32(len(windows))
+    return means

@@ -39,6 +39,7 @@ NEEDS = {
         "studies/test_foreign_pictures.py",
         "test_calibrate.py",
         "test_evaluate.py",
+        "test_explained_ecg.py",
         "test_metrics.py",
         "test_prediction_sets.py",
         "test_served.py",

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks import made_up_sheets
-from benchmarks.made_up_sheets import Records, Service, alerts_of_st, elevations, pages, tempo, wfdb_of
+from benchmarks.made_up_sheets import Records, Service, alerts_of_st, elevations, pages, tempo
 from models.preprocessing.ecg_record import SignalPreprocessing, preprocess
 from tests.sheets import ecg
+from training.datasets import ptbxl
 from training.datasets.ptbxl import EcgSample
 
 NORMAL = (1, 0, 0, 0, 0)
@@ -86,5 +87,5 @@ def test_alerts_of_st_elevation_are_told_by_their_names(names: tuple[str, ...], 
 
 
 def test_a_record_arrives_as_it_was_drawn() -> None:
-    windows = preprocess(*wfdb_of(ecg().astype(np.float32)), SignalPreprocessing())
+    windows = preprocess(*ptbxl.wfdb_of(ecg().astype(np.float32)), SignalPreprocessing())
     assert windows.tensors.shape[1:] == (1000, 12)

@@ -133,6 +133,12 @@ def load_signals(folder: Path, samples: Sequence[EcgSample]) -> NDArray[np.float
     return signals
 
 
+def wfdb_of(signal: NDArray[np.floating]) -> tuple[bytes, bytes]:
+    """The .hea and .dat of a signal (n, 12) in mV at 100 Hz."""
+    lines = [f"made 12 100 {len(signal)}", *(f"made.dat 16 1000(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS)]
+    return "\n".join(lines).encode(), np.rint(1000 * signal).clip(-32767, 32767).astype("<i2").tobytes()
+
+
 def labels_of(samples: Sequence[EcgSample]) -> NDArray[np.float32]:
     """Labels, 0 or 1, shape (n, 5)."""
     return np.array([sample.labels for sample in samples], dtype=np.float32).reshape(-1, len(CLASSES))

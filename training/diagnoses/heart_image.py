@@ -29,6 +29,7 @@ from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of, record_figures
 from training.evaluate import bootstrap, measure_multilabel, tensor_specs
 from training.evaluate import predict as run_onnx
+from training.explainable_ecg import explain_leads
 from training.recipe import SheetRecipe
 
 log = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ def make_bundle(job: Job) -> Bundle:
     export.export_onnx(served, exported)
     difference = export.check_parity(served, exported, tensors[:16])
     log.info("Keras and ONNX differ by at most %.1e in a probability", difference)
+    explain_leads(exported, CLASSES)
     entry, outputs = tensor_specs(exported)
     draft = BundleDraft(
         name=NAME,
@@ -147,6 +149,7 @@ def make_bundle(job: Job) -> Bundle:
         preprocessing=choose_least(sheets),
         temperature=temperature,
         operating_points=points,
+        explains=CLASSES,
         licence="CC BY 4.0 (as its training data)",
         data=(ptbxl.SOURCE,),
         metrics=measure(exported, sheets, points, "validation"),

@@ -26,12 +26,13 @@ from training.diagnoses.training import Job, Training
 from training.draft import BundleDraft, notes_of, record_figures
 from training.evaluate import predict as run_onnx
 from training.evaluate import tensor_specs
+from training.explainable_ecg import explain_leads
 from training.recipe import ConvolutionRecipe
 
 log = logging.getLogger(__name__)
 
 NAME = "heart_record"
-VERSION = "1.2.0"
+VERSION = "1.2.1"
 TITLE = "12-lead ECG records, five superclasses and the rhythm"
 SPEC = SignalPreprocessing(beat=True)
 GROUPS = ((1, 2), (3, 4), (5, 6), (7, 8))
@@ -118,6 +119,7 @@ def make_bundle(job: Job) -> Bundle:
     exported, tensors = folder / "fp32.onnx", tensors_of(records.ecgs.in_millivolts.signals)
     export.export_onnx(served, exported)
     log.info("Keras and ONNX differ by at most %.1e", export.check_parity(served, exported, tensors[:16]))
+    explain_leads(exported, CLASSES)
     patients = [sample.patient_id for sample, known in zip(records.samples, voiced, strict=True) if known]
     figures = ecg_figures.measure(labels[voiced], chances, rhythm_chances, points, rhythm_points, patients)
     draft = _draft(exported, points, rhythm_points, {OUT_OF_FOLD: figures}, len(labels))
@@ -144,6 +146,7 @@ def _draft(
         outputs=outputs,
         preprocessing=SPEC,
         operating_points=points,
+        explains=CLASSES,
         rhythm=rhythm_points,
         licence="CC BY 4.0 (as its training data)",
         data=(ptbxl.SOURCE,),

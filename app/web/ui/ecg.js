@@ -1,5 +1,5 @@
 // What was measured on an ECG, and what of it was read.
-import { h, percent, section } from "./dom.js";
+import { h, list, percent, section } from "./dom.js";
 
 const ROWS = [
   ["rate", "Rate"], ["rr_variation", "Beat-to-beat change"], ["longest_rr", "Longest pause"], ["pr", "PR"], ["qrs", "QRS"],
@@ -9,10 +9,22 @@ const ROWS = [
 export function ecgParts(answer) {
   const measured = answer.measurements;
   return [
+    spoke(answer),
     measured ? section("Measured on the traces", [table(measured), rhythm(measured.rhythm), stLevels(measured.st_j_mm)]) : null,
     answer.sheet ? sheet(answer.sheet) : null,
     answer.record ? record(answer.record) : null,
   ];
+}
+
+function spoke({ explanation, probabilities, record: read }) {
+  if (explanation?.kind !== "leads") return null;
+  const name = probabilities.find((each) => each.code === explanation.code)?.name ?? explanation.code;
+  const alt = `The leads, one below the other; red where they spoke most for ${name}.`;
+  return section(`Which leads spoke for ${name}`, [
+    read && h("img", { class: "traces", src: explanation.overlay, alt }),
+    list(explanation.parts, "dots"),
+    h("p", { class: "small" }, explanation.limits),
+  ]);
 }
 
 function table(measured) {

@@ -139,7 +139,7 @@ function takeFiles(files) {
 
 function send(job, { records = [], objects = [], pictures = [] }) {
   const said = panelOf(job).beside.values();
-  const path = isPicture(job) ? `${job.path}?explain=true` : job.path;
+  const path = `${job.path}?explain=true`;
   start(job, [
     ...records.map(({ header, signal }) => ({ path, parts: [["header", header], ["signal", signal], ...said], label: header.name })),
     ...objects.map((object) => ({ path, parts: [["dicom", object], ...said], label: object.name })),

@@ -32,7 +32,7 @@ export async function viewer(file, explanation = null, name = explanation?.code)
     h("figcaption", {}, file.name, layer && explanation.limits && h("span", { class: "limits" }, explanation.limits)));
 }
 
-function fader(sheet, overlay, { map, box }, name) {
+function fader(sheet, overlay, { kind, map, box }, name) {
   const layer = h("img", { class: "layer", src: overlay, alt: "" });
   if (map && box) {
     const [left, top, right, bottom] = box.map((edge) => 100 * edge);
@@ -43,7 +43,7 @@ function fader(sheet, overlay, { map, box }, name) {
   } });
   layer.style.opacity = 0.7;
   sheet.append(layer);
-  return h("label", { class: "fader" }, map ? `What spoke for ${name}` : "What was read", slider);
+  return h("label", { class: "fader" }, map ? `What spoke for ${name}` : kind === "leads" ? `What was read, and spoke for ${name}` : "What was read", slider);
 }
 
 async function drawn(file) {

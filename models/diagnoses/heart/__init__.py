@@ -1,9 +1,10 @@
 """12-lead ECGs, five classes that may occur together: as the picture of a sheet, and as a record."""
 
 from models.diagnoses.diagnosis import Diagnosis
+from models.diagnoses.heart.explanation import explain_record, explain_sheet
 from models.diagnoses.heart.interpretation import conclude, describe_record, describe_sheet, interpret, named, sample
 from models.diagnoses.heart.knowledge import heart_knowledge
-from models.diagnoses.heart.measured import explain_sheet, prepare_record, prepare_sheet
+from models.diagnoses.heart.measured import prepare_record, prepare_sheet
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.diagnoses.judging import judge_record, judge_sheet
 from models.preprocessing.inputs import RECORD, SHEET, InputKind
@@ -29,7 +30,7 @@ HEART_IMAGE = Diagnosis(
     example=lambda: SentSheet(b""),
     describe=describe_sheet,
     settle=conclude,
-    explain=lambda answered: explain_sheet(answered.prepared),
+    explain=explain_sheet,
     named=named,
 )
 HEART_RECORD = Diagnosis(
@@ -45,5 +46,6 @@ HEART_RECORD = Diagnosis(
     example=lambda: SentHeartRecord(b"", b""),
     describe=describe_record,
     settle=conclude,
+    explain=explain_record,
     named=named,
 )

@@ -1,6 +1,5 @@
 """An ECG prepared for its network, with what was measured on it; made in the thread that prepares it."""
 
-from base64 import b64encode
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +10,12 @@ from models.diagnoses.heart.beats import sample
 from models.diagnoses.heart.figures import Figures, measure, together
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
-from models.diagnoses.knowledge import common_knowledge
 from models.preprocessing import ecg_record, ecg_sheet
 from models.preprocessing.ecg_record import LEADS, EcgWindows, SignalPreprocessing
 from models.preprocessing.ecg_sheet import DigitisedSheet, ReadSheet, SheetPreprocessing, Told
 from models.preprocessing.ecg_sheet.digitisation import RATE as SHEET_RATE
-from models.preprocessing.ecg_sheet.overlay import overlay_png
 from models.preprocessing.inputs import Limits
-from schemas.common import Alert, Explanation
+from schemas.common import Alert
 
 LARGEST_QRS = 8.0
 """mV: of 1,498 records of folds 1 to 8 none spans more than 7.0."""
@@ -49,8 +46,6 @@ class MeasuredSheet:
     sheet: ReadSheet
     figures: Figures | None
     alerts: tuple[Alert, ...]
-    overlay: bytes | None = None
-    """A PNG of the traces that were read, where it was asked for."""
 
     @property
     def tensors(self) -> NDArray[np.float32]:
@@ -74,12 +69,11 @@ def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Li
     printed = sent.printed
     told = Told(printed.speed, printed.gain, printed.layout, printed.lead_order)
     sheet = ecg_sheet.preprocess(sent.image, preprocessing, max_pixels=limits.max_pixels, told=told)
-    overlay = overlay_png(sheet.reading) if sent.explain and sheet.reading else None
     if sheet.reading is None or not _is_traced(sheet.reading, preprocessing):
-        return MeasuredSheet(sheet, None, (), overlay)
+        return MeasuredSheet(sheet, None, ())
     figures = measure(sample(sheet.reading.signal, sheet.reading.shown, SHEET_RATE))
     tolerance = heart_knowledge().alerts.tolerance_of_sheets.value
-    return MeasuredSheet(sheet, figures, raise_alerts([figures], sent.person, tolerance), overlay)
+    return MeasuredSheet(sheet, figures, raise_alerts([figures], sent.person, tolerance))
 
 
 def _is_traced(reading: DigitisedSheet, preprocessing: SheetPreprocessing) -> bool:
@@ -103,12 +97,3 @@ def _fault(windows: EcgWindows, figures: Figures) -> str | None:
             "lying still."
         )
     return None
-
-
-def explain_sheet(measured: MeasuredSheet) -> Explanation | None:
-    """The overlay of a sheet, where it was asked for."""
-    if measured.overlay is None:
-        return None
-    uri = "data:image/png;base64," + b64encode(measured.overlay).decode("ascii")
-    limits = common_knowledge().explanation.overlay_limits.value
-    return Explanation(kind="overlay", method="traces read", overlay=uri, limits=limits)

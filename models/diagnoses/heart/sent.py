@@ -11,11 +11,10 @@ _UNKNOWN = PrintedScales()
 
 @dataclass(frozen=True, slots=True)
 class SentSheet(SentPicture):
-    """The picture of an ECG sheet, what its sender says is printed on it, and whether to show what is read of it."""
+    """The picture of an ECG sheet, and what its sender says is printed on it."""
 
     person: Person = _ANYBODY
     printed: PrintedScales = _UNKNOWN
-    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

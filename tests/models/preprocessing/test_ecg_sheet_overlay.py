@@ -23,7 +23,7 @@ def test_each_lead_is_traced_in_millivolts_where_it_is_drawn() -> None:
 
 def test_traces_in_the_overlay_lie_on_the_ink_of_the_sheet() -> None:
     reading = digitise(sheet())
-    picture = np.asarray(draw_overlay(reading))
+    picture = np.asarray(draw_overlay(reading).convert("RGB"))
     assert picture.shape == (*reading.paper.shape, 3)
     piece = reading.traces["I"][0]
     at = np.rint(piece.heights).astype(int), np.arange(piece.left, piece.left + len(piece.heights))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.preprocessing.form import TabularError
 from models.preprocessing.picture import UnreadablePictureError
 from models.serving.bundle import Bundle, BundleError, Metadata
-from models.serving.engine import Engine, EngineError
+from models.serving.engine import CLASS_ACTIVATION, NOVELTY, PROBABILITIES, Engine, EngineError, Outputs, Tensor
 from models.serving.loading import BundleLoader
 from models.serving.registry import FAILURES, LoadUnderWayError, ModelNotReadyError, ModelRegistry, Prediction, Reload
 from models.serving.scheduling import DeadlineError, QueueFullError, ShuttingDownError, StuckError
@@ -210,6 +210,20 @@ async def test_of_several_windows_the_mean_is_answered_and_the_highest_novelty(t
         assert prediction.probabilities.dtype == np.float32
         assert prediction.novelty == pytest.approx(0.4)
         assert set(prediction.seconds) == {"prepare", "compute"}
+
+
+async def test_the_maps_of_several_windows_stand_beside_one_another(tmp_path: Path) -> None:
+    class Mapped:
+        def run(self, batch: Tensor, *, cores: int = 1) -> Outputs:
+            chances = np.full((len(batch), 5), 0.5, np.float32)
+            level = batch[:, 0, 0, None, None, None] * np.ones((1, 5, 12, 2), np.float32)
+            return {PROBABILITIES: chances, NOVELTY: chances[:, 0], CLASS_ACTIVATION: level}
+
+    make_bundle(tmp_path, "heart_record")
+    async with loaded(tmp_path, names=["heart_record"], make_network=lambda _: Mapped()) as registry:
+        prediction, _ = await registry.predict("heart_record", three)
+    assert prediction.outputs[CLASS_ACTIVATION].shape == (5, 12, 6)
+    assert prediction.outputs[CLASS_ACTIVATION][0, 0] * 3 == pytest.approx([0, 0, 0.1, 0.1, 0.4, 0.4])
 
 
 async def test_the_windows_of_a_request_are_one_admission_and_one_deadline(tmp_path: Path) -> None:
