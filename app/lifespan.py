@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from app.audit import AuditLog
 from app.loading import start_loading
 from app.metrics import Metrics
 from app.page import UI_PATH
@@ -44,10 +45,12 @@ def make_lifespan(
     loader: BundleLoader | None,
     tracing: Tracing | None = None,
     team: Team | None = None,
+    audit: AuditLog | None = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     """The lifespan of an app with these settings, and with the models of `loader`, else those of the settings.
 
-    `catalogue` comes to hold the diagnoses of one's own. In a worker, `team` is told of the models.
+    `catalogue` comes to hold the diagnoses of one's own. In a worker, `team` is told of the models. `audit` is
+    closed at the end.
     """
 
     @asynccontextmanager
@@ -79,6 +82,8 @@ def make_lifespan(
             task.cancel()
         await asyncio.wait([loading, staying_small])
         await registry.close()
+        if audit:
+            await asyncio.to_thread(audit.close)
         if tracing:
             await asyncio.to_thread(tracing.close)
 

@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 
 from app import routers
 from app.access import Doors, KeyMiddleware, RateLimitMiddleware, doors_of
+from app.audit import AuditLog
 from app.bodies import BodyMiddleware, BodyRoom
 from app.browsers import BrowserMiddleware
 from app.docs import DOCS_PATHS, show_docs
@@ -59,6 +60,9 @@ def create_app(
     """
     settings = settings or load_settings()
     metrics = Metrics()
+    audit = AuditLog(settings.audit_log) if settings.audit_log else None
+    if audit:
+        metrics.audits(audit)
     catalogue = Catalogue()
     doors = doors_of(settings, OPEN_PATHS)
     others = (own_pictures, meta, samples, problem_types, *([admin] if settings.admin_key else []))
@@ -68,9 +72,9 @@ def create_app(
         title="MediDiagnose-AI",
         version=installed_version(),
         description=DESCRIPTION,
-        lifespan=make_lifespan(settings, metrics, catalogue, loader, tracing, team),
+        lifespan=make_lifespan(settings, metrics, catalogue, loader, tracing, team, audit),
         middleware=[
-            *_middleware(settings, metrics, doors, tracing, limiter),
+            *_middleware(settings, metrics, doors, tracing, limiter, audit),
             *([] if tracing else [Middleware(PlainFormMiddleware, routes=routes)]),
         ],
         generate_unique_id_function=lambda route: route.name,
@@ -92,14 +96,19 @@ def create_app(
 
 
 def _middleware(
-    settings: Settings, metrics: Metrics, doors: Doors, tracing: Tracing | None, limiter: SharedRateLimiter | None
+    settings: Settings,
+    metrics: Metrics,
+    doors: Doors,
+    tracing: Tracing | None,
+    limiter: SharedRateLimiter | None,
+    audit: AuditLog | None,
 ) -> list[Middleware]:
     """Outermost first."""
     room = BodyRoom(settings.max_bodies_bytes)
     metrics.show("body_bytes", "Bytes of request bodies in memory.", lambda: room.held)
     return [
         Middleware(RequestIdMiddleware, current_trace_id=tracing.trace_id if tracing else None),
-        Middleware(ObservationMiddleware, metrics=metrics),
+        Middleware(ObservationMiddleware, metrics=metrics, audit=audit),
         Middleware(
             BrowserMiddleware,
             origins=settings.cors_origins,

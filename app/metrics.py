@@ -5,17 +5,21 @@ are, since dashboards and alerts read them: those in deploy/ and those of operat
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
+from app.audit import AuditLog
 from app.version import installed_version
 from app.workers.figures import Figures, figures_of
 from models.serving.registry import ModelRegistry, Prediction, State
 from models.serving.scheduling import LARGEST_BATCH, Piece
 
+_CHANCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+_OF_THRESHOLD = (0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0)
+_REFUSED, _FAULT = 400, 500
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -35,6 +39,8 @@ class Metrics:
             {"version": installed_version(), "python": platform.python_version()}
         )
         self.show("requests_in_progress", "Requests under way.", lambda: self.in_progress)
+        self._lost: Callable[[], float] = lambda: 0
+        self.show("audit_lines_lost", "Lines of the audit log that could not be written.", lambda: self._lost())
         self._count_requests()
         self._time_work()
         self._count_readings()
@@ -83,6 +89,21 @@ class Metrics:
             "class",
             "accepted",
         )
+        self._named = self._counter(
+            "answers", "Answers, by the code that is named and by whether that is settled.", "model", "code", "settled"
+        )
+        self._refused = self._counter(
+            "refusals", "Requests that sent what could not be read, by the type of the error.", "route", "problem"
+        )
+        self._confidence = self._histogram(
+            "confidence", "Probability of the class that the network finds likeliest.", _CHANCES, "model"
+        )
+        self._novelty = self._histogram(
+            "novelty_ratio",
+            "How unlike the training data inputs are, as a share of the threshold: above 1 they are not accepted.",
+            _OF_THRESHOLD,
+            "model",
+        )
         self._demo_readings = self._counter("demo_readings", "Fixed samples answered for want of a model.", "model")
 
     def _show_models(self) -> None:
@@ -100,8 +121,11 @@ class Metrics:
         return cache(Counter(f"medidiagnose_{name}", told, labels, registry=self._collectors).labels)
 
     def _timer(self, name: str, told: str, *labels: str) -> Callable[..., Histogram]:
-        seconds = Histogram(f"medidiagnose_{name}", told, labels, buckets=_SECONDS, registry=self._collectors)
-        return cache(seconds.labels)
+        return self._histogram(name, told, _SECONDS, *labels)
+
+    def _histogram(self, name: str, told: str, buckets: Sequence[float], *labels: str) -> Callable[..., Histogram]:
+        found = Histogram(f"medidiagnose_{name}", told, labels, buckets=buckets, registry=self._collectors)
+        return cache(found.labels)
 
     def _gauge(self, name: str, told: str, *labels: str) -> Gauge:
         return Gauge(f"medidiagnose_{name}", told, labels, registry=self._collectors)
@@ -113,6 +137,8 @@ class Metrics:
         self._request_seconds(route).observe(seconds)
         if problem is not None:
             self._problems(problem).inc()
+            if method == "POST" and _REFUSED <= status < _FAULT:
+                self._refused(route, problem).inc()
 
     def read(self, model: str, prediction: Prediction, *, accepted: bool) -> None:
         """Count a reading and time its stages."""
@@ -120,8 +146,20 @@ class Metrics:
         verdict = "true" if accepted else "false"
         self._readings(model, verdict).inc()
         self._predictions(model, code, verdict).inc()
+        self._confidence(model).observe(prediction.probabilities.max())
+        spec, novelty = prediction.metadata.novelty, prediction.novelty
+        if spec and novelty is not None and spec.threshold > 0:
+            self._novelty(model).observe(novelty / spec.threshold)
         for stage, duration in prediction.seconds.items():
             self._stage_seconds(model, stage).observe(duration)
+
+    def named(self, model: str, code: str, *, settled: bool) -> None:
+        """Count what an answer names."""
+        self._named(model, code, "true" if settled else "false").inc()
+
+    def audits(self, audit: AuditLog) -> None:
+        """Show how many lines of that audit log were lost."""
+        self._lost = lambda: audit.lost
 
     def worked(self, piece: Piece, inputs: int) -> None:
         """Time work that was done on the cores, and the waits before it."""

@@ -9,6 +9,7 @@ from secrets import token_hex
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.audit import ANSWERED, GONE, AuditLog
 from app.errors import InternalError, to_response, to_service_error
 from app.metrics import Metrics
 
@@ -64,11 +65,13 @@ def _ids(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None
 
 
 class ObservationMiddleware:
-    """Logs, counts and times each request by its route, never by what the client wrote in path or query."""
+    """Logs, counts and times each request by its route, never by what the client wrote in path or query; `audit` notes
+    those that sent something."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, audit: AuditLog | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -102,6 +105,9 @@ class ObservationMiddleware:
                 "problem": state.get("problem"),
                 "key": state.get("key"),
             }
+            if self._audit and method == "POST":
+                gone = GONE if status == _CLIENT_CLOSED_REQUEST else ANSWERED
+                self._audit.write(state["request_id"], route, state.get("audited"), state.get("problem") or gone)
             access_log.info("%(method)s %(route)s %(status)d %(ms).1f ms %(request_id)s", fields)
 
 

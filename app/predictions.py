@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
+from app.audit import Audited
 from app.disconnection import while_connected
 from app.errors import (
     ModelUnavailableError,
@@ -24,6 +25,7 @@ from models.preprocessing.inputs import Limits, Prepared
 from models.serving.bundle import Metadata
 from models.serving.registry import ModelRegistry, Prediction
 from schemas.common import AnswerContext, Explanation, ModelInfo, Reading, Reliability
+from schemas.common import Prediction as NamedFirst
 
 SentT = TypeVar("SentT")
 PreparedT = TypeVar("PreparedT", bound=Prepared)
@@ -67,6 +69,7 @@ class Predictions:
         if self.settings.reject_unreliable and not reliability.accepted and diagnosis.unknown(sent) is None:
             raise _REFUSALS[diagnosis.reads.subject](reliability.reason)
         reading = explained.reading if explained else diagnosis.reading_of(prediction, prepared, sent, reliability)
+        self._note(diagnosis.name, prediction.metadata.version, reading, reliability)
         return reading, answer_context(
             model_info(diagnosis.name, prediction.metadata),
             reliability,
@@ -74,6 +77,13 @@ class Predictions:
             explanation=explained.explanation if explained else None,
             prediction_set=diagnosis.prediction_set_of(prediction, reading, reliability),
         )
+
+    def _note(self, name: str, version: str, reading: Reading, reliability: Reliability) -> None:
+        """Count what is named, and say for the audit log what became of the request."""
+        named: NamedFirst = reading.prediction  # type: ignore[attr-defined]
+        self.metrics.named(name, named.code, settled=named.settled)
+        outcome = "not-accepted" if not reliability.accepted else "settled" if named.settled else "not-settled"
+        self.request.state.audited = Audited(name, version, outcome)
 
     async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
         def prepare(metadata: Metadata) -> PreparedT:
@@ -95,6 +105,7 @@ class Predictions:
             work = self.registry.run(diagnosis.name, diagnosis.reads.prove, sent, self._limits)
             await while_connected(self.request, work)
         self.metrics.sampled(diagnosis.name)
+        self.request.state.audited = Audited(diagnosis.name, "demo", "sample")
         self.response.headers["X-Demo-Mode"] = "true"
         model = ModelInfo(name=diagnosis.name, version="demo", precision="none")
         return diagnosis.sample(sent), answer_context(

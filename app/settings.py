@@ -152,6 +152,11 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(default="info", description="`debug`, `info`, `warning` or `error`")
     log_format: LogFormat = Field(default="text", description="`text`, or `json`: one object a line")
+    audit_log: Path | None = Field(
+        default=None,
+        description="file to which a JSON line is added for each request that sent something: time, request id, route, "
+        "version and outcome, never what was sent or found",
+    )
 
     @field_validator("api_keys", "cors_origins", "cors_headers", "trusted_proxies", mode="before")
     @classmethod

@@ -74,6 +74,23 @@ async def test_predictions_are_counted_by_class_and_by_whether_they_were_accepte
     assert found["medidiagnose_predictions_total"] == [({"model": "skin", "class": leading, "accepted": "true"}, 1)]
 
 
+async def test_drift_shows_in_what_is_named_how_sure_and_how_unlike(bundles: Path, picture: bytes) -> None:
+    async with serving(bundles=bundles) as client:
+        answer = (await client.post("/analyze/skin", files=upload(picture))).json()
+        assert (await client.post("/analyze/skin", files=upload(b"GIF89a"))).status_code == 400
+        await client.get("/nowhere")
+        found = await samples(client)
+    named = answer["prediction"]
+    settled = str(named["settled"]).lower()
+    assert found["medidiagnose_answers_total"] == [({"model": "skin", "code": named["code"], "settled": settled}, 1)]
+    likeliest = max(each["probability"] for each in answer["probabilities"])
+    assert found["medidiagnose_confidence_sum"][0][1] == pytest.approx(likeliest, abs=1e-4)
+    assert found["medidiagnose_novelty_ratio_count"] == [({"model": "skin"}, 1)]
+    ((_, novelty),) = found["medidiagnose_novelty_ratio_sum"]
+    assert 0 < novelty <= 1  # it was accepted
+    assert found["medidiagnose_refusals_total"] == [({"route": "/analyze/skin", "problem": "invalid-file-type"}, 1)]
+
+
 async def test_work_is_timed_where_it_is_done_and_where_it_waits(bundles: Path, picture: bytes) -> None:
     async with serving(bundles=bundles) as client:
         for _ in range(3):

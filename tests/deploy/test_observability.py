@@ -77,6 +77,7 @@ async def exported(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set
         for route in ("/analyze/skin", "/analyze/xray"):  # a reading and a sample of the demo mode
             assert (await client.post(route, files=upload(encode(noise(), "JPEG")))).status_code == 200
         assert (await client.get("/nowhere")).status_code == 404
+        assert (await client.post("/analyze/skin", files=upload(b"GIF89a"))).status_code == 400
         text = (await client.get("/metrics")).text
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
