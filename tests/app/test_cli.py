@@ -1,5 +1,6 @@
 """The command line: what it lists, what it refuses, and that it serves until it is told to stop."""
 
+import csv
 import gc
 import io
 import json
@@ -207,3 +208,18 @@ def test_what_is_there_before_the_first_request_is_not_searched_for_garbage_agai
         gc.unfreeze()
         logging.captureWarnings(capture=False)
     assert frozen[0] > 10_000
+
+
+def test_knowledge_lists_each_clinical_sentence_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["knowledge", "--file", "heart", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {tuple(row) for row in rows} == {("file", "place", "text", "citations", "year", "state")}
+    assert {row["file"] for row in rows} == {"heart"}
+    assert main(["knowledge", "--state", "unconfirmed", "--csv"]) == 0
+    listed = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert listed
+    assert {row["state"] for row in listed} == {"unconfirmed"}
+    assert all(row["source"] and row["year"] for row in listed)
+    assert main(["knowledge", "--file", "skin"]) == 0
+    assert "sentences: " in capsys.readouterr().out.splitlines()[-1]
+    assert main(["knowledge", "--file", "nothing"]) == 1
