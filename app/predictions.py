@@ -84,6 +84,8 @@ class Predictions:
         self.metrics.named(name, named.code, settled=named.settled)
         outcome = "not-accepted" if not reliability.accepted else "settled" if named.settled else "not-settled"
         self.request.state.audited = Audited(name, version, outcome)
+        root: str = self.request.scope.get("root_path", "")
+        self.response.headers["Link"] = f'<{root}/models/{name}/card>; rel="describedby"'
 
     async def _predict(self, diagnosis: Diagnosis[SentT, PreparedT, Any], sent: SentT) -> tuple[Prediction, PreparedT]:
         def prepare(metadata: Metadata) -> PreparedT:

@@ -18,6 +18,8 @@ from models.command_line import add_completion, with_examples
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from models.serving.bundle import Bundle
     from training.datasets.pictures import Sample
     from training.diagnoses import Job, Option, Training
@@ -419,6 +421,7 @@ def _explainable(options: argparse.Namespace) -> int:
     from training.served_sets import SETS
 
     bundle = read_bundle(options.bundle)
+    proofs: NDArray[Any]
     if options.name in ECGS:
         proofs = proofs_of(bundle.metadata, options.data, PROOFS)
     else:

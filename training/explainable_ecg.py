@@ -11,6 +11,7 @@ are counted second by second and then added, in whole numbers, so no other outpu
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -60,14 +61,14 @@ class _Graph:
 
     proto: onnx.GraphProto
     classes: int
-    fixed: dict[str, NDArray[np.generic]] = field(init=False)
+    fixed: dict[str, NDArray[Any]] = field(init=False)
     made: dict[str, NodeProto] = field(init=False)
 
     def __post_init__(self) -> None:
         self.fixed = {each.name: numpy_helper.to_array(each) for each in self.proto.initializer}
         self.made = {output: node for node in self.proto.node for output in node.output}
 
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
+    def constant(self, name: str, value: NDArray[Any]) -> str:
         """The name of a constant, which is added where it is not there."""
         name = f"leads/{name}"
         if name not in self.fixed:
@@ -89,12 +90,14 @@ class _Graph:
 
     def back(self, name: str, *kinds: str) -> NodeProto:
         """The node that made `name`, or the first input of the node that did, and so on, each of these kinds."""
-        node = self.made.get(name)
+        chain = []
         for kind in kinds:
+            node = self.made.get(name)
             if node is None or node.op_type != kind:
                 raise NoLeadsError(f"The network is not built of random convolutions: {name} is not made by {kind}.")
-            last, node = node, self.made.get(node.input[0])
-        return last
+            chain.append(node)
+            name = node.input[0]
+        return chain[-1]
 
     def readers(self, name: str, kind: str) -> list[NodeProto]:
         """The nodes of a kind that read `name`."""
@@ -112,7 +115,7 @@ class _Reading:
 
 def _readings(graph: _Graph) -> list[_Reading]:
     """The linear readings of random convolutions."""
-    found = []
+    found: list[_Reading] = []
     for node in list(graph.proto.node):
         if node.op_type != "Concat" or not graph.readers(node.output[0], "MatMul"):
             continue

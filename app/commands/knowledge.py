@@ -52,7 +52,7 @@ def _write_table(found: Sequence["Sentence"]) -> None:
     for each in found:
         sys.stdout.write(f"{each.file}: {each.place}\n  {each.text}\n")
         sys.stdout.write(f"  [{each.state}, {each.year}] {'; '.join(each.citations)}\n")
-    counted = Counter(each.state for each in found)
+    counted: Counter[str] = Counter(each.state for each in found)
     told = ", ".join(f"{counted[state]} {state}" for state in _STATES if counted[state])
     sys.stdout.write(f"{len(found)} sentences" + (f": {told}\n" if told else "\n"))
 

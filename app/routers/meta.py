@@ -5,8 +5,10 @@ from importlib.util import find_spec
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.card_page import card_page
 from app.dependencies import CatalogueDep, MetricsDep, RegistryDep
 from app.errors import InvalidRequestError, ModelNotFoundError, problems
 from app.page import VARY, asks_for_a_page, page_response
@@ -79,16 +81,21 @@ async def list_models(registry: RegistryDep) -> ModelList:
     "/models/{name}/card",
     response_class=Response,
     responses={
-        200: {"description": "The model card.", "content": {"text/markdown": {"schema": {"type": "string"}}}},
+        200: {
+            "description": "The model card.",
+            "content": {kind: {"schema": {"type": "string"}} for kind in ("text/markdown", "text/html")},
+        },
         **problems(ModelNotFoundError, InvalidRequestError),
     },
 )
-def model_card(name: ModelName, registry: RegistryDep) -> Response:
-    """The card of a loaded model, Markdown."""
+def model_card(name: ModelName, request: Request, registry: RegistryDep) -> Response:
+    """The card of a loaded model: Markdown, or a page where a browser asks."""
     model = next((each for each in registry.models if each.name == name), None)
     if not model or not model.bundle:
         raise ModelNotFoundError
-    return Response(model.bundle.card, media_type="text/markdown")
+    if asks_for_a_page(request.headers.get("accept", "")):
+        return HTMLResponse(card_page(model.bundle.card), headers=VARY)
+    return Response(model.bundle.card, media_type="text/markdown", headers=VARY)
 
 
 @router.get(

@@ -123,7 +123,7 @@ def state_of(citations: Sequence[str]) -> State:
 
 def year_of(citations: Sequence[str]) -> str | None:
     """The newest year that a citation names; that of the reading where one names a page without a date."""
-    years = [year for citation in citations for year in _YEAR.findall(citation) if "read in" not in citation]
+    years: list[str] = [year for citation in citations for year in _YEAR.findall(citation) if "read in" not in citation]
     if years:
         return max(years)
     return READ if any(_PAGE.search(citation) for citation in citations) else None

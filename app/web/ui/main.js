@@ -306,7 +306,7 @@ function chooseJob(pictures) {
 async function showCard(job) {
   try {
     const text = await (await ask(`models/${encodeURIComponent(job.name)}/card`, { accept: "text/markdown" })).text();
-    dialog(`Model card: ${job.title}`, h("pre", { class: "model-card", tabindex: "0" }, text), closeButton());
+    dialog(`Model card: ${job.title}`, h("p", {}, h("a", { href: `models/${encodeURIComponent(job.name)}/card`, target: "_blank", rel: "noopener" }, "As a page of its own")), h("pre", { class: "model-card", tabindex: "0" }, text), closeButton());
   } catch (error) {
     fail(error);
   }

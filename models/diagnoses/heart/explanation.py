@@ -4,7 +4,7 @@ The network is linear in what it reads of each lead and second, so `class_activa
 odds: of a record against silence, of a sheet against the average ECG. What was measured stands beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -70,7 +70,9 @@ def explain_sheet(answered: Answered[SentSheet, MeasuredSheet, HeartReading]) ->
         return Explanation(kind="overlay", method="traces read", overlay=data_uri(draw_overlay(found)), limits=limits)
     spans = {place: _shown(found, place) for place, row in enumerate(hottest_of(cells)) if row.any()}
     totals = cells.sum(axis=1)
-    spoke = {lead: float(total / totals.max()) for lead, total in zip(LEADS, totals, strict=True) if total > 0}
+    spoke: dict[str, float] = {
+        lead: float(total / totals.max()) for lead, total in zip(LEADS, totals, strict=True) if total > 0
+    }
     picture = data_uri(draw_overlay(found, spoke))
     return _explanation(answered, cells, [0.0], _parts(cells, spans, measured.figures), picture)
 
@@ -96,7 +98,7 @@ def _explanation(
     answered: Answered[SentT, PreparedT, HeartReading],
     cells: FloatArray,
     starts: Sequence[float],
-    parts: Sequence[str],
+    parts: Iterable[str],
     overlay: str,
 ) -> Explanation:
     code = answered.reading.prediction.code

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from models.diagnoses.catalogue import DIAGNOSES
 from models.diagnoses.disease.knowledge import disease_knowledge, red_flag_knowledge, unconfirmed_urgencies
+from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.knowledge import common_knowledge
 from models.diagnoses.review import READ, STATES, WRITTEN, sentences, state_of, year_of
 
@@ -49,7 +49,7 @@ def test_every_file_that_answers_say_something_of_is_listed() -> None:
     }
     texts = {each.text for each in SENTENCES}
     assert common_knowledge().disclaimer.value in texts
-    assert {known.urgency.value.action for known in DIAGNOSES[1].knowledge.classes} <= texts
+    assert {known.urgency.value.action for known in heart_knowledge().classes} <= texts
     assert len([each for each in SENTENCES if each.file == "red_flags"]) == len(red_flag_knowledge().rules)
 
 
@@ -96,7 +96,7 @@ def test_no_danger_sign_is_less_urgent_than_its_source() -> None:
 
 def test_no_disease_is_less_urgent_than_the_page_that_names_it() -> None:
     document = disease_knowledge()
-    levels = list(document.urgencies)
+    levels: list[str] = list(document.urgencies)
     for least, names in document.confirmed.items():
         for name in names.value if least in levels else ():
             assert levels.index(document.diseases.value[name].urgency) <= levels.index(least), name
