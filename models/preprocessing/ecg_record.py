@@ -120,13 +120,14 @@ class Record:
 class EcgWindows:
     """What a network reads of a record: `tensors` is (windows, samples, leads) float32, band-passed millivolts.
 
-    The record is `short` where it fills not even one of them. In at least one window each of `flat_leads` has no
-    signal.
+    `starts` is where each begins in the record, seconds, which is `short` where it fills not even one of them. In at
+    least one window each of `flat_leads` has no signal.
     """
 
     tensors: Float32Array
     record: Record
     flat_leads: tuple[Lead, ...]
+    starts: tuple[float, ...]
     short: bool = False
 
 
@@ -231,7 +232,7 @@ def cut_windows(
     leads: Leads = record.leads
     if shortfall > 0:
         leads = np.pad(leads[:], ((0, shortfall), (0, 0)), mode="symmetric" if short else "edge")
-    tensors, faults, flat = list[Float32Array](), list[str](), set[Lead]()
+    tensors, starts, faults, flat = list[Float32Array](), list[float](), list[str](), set[Lead]()
     for start in (_spread(len(leads) // length) * length).tolist():
         recorded = leads[start : start + length]
         window = recorded
@@ -243,6 +244,7 @@ def cut_windows(
             continue
         look(recorded[: len(record.leads) - start])
         tensors.append(_tensor(window, record.rate, spec))
+        starts.append(start / record.rate)
         flat.update(without_signal)
     if not tensors:
         raise UnusableRecordError(faults[0])
@@ -250,6 +252,7 @@ def cut_windows(
         tensors=np.stack(tensors),
         record=record,
         flat_leads=tuple(lead for lead in spec.leads if lead in flat),
+        starts=tuple(starts),
         short=short,
     )
 

@@ -47,11 +47,7 @@ def explain_record(answered: Answered[SentHeartRecord, MeasuredRecord, HeartRead
         return None
     windows, count = answered.prepared.windows, len(answered.prepared.tensors)
     of_windows = np.split(cells, count, axis=1)
-    starts = [
-        round(place.start / windows.record.rate + second, 3)
-        for place in windows.stretches
-        for second in range(of_windows[0].shape[1])
-    ]
+    starts = [round(start + second, 3) for start in windows.starts for second in range(of_windows[0].shape[1])]
     spans = {place: list(_spans(row, starts)) for place, row in enumerate(hottest_of(cells)) if row.any()}
     shown = int(np.argmax([np.maximum(each, 0).sum() for each in of_windows]))
     traces = draw_traces(answered.prepared.tensors[shown], of_windows[shown])
