@@ -7,10 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +23,7 @@ from benchmarks.server import running_server
 from models.samples import FILES
 from tests.commands import parsed
 from tests.documents import ADDRESS, ROOT, blocks, commands, texts
+from tests.fake_bundle import make_bundle
 from tests.records import ecg
 
 RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("index", "command-line", "errors", "hospital"))]
@@ -78,6 +81,22 @@ def test_the_commands_of_a_page_do_what_it_says(
             status, said = run(command.replace(ADDRESS, service))
             assert status in ((0, NOT_ACCEPTED) if " predict " in command else (0,)), f"{command}\n{said}"
             done.add(command)
+
+
+def test_the_commands_of_operation_change_the_version_that_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        make_bundle(tmp_path, "skin", version)
+    monkeypatch.setenv("MEDIDIAGNOSE_BUNDLES", str(tmp_path))
+    with running_server() as server, httpx.Client(base_url=server.url) as client:
+        for command in commands(ROOT / "docs/operating.md"):
+            status, said = run(command.replace("PID", str(server.process.pid)))
+            assert status == 0, f"{command}\n{said}"
+        end = time.monotonic() + 60
+        while client.get("/models").json()["models"][0]["version"] != "1.0.0":
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
 
 def write_studies(folder: Path) -> None:
