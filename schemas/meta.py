@@ -134,7 +134,8 @@ class ModelReadiness(Part):
     )
     version: str | None = Field(default=None, description="Version of the bundle, null without one.")
     detail: str | None = Field(
-        default=None, description="What is wrong, where the state is `failed`, `stuck` or `failing`."
+        default=None,
+        description="What is wrong, where the state is `failed`, `stuck` or `failing`, or a worker does not answer.",
     )
     demo: bool = Field(default=False, description="Whether a fixed sample is answered for want of a bundle.")
 

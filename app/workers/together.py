@@ -110,7 +110,13 @@ async def readiness_of_all(team: Team, own: Readiness) -> Readiness:
         name: _worst_state([each.models.get(name, state) for each in (own, *answers)])
         for name, state in own.models.items()
     }
+    if len(answers) < len(told):
+        models = {name: _of_some(state) for name, state in models.items()}
     return Readiness(status="ready" if ready else "not ready", models=models)
+
+
+def _of_some(state: ModelReadiness) -> ModelReadiness:
+    return state.model_copy(update={"detail": " ".join(filter(None, (state.detail, "A worker does not answer.")))})
 
 
 def _worst_state(states: Sequence[ModelReadiness]) -> ModelReadiness:

@@ -291,6 +291,7 @@ def test_ready_only_where_each_worker_is(bundles: Path, tmp_path: Path) -> None:
             until(lambda: any(each.has_answer() for each in waiting))
             (answer,) = (each.answer() for each in waiting if each.has_answer())
             assert (answer.status, answer.json()["status"]) == (503, "not ready")
+            assert {each["detail"] for each in answer.json()["models"].values()} == {"A worker does not answer."}
             hung.resume()
         assert [client.get("/health/ready").status_code for client in clients] == [200, 200]
 
