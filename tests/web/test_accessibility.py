@@ -49,6 +49,15 @@ def test_axe_finds_nothing_where_something_went_wrong(open_page: OpenPage, axe: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_among_red_flags(open_page: OpenPage, axe: str, scheme: str) -> None:
+    page = open_page("/ui#/disease", color_scheme=scheme, reduced_motion="reduce")
+    page.get_by_label("In your own words").fill("Crushing chest pain that spreads into my left arm, and I am sweating.")
+    page.get_by_role("button", name="Ask").click()
+    page.locator(".banner summary").first.click()
+    assert _violations(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_at_the_camera(open_page: OpenPage, axe: str, scheme: str) -> None:
     page = open_page("/ui#/skin", permissions=["camera"], color_scheme=scheme, reduced_motion="reduce")
     page.get_by_role("button", name="Use the camera").click()
