@@ -7,12 +7,21 @@ PORT ?= 5000
 DATA ?=
 DOCUMENT ?= openapi.json
 ARGS ?=
-# Every core takes tests, eight at most: a worker of the training tests holds more than a gigabyte.
-PYTEST := -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+# Modules stay compiled: some hundred processes start here, each in a third of the time.
+unexport PYTHONDONTWRITEBYTECODE
+# Every core takes tests, eight at most: a worker of the training tests holds more than a gigabyte. Of those without
+# TensorFlow one more runs, since some wait: for a service to start or to end, or for a time to pass.
+PYTEST := -m pytest --maxprocesses 8 --dist worksteal --numprocesses
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-UV := .venv-lock/bin/uv
+UV := .venv-uv/bin/uv
+INSTALL := $(UV) pip install --quiet --python
+# As pip does, uv trusts whom the system trusts, and asks the index that pip is told of.
+export UV_SYSTEM_CERTS ?= true
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --no-annotate \
 	--custom-compile-command "make lock" pyproject.toml
 
@@ -26,15 +35,15 @@ serve: $(VENV)/.service ## Start the service on HOST:PORT (127.0.0.1:5000)
 	@exec $(BIN)/medidiagnose serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.dev ## Run the tests; those that need TensorFlow skip where it is absent
-	$(BIN)/python $(PYTEST) $(ARGS)
+	$(BIN)/python $(PYTEST) $(WORKERS) $(ARGS)
 
 test-page: $(VENV)/.dev $(VENV)/.browser ## Try the page in the system's Chromium (apt-get install chromium); skips where there is none
-	$(BIN)/python $(PYTEST) tests/web $(ARGS)
+	$(BIN)/python $(PYTEST) logical tests/web $(ARGS)
 
 test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run the training tests
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
-	$(BIN)/python $(PYTEST) tests/training $(ARGS)
-	KERAS_BACKEND=jax $(BIN)/python $(PYTEST) tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
+	$(BIN)/python $(PYTEST) logical tests/training $(ARGS)
+	KERAS_BACKEND=jax $(BIN)/python $(PYTEST) logical tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
@@ -90,28 +99,27 @@ train-%: $(VENV)/.training ## Make a model from DATA: skin, xray, breast, heart-
 train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a minute
 	$(BIN)/medidiagnose-train skin --smoke $(ARGS)
 
-lock: ## Renew the lock files within the bounds of pyproject.toml
-	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	$(COMPILE) --upgrade --extra dev --extra docs --extra training-jax --output-file .venv-lock/all.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --output-file requirements.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dicom --output-file requirements-dicom.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dicom --extra otel --output-file requirements-otel.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra dev --output-file requirements-dev.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra docs --output-file requirements-docs.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training --output-file requirements-training.lock
-	$(COMPILE) --constraints .venv-lock/all.lock --upgrade --extra training-jax --output-file requirements-jax.lock
+lock: $(UV) ## Renew the lock files within the bounds of pyproject.toml
+	@mkdir -p build
+	$(COMPILE) --upgrade --extra dev --extra docs --extra training-jax --output-file build/all.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --output-file requirements.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra dicom --output-file requirements-dicom.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra dicom --extra otel --output-file requirements-otel.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra dev --output-file requirements-dev.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra docs --output-file requirements-docs.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra training --output-file requirements-training.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra training-jax --output-file requirements-jax.lock
 
 audit: $(VENV)/.dev ## Look for unsafe code and for known vulnerabilities of what is installed
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app models schemas training .ci docker
-	$(PYTHON) -m venv .venv-audit
-	.venv-audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-audit
+	$(INSTALL) .venv-audit --upgrade pip-audit
 	$(BIN)/python .ci/vulnerabilities.py .venv-audit/bin/pip-audit requirements.lock requirements-otel.lock requirements-jax.lock
 
-sbom: ## Write build/sbom.json (CycloneDX): what the image's environment holds, with licences
+sbom: $(UV) ## Write build/sbom.json (CycloneDX): what the image's environment holds, with licences
 	@rm -rf .venv-sbom && mkdir -p build
-	$(PYTHON) -m venv .venv-sbom
-	.venv-sbom/bin/python -m pip --disable-pip-version-check --quiet install cyclonedx-bom
+	$(UV) venv --quiet --python $(PYTHON) .venv-sbom
+	$(INSTALL) .venv-sbom cyclonedx-bom
 	docker/install dependencies .venv-sbom/service >/dev/null
 	docker/install service .venv-sbom/service >/dev/null
 	.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
@@ -121,20 +129,25 @@ clean: ## Remove the environments, caches and build output
 	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What installs everything here, in a tenth of pip's time.
+$(UV):
+	$(PYTHON) -m venv .venv-uv
+	.venv-uv/bin/python -m pip --disable-pip-version-check --quiet install uv==0.13.9
+
 # A stamp says what .venv holds, so that a second start installs nothing.
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/bin/python: | $(UV)
+	$(UV) venv --quiet --seed --python $(PYTHON) $(VENV)
 
 # In an environment of its own, as nothing else needs its dependencies; read as a test, not shipped.
-.venv-schemathesis/.installed:
-	$(PYTHON) -m venv .venv-schemathesis
-	.venv-schemathesis/bin/python -m pip --disable-pip-version-check --quiet install schemathesis==4.32.5
+.venv-schemathesis/.installed: | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-schemathesis
+	$(INSTALL) .venv-schemathesis schemathesis==4.32.5
 	@touch $@
 
 # The generator of Python clients, whose dependencies nothing else needs, and what the client it makes imports.
-.venv-clients/.installed: Makefile
-	$(PYTHON) -m venv .venv-clients
-	.venv-clients/bin/python -m pip --disable-pip-version-check --quiet install openapi-python-client==0.29.1
+.venv-clients/.installed: Makefile | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-clients
+	$(INSTALL) .venv-clients openapi-python-client==0.29.1
 	@touch $@
 
 # For TypeScript and the linters of the document: exact versions, no script of a package runs.
@@ -143,29 +156,29 @@ build/clients/.installed: $(wildcard .ci/clients/package*.json) .ci/clients/.npm
 	npm ci --prefix build/clients --silent
 	@touch $@
 
-$(VENV)/.service: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(PIP) install --requirement requirements.lock
-	$(PIP) install --no-deps --editable .
+$(VENV)/.service: requirements.lock pyproject.toml | $(VENV)/bin/python $(UV)
+	$(INSTALL) $(BIN)/python --requirement requirements.lock
+	$(INSTALL) $(BIN)/python --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.service
-	$(PIP) install --requirement requirements-dev.lock
+	$(INSTALL) $(BIN)/python --requirement requirements-dev.lock
 	@touch $@
 
 # What drives a browser, and axe: for tests alone, and as large as the service, so in no lock.
 $(VENV)/.browser: | $(VENV)/.dev
-	$(PIP) install playwright==1.65.2
-	$(PIP) install --no-deps axe-playwright-python==0.1.8
+	$(INSTALL) $(BIN)/python playwright==1.65.2
+	$(INSTALL) $(BIN)/python --no-deps axe-playwright-python==0.1.8
 	@touch $@
 
 $(VENV)/.docs: requirements-docs.lock $(VENV)/.service
-	$(PIP) install --requirement requirements-docs.lock
+	$(INSTALL) $(BIN)/python --requirement requirements-docs.lock
 	@touch $@
 
 $(VENV)/.training: requirements-training.lock $(VENV)/.service
-	$(PIP) install --requirement requirements-training.lock
+	$(INSTALL) $(BIN)/python --requirement requirements-training.lock
 	@touch $@
 
 $(VENV)/.jax: requirements-jax.lock $(VENV)/.training
-	$(PIP) install --requirement requirements-jax.lock
+	$(INSTALL) $(BIN)/python --requirement requirements-jax.lock
 	@touch $@
