@@ -19,6 +19,7 @@ from models.preprocessing.inputs import Limits
 from models.serving.bundle import CARD_FILE, Bundle, Estimate
 from models.serving.engine import Engine
 from models.serving.registry import Prediction
+from training import between_groups, versions
 from training.card import format_estimate
 from training.datasets.pictures import MAX_PIXELS, Sample, for_each
 from training.errors import TrainingError
@@ -189,8 +190,9 @@ def card_section(document: Mapping[str, Any]) -> str:
 
 
 def with_section(card: str, section: str) -> str:
-    """A card with its section of what was served, in the place of an older one, before its notes or at its end."""
-    before, found, after = card.partition(f"{HEADING}\n")
+    """A card with a section, which begins with its heading, in the place of an older one or at its end."""
+    heading = section.partition("\n")[0]
+    before, found, after = card.partition(f"{heading}\n")
     if found:
         rest = after.find("\n## ")
         after = after[rest + 1 :] if rest >= 0 else ""
@@ -220,10 +222,16 @@ def with_table(page: str, rows: Sequence[str]) -> str:
 def write_tables(bundles: Path, page: Path) -> list[Path]:
     """Write the section of each card, and the page of figures, from what was measured; the files that were written."""
     rows, written = [], []
-    for file in sorted(bundles.glob(f"*/*/{MEASURED_FILE}")):
-        document, card = read_measured(file), file.with_name(CARD_FILE)
-        card.write_text(with_section(card.read_text(encoding="utf-8"), card_section(document)), encoding="utf-8")
-        rows += page_rows(file.parent.parent.name, document)
+    for card in sorted(bundles.glob(f"*/*/{CARD_FILE}")):
+        name, text = card.parent.parent.name, card.read_text(encoding="utf-8")
+        file = card.with_name(MEASURED_FILE)
+        if file.is_file():
+            document = read_measured(file)
+            text = with_section(text, card_section(document))
+            rows += page_rows(name, document)
+        for section in (between_groups.section_of(name, text), versions.section_of(name)):
+            text = with_section(text, section) if section else text
+        card.write_text(text, encoding="utf-8")
         written.append(card)
     page.write_text(with_table(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
     return [*written, page]
