@@ -26,7 +26,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-st
 	--custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve openapi client docs test test-page test-clients test-training lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
+.PHONY: help serve openapi client docs test test-page test-clients test-training test-ray lint format bench bench-smoke hostile hostile-smoke conformance train-smoke lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+%?:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run t
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c "import tensorflow"
 	$(BIN)/python $(PYTEST) logical tests/training $(ARGS)
 	KERAS_BACKEND=jax $(BIN)/python $(PYTEST) logical tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
+
+test-ray: .venv-ray/.installed ## Try scoring in bulk on a Ray of this machine, in an environment of its own
+	PYTHONPATH=. .venv-ray/bin/python -m pytest tests/scoring $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
@@ -101,10 +104,11 @@ train-smoke: $(VENV)/.training ## Train on a few made-up pictures in under a min
 
 lock: $(UV) ## Renew the lock files within the bounds of pyproject.toml
 	@mkdir -p build
-	$(COMPILE) --upgrade --extra dev --extra docs --extra training-jax --output-file build/all.lock
+	$(COMPILE) --upgrade --extra dev --extra docs --extra training-jax --extra ray-serve --output-file build/all.lock
 	$(COMPILE) --constraints build/all.lock --upgrade --output-file requirements.lock
 	$(COMPILE) --constraints build/all.lock --upgrade --extra dicom --output-file requirements-dicom.lock
 	$(COMPILE) --constraints build/all.lock --upgrade --extra dicom --extra otel --output-file requirements-otel.lock
+	$(COMPILE) --constraints build/all.lock --upgrade --extra dicom --extra ray-serve --output-file requirements-ray.lock
 	$(COMPILE) --constraints build/all.lock --upgrade --extra dev --output-file requirements-dev.lock
 	$(COMPILE) --constraints build/all.lock --upgrade --extra docs --output-file requirements-docs.lock
 	$(COMPILE) --constraints build/all.lock --upgrade --extra training --output-file requirements-training.lock
@@ -114,7 +118,7 @@ audit: $(VENV)/.dev ## Look for unsafe code and for known vulnerabilities of wha
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app models schemas training .ci docker
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-audit
 	$(INSTALL) .venv-audit --upgrade pip-audit
-	$(BIN)/python .ci/vulnerabilities.py .venv-audit/bin/pip-audit requirements.lock requirements-otel.lock requirements-jax.lock
+	$(BIN)/python .ci/vulnerabilities.py .venv-audit/bin/pip-audit requirements.lock requirements-otel.lock requirements-ray.lock requirements-jax.lock
 
 sbom: $(UV) ## Write build/sbom.json (CycloneDX): what the image's environment holds, with licences
 	@rm -rf .venv-sbom && mkdir -p build
@@ -169,6 +173,12 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.service
 $(VENV)/.browser: | $(VENV)/.dev
 	$(INSTALL) $(BIN)/python playwright==1.65.2
 	$(INSTALL) $(BIN)/python --no-deps axe-playwright-python==0.1.8
+	@touch $@
+
+# Ray weighs as much as TensorFlow, and the service runs without it.
+.venv-ray/.installed: requirements-ray.lock requirements-dev.lock
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip --disable-pip-version-check --quiet install -r requirements-ray.lock -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.docs: requirements-docs.lock $(VENV)/.service

@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from app.commands import keys, knowledge, models, openapi, predict, sample, serve, settings
+from app.commands import keys, knowledge, models, openapi, predict, sample, score, serve, settings
 from app.settings import SettingsError
 from app.version import installed_version
 from models.command_line import add_completion, with_examples
 
-COMMANDS = (serve, predict, models, knowledge, sample, settings, keys, openapi)
+COMMANDS = (serve, predict, score, models, knowledge, sample, settings, keys, openapi)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

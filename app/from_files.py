@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 from uuid import uuid4
 
@@ -54,6 +55,11 @@ SAID: Mapping[str, tuple[type[BaseModel], ...]] = {
 """What may be said beside the files of a diagnosis, as the parts of its form have it."""
 UNDER_WAY = 4
 """Files a core that are read at once, so that one is prepared while another is computed."""
+
+Fetch = Callable[[str], bytes]
+"""What a file of that name holds. Raises `OSError`."""
+Source = tuple[str, Callable[[], Any]]
+"""What an input is called, and what makes of it what its diagnosis is sent; called in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,28 +138,32 @@ class Reader:
 
     async def read_all(self, files: Iterable[Path]) -> AsyncIterator[ReadFile]:
         """What became of each file, in their order."""
+        async for read in self.read_each((str(file), partial(self.sent_file, str(file))) for file in files):
+            yield read
+
+    async def read_each(self, sources: Iterable[Source]) -> AsyncIterator[ReadFile]:
+        """What became of each input, in their order; a few are under way at once, and no more are taken meanwhile."""
         under_way: deque[asyncio.Task[ReadFile]] = deque()
-        for file in files:
-            under_way.append(asyncio.create_task(self.read(file)))
+        for name, make in sources:
+            under_way.append(asyncio.create_task(self._read(name, make)))
             if len(under_way) >= UNDER_WAY * self.settings.threads:
                 yield await under_way.popleft()
         while under_way:
             yield await under_way.popleft()
 
-    async def read(self, file: Path) -> ReadFile:
-        """What became of one file."""
+    async def _read(self, name: str, make: Callable[[], Any]) -> ReadFile:
         try:
-            return ReadFile(str(file), answer=await self._answer(file))
+            return ReadFile(name, answer=await self._answer(make))
         except OSError as error:
-            return ReadFile(str(file), error=InvalidRequestError(f"The file can't be read: {error.strerror}."))
+            return ReadFile(name, error=InvalidRequestError(f"The file can't be read: {error.strerror}."))
         except ValidationError as error:
-            return ReadFile(str(file), error=to_service_error(RequestValidationError(_with_place(error))))
+            return ReadFile(name, error=to_service_error(RequestValidationError(_with_place(error))))
         except Exception as error:
-            return ReadFile(str(file), error=to_service_error(error))
+            return ReadFile(name, error=to_service_error(error))
 
-    async def _answer(self, file: Path) -> Mapping[str, Any]:
+    async def _answer(self, make: Callable[[], Any]) -> Mapping[str, Any]:
         diagnosis = self.diagnosis
-        sent, prediction, prepared = await self._predict(file)
+        sent, prediction, prepared = await self._predict(make)
         reliability = diagnosis.reliability_of(prediction, prepared, sent)
         reading = diagnosis.reading_of(prediction, prepared, sent, reliability)
         model = model_info(diagnosis.name, prediction.metadata)
@@ -166,15 +176,15 @@ class Reader:
         )
         return {**reading.model_dump(mode="json"), **context.model_dump(mode="json")}
 
-    async def _predict(self, file: Path) -> tuple[Any, Prediction, Any]:
-        """What the file holds, as it is sent, what was predicted of it and what was prepared for that; read and
+    async def _predict(self, make: Callable[[], Any]) -> tuple[Any, Prediction, Any]:
+        """What was made of the input, as it is sent, what was predicted of it and what was prepared for that; read and
         prepared in one thread, beside the computing of others."""
         diagnosis, limits = self.diagnosis, Limits(max_pixels=self.settings.max_pixels)
         sent: Any = None
 
         def prepare(metadata: Metadata) -> Any:
             nonlocal sent
-            sent = self._sent(file)
+            sent = make()
             return diagnosis.reads.prepare(sent, metadata.preprocessing, limits)
 
         def explain(*predicted: Any) -> Any:
@@ -183,30 +193,56 @@ class Reader:
         predicted = await self.registry.predict(diagnosis.name, prepare, explain if self.explain else None)
         return sent, *predicted
 
-    def _sent(self, file: Path) -> Any:
+    def sent_file(self, file: str, fetch: Fetch = lambda file: Path(file).read_bytes()) -> Any:
+        """What is sent of a file, and of the signal that lies beside it where it is the header of a record.
+
+        Raises `OSError`, and what `sent` does.
+        """
+        content, signal = fetch(file), None
+        if self.diagnosis.name == "heart_record" and not is_dicom(content):
+            beside = file.removesuffix(PurePath(file).suffix) + ".dat"
+            try:
+                signal = fetch(beside)
+            except FileNotFoundError:
+                raise NoRecordError(f"{PurePath(beside).name} does not lie beside {PurePath(file).name}.") from None
+        return self.sent(content, signal)
+
+    def sent(self, content: bytes, signal: bytes | None = None, said: Mapping[str, Any] | None = None) -> Any:
+        """What is sent of these bytes: a picture, a DICOM object, the header of a record with its signal, or a form as
+        JSON. What is `said` beside them goes before what is said beside each.
+
+        Raises `ValidationError` and `NoRecordError`.
+        """
+        beside = self._said(said) if said else self.said
         match self.diagnosis.name:
             case "heart_image":
-                return SentSheet(file.read_bytes(), self.said[Person], self.said[PrintedScales])
+                return SentSheet(content, beside[Person], beside[PrintedScales])
             case "heart_record":
-                return self._record(file)
+                if is_dicom(content):
+                    return SentHeartRecord(b"", b"", beside[Person], dicom=content)
+                if signal is None:
+                    raise NoRecordError
+                return SentHeartRecord(content, signal, beside[Person])
             case "breast":
-                said = self.said[_OfUltrasound]
-                return SentUltrasound(file.read_bytes(), said.biopsy_proven, said.setting)
+                of_ultrasound = beside[_OfUltrasound]
+                return SentUltrasound(content, of_ultrasound.biopsy_proven, of_ultrasound.setting)
             case "disease":
-                return understand(DiseaseRequest.model_validate_json(file.read_bytes()))
+                return understand(DiseaseRequest.model_validate_json(content))
             case "heart_risk":
-                return RiskForm(HeartRiskRequest.model_validate_json(file.read_bytes()))
+                return RiskForm(HeartRiskRequest.model_validate_json(content))
             case _:
-                return SentPicture(file.read_bytes())
+                return SentPicture(content)
 
-    def _record(self, file: Path) -> SentHeartRecord:
-        """The DICOM object of a file, or it and the signal that lies beside it."""
-        data, signal = file.read_bytes(), file.with_suffix(".dat")
-        if is_dicom(data):
-            return SentHeartRecord(b"", b"", self.said[Person], dicom=data)
-        if not signal.is_file():
-            raise NoRecordError(f"{signal.name} does not lie beside {file.name}.")
-        return SentHeartRecord(data, signal.read_bytes(), self.said[Person])
+    def _said(self, said: Mapping[str, Any]) -> Mapping[type[BaseModel], Any]:
+        return {
+            model: model.model_validate(
+                {
+                    **usual.model_dump(exclude_unset=True),
+                    **{key: value for key, value in said.items() if key in model.model_fields},
+                }
+            )
+            for model, usual in self.said.items()
+        }
 
 
 def _parsed(name: str, said: Mapping[str, str]) -> dict[type[BaseModel], Any]:

@@ -48,8 +48,8 @@ def start_loading(
 
 
 @contextmanager
-def loading_one(settings: Settings, name: str) -> Iterator[BundleLoader]:
-    """Load the bundle of that name alone, from now on.
+def loading_one(settings: Settings, name: str, make_network: MakeNetwork | None = None) -> Iterator[BundleLoader]:
+    """Load the bundle of that name alone, from now on. Tests and benchmarks may put in their own network.
 
     Meanwhile the log of the models, which would warn of every other, says nothing: who asked tells what became of it.
     """
@@ -61,6 +61,7 @@ def loading_one(settings: Settings, name: str) -> Iterator[BundleLoader]:
         threads=settings.threads,
         precision=settings.precision,
         active=settings.active_models,
+        make_network=make_network,
     )
     try:
         yield loader

@@ -16,8 +16,8 @@ MAY_IMPORT = {
     "app": {"app", "models", "schemas"},
     "training": {"training", "models", "schemas"},
 }
-OF_EXTRAS = {"imagecodecs", "pydicom"}
-"""Loaded when the first DICOM file arrives, so that a start takes no longer."""
+OF_EXTRAS = {"imagecodecs", "pyarrow", "pydicom", "ray"}
+"""Loaded when the first DICOM file arrives, or where scoring in bulk is asked for, so that a start takes no longer."""
 TRAINING_ONLY = {
     *("jax", "keras", "matplotlib", "onnx", "pandas", "rich"),
     *("scipy", "sklearn", "tensorflow", "tf2onnx", "torch", "wfdb"),

@@ -16,6 +16,7 @@ LOCKS = {
     "requirements.lock": SERVICE,
     "requirements-dicom.lock": SERVICE + EXTRAS["dicom"],
     "requirements-otel.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["otel"],
+    "requirements-ray.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["ray"] + EXTRAS["ray-serve"],
     "requirements-dev.lock": SERVICE + EXTRAS["dicom"] + EXTRAS["otel"] + EXTRAS["dev"],
     "requirements-docs.lock": SERVICE + EXTRAS["docs"],
     "requirements-training.lock": SERVICE + EXTRAS["training-tools"] + EXTRAS["training"],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.commands.options import add_bundles, settings_of
 from app.loading import loading_one
+from app.rows import COLUMNS, row_of, sentence_of
 from app.settings import Settings
 from models.serving.loading import BundleLoader
 
@@ -117,20 +118,20 @@ class _Progress:
 
 def _json_writer(_: Sequence[str]) -> Write:
     def write(read: "ReadFile") -> None:
-        told = read.answer if read.answer is not None else {"success": False, "error": _error_of(read)}
+        told = read.answer if read.answer is not None else {"success": False, "error": sentence_of(read.error)}
         sys.stdout.write(json.dumps({"file": read.name, **told}, ensure_ascii=False) + "\n")
 
     return write
 
 
 def _csv_writer(classes: Sequence[str]) -> Write:
-    columns = [*_COLUMNS, *(f"p_{code}" for code in classes)]
+    columns = ["file", *COLUMNS, *(f"p_{code}" for code in classes)]
     rows = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     rows.writeheader()
 
     def write(read: "ReadFile") -> None:
         likely = {f"p_{each['code']}": each["probability"] for each in (read.answer or {}).get("probabilities", ())}
-        row = _row(read)
+        row = row_of(read)
         rows.writerow({"file": read.name, **row, "alerts": "; ".join(row["alerts"]), **likely})
 
     return write
@@ -138,7 +139,7 @@ def _csv_writer(classes: Sequence[str]) -> Write:
 
 def _table_writer(_: Sequence[str]) -> Write:
     def write(read: "ReadFile") -> None:
-        row = _row(read)
+        row = row_of(read)
         likely = "" if row["probability"] is None else f"{100 * row['probability']:5.1f} %"
         told = row["error"] or (row["name"] if row["accepted"] else f"Not read. {row['reason']}")
         sys.stdout.write(f"{read.name:<32} {likely if row['accepted'] else '':>8}  {told}\n")
@@ -155,34 +156,3 @@ _WRITERS: Mapping[str, Callable[[Sequence[str]], Write]] = {
     "csv": _csv_writer,
     "table": _table_writer,
 }
-_COLUMNS = (
-    *("file", "accepted", "code", "name", "probability", "settled", "color", "timeline", "alerts", "reason"),
-    *("model", "version", "error"),
-)
-
-
-def _error_of(read: "ReadFile") -> str | None:
-    return f"{read.error.title}. {read.error.detail}" if read.error else None
-
-
-def _row(read: "ReadFile") -> dict[str, Any]:
-    """What became of a file in one value a column, None where there is none."""
-    row: dict[str, Any] = dict.fromkeys(_COLUMNS[1:])
-    if read.answer is None:
-        return {**row, "alerts": [], "error": _error_of(read)}
-    answer, named = read.answer, read.answer["prediction"]
-    urgency = answer.get("urgency") or {}
-    return {
-        **row,
-        "accepted": answer["reliability"]["accepted"],
-        "code": named["code"],
-        "name": named.get("name") or named.get("disease") or named.get("condition"),
-        "probability": named.get("confidence", named.get("probability")),
-        "settled": named["settled"],
-        "color": urgency.get("color"),
-        "timeline": urgency.get("timeline"),
-        "alerts": [each["name"] for each in (*answer["alerts"], *answer.get("red_flags", ()))],
-        "reason": answer["reliability"]["reason"],
-        "model": answer["model"]["name"],
-        "version": answer["model"]["version"],
-    }
