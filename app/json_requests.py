@@ -29,8 +29,11 @@ class JsonRequest(Request):
     async def body(self) -> bytes:
         """The body. Raises `UnsupportedMediaTypeError` or `BodyTooLargeError`, before it reads where it can."""
         if not hasattr(self, "_body"):
-            refuse_encoded(self.headers)
-            _refuse_other_types(self.headers.get("content-type"))
+            names = [name for name, _ in self.scope["headers"]]
+            if b"content-encoding" in names:
+                refuse_encoded(self.headers)
+            if b"content-type" in names:
+                _refuse_other_types(self.scope["headers"][names.index(b"content-type")][1].decode("latin-1"))
             self._body = await self._read(self.state.settings.max_json_bytes)
         return self._body
 
@@ -103,8 +106,8 @@ class PlainFormMiddleware:
         if sent is None:
             await self._app(scope, _again(body, receive), send)
             return
-        state, response = request.state, Response(media_type="application/json")
-        predictions = Predictions(state.registry, state.metrics, state.settings, request, response)
+        state, response = scope["state"], Response(media_type="application/json")
+        predictions = Predictions(state["registry"], state["metrics"], state["settings"], request, response)
         answer: BaseModel = await route.endpoint(request=sent, predictions=predictions)
         response.body = answer.__pydantic_serializer__.to_json(answer, by_alias=True)
         response.headers["content-length"] = str(len(response.body))
@@ -140,8 +143,8 @@ def parse(body: bytes) -> Any:
         raise _refusal("A number in the JSON has too many digits.") from None
 
 
-def _refuse_other_types(content_type: str | None) -> None:
-    """A body without a type is taken for JSON: some clients name none."""
+def _refuse_other_types(content_type: str) -> None:
+    """A body without a type, which some clients send, is taken for JSON."""
     if not content_type or content_type == "application/json":
         return
     message = Message()

@@ -24,8 +24,10 @@ class FhirMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and prefers_fhir(Headers(scope=scope).get("accept", "")):
-            send = _Translation(scope, send).send
+        if scope["type"] == "http":
+            accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+            if prefers_fhir(accepted.decode("latin-1")):
+                send = _Translation(scope, send).send
         await self._app(scope, receive, send)
 
 

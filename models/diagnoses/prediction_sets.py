@@ -42,7 +42,8 @@ def prediction_set(
     fitting = np.flatnonzero(chances >= spec.least_of(metadata.classes)).tolist()
     places = sorted({*fitting, *(metadata.places[code] for code in named)})
     if metadata.task == "multiclass":
-        places = [places[at] for at in np.argsort(-chances[places], kind="stable")]
+        found = dict(zip(places, chances[places].tolist(), strict=True))
+        places.sort(key=found.__getitem__, reverse=True)
     codes = [metadata.classes[place] for place in places]
     if len(codes) == len(metadata.classes):
         text = texts.every
