@@ -45,8 +45,8 @@ test-training: $(VENV)/.dev $(VENV)/.jax ## Install TensorFlow and JAX and run t
 	$(BIN)/python $(PYTEST) logical tests/training $(ARGS)
 	KERAS_BACKEND=jax $(BIN)/python $(PYTEST) logical tests/training/test_trainer.py tests/training/test_augmentation.py $(ARGS)
 
-test-ray: .venv-ray/.installed ## Try scoring in bulk on a Ray of this machine, in an environment of its own
-	PYTHONPATH=. .venv-ray/bin/python -m pytest tests/scoring $(ARGS)
+test-ray: .venv-ray/.installed ## Try scoring in bulk and Ray Serve on clusters of this machine, in an environment of its own
+	PYTHONPATH=. .venv-ray/bin/python -m pytest tests/scoring tests/deploy/test_ray_serve.py $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .

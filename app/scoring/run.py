@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from app.scoring.places import Place
-from app.scoring.plan import Asked, Plan, part_name, plan_of, without_keys
+from app.scoring.plan import Asked, part_name, plan_of, without_keys
 from app.scoring.worker import OpenReader, Scorer, Tally, fingerprint_of, open_model, tally_of
 from app.settings import Settings
 
@@ -60,7 +61,9 @@ def score(
     progress(done.rows, plan.rows)
     if blocks:
         with _ray(job.workers or settings.threads) as cores:
-            for tally in _through(plan, blocks, output, alone, job.workers or cores, opening):
+            pool = min(job.workers or cores, len(blocks))
+            actors = {"min_size": min(pool, cores), "max_size": pool}
+            for tally in _through(actors, blocks, (plan, job.output, alone, opening)):
                 done += tally
                 progress(done.rows, plan.rows)
         output.tidy()
@@ -85,7 +88,12 @@ def _ray(workers: int) -> Iterator[int]:
 
     begun = not ray.is_initialized()
     if begun:
-        here = {"num_cpus": workers, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+        here = {
+            "address": "local",
+            "num_cpus": workers,
+            "object_store_memory": _STORE_BYTES,
+            "include_dashboard": False,
+        }
         ray.init(logging_level="ERROR", log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else here))
     try:
         yield int(ray.cluster_resources()["CPU"])
@@ -94,9 +102,8 @@ def _ray(workers: int) -> Iterator[int]:
             ray.shutdown()
 
 
-def _through(
-    plan: Plan, blocks: list[dict[str, object]], output: Place, settings: Settings, workers: int, opening: OpenReader
-) -> Iterable[Tally]:
+def _through(actors: Mapping[str, int], blocks: list[dict[str, object]], arguments: tuple[Any, ...]) -> Iterable[Tally]:
+    """What becomes of blocks that go through a pool of `actors`, each a `Scorer` with these arguments."""
     import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -105,8 +112,8 @@ def _through(
     context.print_on_execution_start = False
     rows = ray.data.from_items(blocks, override_num_blocks=min(len(blocks), _TASKS)).map(
         Scorer,
-        fn_constructor_args=(plan, output.address, settings, opening),
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, len(blocks))),
+        fn_constructor_args=arguments,
+        compute=ray.data.ActorPoolStrategy(**actors),
         num_cpus=1,
     )
     try:

@@ -145,3 +145,38 @@ def test_the_image_is_the_one_that_the_dockerfile_makes() -> None:
     assert f"USER {USER}" in dockerfile
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert container()["image"] == f"medidiagnose:{project['version']}"
+
+
+def ray_service() -> Any:
+    return yaml.safe_load((ROOT / "deploy" / "ray" / "rayservice.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_the_pods_of_ray_are_valid_and_have_no_rights(version: str) -> None:
+    """The kind itself is not one of Kubernetes' own, which the check knows."""
+    cluster = ray_service()["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ray"}, "spec": group["template"]["spec"]}
+        kubernetes_validate.validate(pod, version, strict=True)
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert pod["spec"]["securityContext"]["runAsUser"] == USER
+        (only,) = pod["spec"]["containers"]
+        assert only["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        known = {PREFIX + name.upper() for name in Settings.model_fields} | {"RAY_USAGE_STATS_ENABLED"}
+        assert {each["name"] for each in only["env"]} <= known
+
+
+def test_what_ray_serves_is_there_in_the_version_of_the_lock() -> None:
+    service = ray_service()
+    assert (service["apiVersion"], service["kind"]) == ("ray.io/v1", "RayService")
+    lock = (ROOT / "requirements-ray.lock").read_text(encoding="utf-8").splitlines()
+    assert f"ray=={service['spec']['rayClusterConfig']['rayVersion']}" in lock
+    (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
+    module, name = application["import_path"].split(":")
+    assert f"def {name}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+    assert application["args"].keys() <= {"http", "models"}
+    workers = service["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]
+    limits = workers["template"]["spec"]["containers"][0]["resources"]["limits"]
+    wanted = application["args"]["http"]
+    assert str(wanted["ray_actor_options"]["num_cpus"]) == limits["cpu"], "a replica a pod"
+    assert workers["maxReplicas"] >= wanted["autoscaling_config"]["max_replicas"]

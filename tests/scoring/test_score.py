@@ -210,6 +210,21 @@ def test_a_wrong_command_is_a_sentence(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("address", "joins"), [(None, "local"), ("10.0.0.1:6379", None)])
+def test_a_cluster_that_happens_to_run_here_is_not_joined(
+    address: str | None, joins: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: asked.update(options))
+    monkeypatch.setattr(ray, "cluster_resources", dict)
+    if address:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(KeyError, match="CPU"):
+        scored("heart_risk", forms(tmp_path / "forms.parquet", 1), tmp_path / "out")
+    assert (asked.get("address"), "num_cpus" in asked) == (joins, joins is not None)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(0, 1), (0, 40), (13, 14), (9, 33), (39, 40)])
 def test_a_block_is_read_across_groups_of_rows(start: int, stop: int, tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": list(range(40))}), tmp_path / "t.parquet", row_group_size=10)
