@@ -221,6 +221,9 @@ class RedFlag(Part):
     name: str = Field(description="What it may point to.", examples=["Possible meningitis"])
     symptoms: tuple[str, ...] = Field(description="The symptoms that raised it; empty where words of the text did.")
     words: str | None = Field(default=None, description="The words of the text that raised it, else null.")
+    alike: bool = Field(
+        default=False, description="Whether the words are only alike to such as raise it, and no rule has them."
+    )
     urgency: Urgency = Field(description="How soon to act, and what to do.")
     source: str = Field(default="", description="What names it a danger.")
 

@@ -35,6 +35,7 @@ NEEDS = {
         "diagnoses/test_ecg_figures.py",
         "diagnoses/test_heart_risk.py",
         "studies/test_breast_marks.py",
+        "test_danger_sentences.py",
         "studies/test_chest_surroundings.py",
         "studies/test_foreign_pictures.py",
         "test_calibrate.py",

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.diagnoses.disease import features, findings, red_flags
+from models.diagnoses.disease import features, findings, likeness, red_flags
 from models.diagnoses.disease.danger_values import days_of
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import UrgencyLevel, disease_knowledge
@@ -48,6 +48,9 @@ _CIRCUMSTANCES = frozenset(vocabulary().parts["circumstances"]) | {"pregnancy", 
 _VAGUE = (_CIRCUMSTANCES - {"recent cold"}) | {"injury"}
 """What may stand behind any complaint: of it alone nothing reassuring is said."""
 _REASSURING: frozenset[UrgencyLevel] = frozenset({"routine", "self_care"})
+_MILD: frozenset[UrgencyLevel] = frozenset({"soon", "routine", "self_care"})
+_DOUBTED: UrgencyLevel = "urgent"
+"""Where words are a little alike to a danger, somebody should ask within a day."""
 _PARTS_OF_A_SEX: Mapping[str, frozenset[str]] = {
     "female": frozenset(vocabulary().parts["women and pregnancy"]),
     "male": frozenset({"testicle pain", "testicle swelling", "erection problems"}),
@@ -61,7 +64,8 @@ class NoKnownSymptomError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Case:
     """A request as it was understood; `text` is what was sent, `complaint` the words of it that tell a trouble that has
-    passed or of which no symptom is known, where nothing else was understood."""
+    passed or of which no symptom is known, where nothing else was understood; `doubt` words that are a little alike to
+    those that tell a danger."""
 
     findings: Findings
     patient: Patient
@@ -69,6 +73,7 @@ class Case:
     complaint: str | None = None
     text: str = ""
     not_used: tuple[str, ...] = ()
+    doubt: str | None = None
 
     @property
     def values(self) -> dict[str, float | None]:
@@ -117,14 +122,14 @@ def understand(request: DiseaseRequest) -> Case:
         sex=request.sex or described.sex,
         pregnant_weeks=described.pregnant_weeks,
     )
-    raised = _dangers(found, patient, request)
-    complaint = None if found.present or raised else _unnamed_in(found, request.text)
+    raised, doubt = _dangers(found, patient, request)
+    complaint = None if found.present or raised else doubt or _unnamed_in(found, request.text)
     if not found.present and not raised and not complaint:
         told = None if found.absent else only_english(" ".join((request.text, *request.symptoms)))
         reason = told or (_none_present(found) if found.absent else _none_known(found))
         raise NoKnownSymptomError(f"{reason} {_KNOWLEDGE.advice.safety.value}")
     meant = [name for each in raised for name in each.rule.means]
-    return Case(_with(found, meant), patient, raised, complaint, request.text, request.not_used)
+    return Case(_with(found, meant), patient, raised, complaint, request.text, request.not_used, doubt)
 
 
 def _unnamed_in(found: Findings, text: str) -> str | None:
@@ -135,15 +140,23 @@ def _unnamed_in(found: Findings, text: str) -> str | None:
     return None if found.absent else red_flags.complaint(found, text)
 
 
-def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[Raised, ...]:
-    """The rules that hold for a request, its text followed by its entries."""
+def _dangers(found: Findings, patient: Patient, request: DiseaseRequest) -> tuple[tuple[Raised, ...], str | None]:
+    """The rules that hold for a request, its text followed by its entries; where none of them is an emergency, the
+    danger that its text is alike to, and the words that are a little alike to one."""
     entries = "\n".join(f"{entry}." for entry in request.symptoms)
     whole = "\n".join(filter(None, (request.text, entries)))
     before = len(whole) - len(entries)
     listed = [replace(each, start=each.start + before, end=each.end + before) for each in measure(level(entries))[1]]
     if listed:
         found = replace(found, measurements=(*found.measurements, *listed))
-    return tuple(red_flags.raised(found, patient, whole))
+    heard = red_flags.hear(found, patient, whole)
+    raised = red_flags.raised(found, patient, whole, heard)
+    if not request.text or any(each.rule.urgency == "emergency" for each in raised):
+        return tuple(raised), None
+    like, doubt = red_flags.alike(found, patient, request.text, heard)
+    if like and like.rule not in [each.rule for each in raised]:
+        raised.append(like)
+    return tuple(raised), doubt
 
 
 def interpret(outputs: Outputs, metadata: Metadata, case: Case) -> DiseaseReading:
@@ -169,6 +182,7 @@ def check_bundle(metadata: Metadata) -> None:
         raise ValueError(f"disease/knowledge.yaml lacks {', '.join(unknown)}.")
     if metadata.tabular_preprocessing.names != features.feature_names():
         raise ValueError("its findings are not those of disease/symptoms.yaml; train it again.")
+    likeness.weights()
     findings.read((), "ready")  # makes what the reader looks words up in, which the first request would wait for
 
 
@@ -249,7 +263,9 @@ def _reading(
     advice = _KNOWLEDGE.advice
     told = not _VAGUE.issuperset(case.findings.present)
     settled = bool(case.findings.present) and ((case.understood_whole and told) or level not in _REASSURING)
-    if not settled:
+    if case.doubt and level in _MILD:
+        settled, level = False, _DOUBTED
+    elif not settled:
         level = min(level, "soon", key=_LEVELS.index)
     elif _lasts(case):
         level = min(level, "routine", key=_LEVELS.index)
@@ -271,16 +287,7 @@ def _reading(
             )
             for span in case.findings.spans
         ),
-        red_flags=tuple(
-            RedFlag(
-                name=each.rule.name,
-                symptoms=each.symptoms,
-                words=each.words,
-                urgency=_KNOWLEDGE.urgencies[each.rule.urgency].value,
-                source=red_flags.citation(each.rule),
-            )
-            for each in case.red_flags
-        ),
+        red_flags=tuple(map(_red_flag, case.red_flags)),
         cannot_miss=tuple(
             CannotMiss(**each.model_dump(), tell=_KNOWLEDGE.rule_out.value[each.disease]) for each in dangerous
         ),
@@ -290,6 +297,17 @@ def _reading(
         not_assessed=(advice.unread.value.format(words=", ".join(unread)),) if unread else (),
         patient=PatientDetails(age=case.patient.age, sex=case.patient.sex),
         not_used=case.not_used,
+    )
+
+
+def _red_flag(danger: Raised) -> RedFlag:
+    return RedFlag(
+        name=danger.rule.name,
+        symptoms=danger.symptoms,
+        words=danger.words,
+        alike=danger.alike,
+        urgency=_KNOWLEDGE.urgencies[danger.rule.urgency].value,
+        source=red_flags.citation(danger.rule),
     )
 
 

@@ -63,6 +63,21 @@ Hits = Mapping[str, Sequence[Hit]]
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """A text as it was heard: its words and marks, where each starts and how each stands (standing.py), the classes
+    found in it, and which words are fillers."""
+
+    hits: Hits
+    words: Sequence[str]
+    starts: Sequence[int]
+    away: Sequence[int]
+    fillers: Collection[str]
+
+
+UNHEARD = Heard({}, (), (), (), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
 class _Stretch:
     classes: tuple[str, ...]
     window: int
@@ -204,14 +219,14 @@ class Phrases:
             else:
                 self._longer[keys[0]][keys[1]].append((tuple(keys[2:]), name))
 
-    def hits(
+    def hear(
         self,
         text: str,
         known: Iterable[str] = (),
         corrections: Mapping[int, str] = NO_CORRECTIONS,
         measured: Sequence[Measurement] = (),
-    ) -> dict[str, list[Hit]]:
-        """The classes of a text with its measurements, and their places; `known` are classes that hold whatever the
+    ) -> Heard:
+        """The words of a text and the classes in it with its measurements; `known` are classes that hold whatever the
         text says, `corrections` what words with typing errors mean, by their places: such a word is looked for both
         ways."""
         plain = level(text)
@@ -249,7 +264,7 @@ class Phrases:
             found = [hit for line in lines for hit in line.places(hits)]
             if found:
                 hits[name] = [*hits.get(name, ()), *found]
-        return hits
+        return Heard(hits, words, starts, away, self._fillers)
 
     def unnamed(self, text: str, corrections: Mapping[int, str] = NO_CORRECTIONS) -> str | None:
         """The words from a part of the body to a trouble of it, or back; None where a text has no such pair."""

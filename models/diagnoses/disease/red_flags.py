@@ -7,8 +7,9 @@ from functools import cache
 
 from models.diagnoses.disease.findings import Findings
 from models.diagnoses.disease.knowledge import RedFlagRule, red_flag_knowledge
+from models.diagnoses.disease.likeness import likeness
 from models.diagnoses.disease.patient import Patient
-from models.diagnoses.disease.phrases import Hits, Line, compile_line, phrases
+from models.diagnoses.disease.phrases import UNHEARD, Heard, Hits, Line, compile_line, phrases
 from models.diagnoses.disease.vocabulary import vocabulary
 
 _MOST_QUOTED = 80
@@ -26,23 +27,29 @@ _AGES: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """A rule that holds, the symptoms that raised it, and the words of the text that did, as they were sent."""
+    """A rule that holds, the symptoms that raised it, and the words of the text that did, as they were sent; whether
+    these are only `alike` to words that do."""
 
     rule: RedFlagRule
     symptoms: tuple[str, ...] = ()
     words: str | None = None
+    alike: bool = False
 
 
-def raised(found: Findings, patient: Patient, text: str = "") -> list[Raised]:
-    """The rules that hold, in their order, for what was found and for a text of up to 15,000 characters; the places of
-    what was found are those of that text.
+def hear(found: Findings, patient: Patient, text: str) -> Heard:
+    """A text of up to 15,000 characters as the rules hear it; the places of what was found are those of that text."""
+    return phrases().hear(text, _classes_of(patient), found.corrections, found.measurements) if text else UNHEARD
+
+
+def raised(found: Findings, patient: Patient, text: str = "", heard: Heard | None = None) -> list[Raised]:
+    """The rules that hold, in their order, for what was found and for a text, which may be `heard` already.
 
     Sex bars none: where what is told contradicts it, that is told, not trusted.
     """
     wider = vocabulary().wider
     meanings = {symptom: wider[symptom] | {symptom} for symptom in found.present}
     known = frozenset[str]().union(*meanings.values())
-    hits = phrases().hits(text, _classes_of(patient), found.corrections, found.measurements) if text else {}
+    hits = (heard or hear(found, patient, text)).hits
     words = _words(hits, text, patient)
     rules, by_symptom = red_flag_knowledge().rules, _rules_by_symptom()
     dangers = []
@@ -70,6 +77,21 @@ def _words(hits: Hits, text: str, patient: Patient) -> dict[int, str]:
     return found
 
 
+def alike(found: Findings, patient: Patient, text: str, heard: Heard) -> tuple[Raised | None, str | None]:
+    """The danger that a text tells in words alike to those that tell one, and the words of it that are a little alike:
+    neither, the second, or both."""
+    like = likeness(heard, found.spans, len(text))
+    if like is None:
+        return None, None
+    words = text[like.begin : like.end]
+    if like.rule is None:
+        return None, words
+    rule = _rules_by_name()[like.rule]
+    if not _is_aged(rule, patient) or not heard.hits.keys().isdisjoint(rule.silenced_by):
+        return None, words
+    return Raised(rule, words=words, alike=True), words
+
+
 def complaint(found: Findings, text: str) -> str | None:
     """The words of a text that tell a trouble of a part of the body, whatever the symptom is; None where none does."""
     return phrases().unnamed(text, found.corrections)
@@ -89,6 +111,11 @@ def _lines_by_class() -> Mapping[str, Sequence[tuple[int, Line]]]:
         for line in map(compile_line, rule.said):
             found[phrases().most_seldom(line)].append((place, line))
     return found
+
+
+@cache
+def _rules_by_name() -> Mapping[str, RedFlagRule]:
+    return {rule.name: rule for rule in red_flag_knowledge().rules}
 
 
 @cache

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from models.diagnoses.disease.words import each
 
-HERE, AWAY, PAST = 0, 1, 2
+HERE, AWAY, PAST, DENIED = 0, 1, 2, 3
 
 _ENDS = frozenset(".;!?\n")
 _BREAKS = frozenset(",:()/-") | _ENDS
@@ -138,7 +138,8 @@ _NONE_HINTS = frozenset({"neither", "none", "nothing", "not"})
 
 
 def standing(words: Sequence[str], used: Collection[int] = (), fillers: Collection[str] = ()) -> list[int]:
-    """For each word of a text 0 where it is the patient's and now, 1 where it surely is not, 2 where it is past.
+    """For each word of a text 0 where it is the patient's and now, 1 where it is somebody else's or hypothetical, 2
+    where it is past, 3 where it is denied.
 
     `used` are the places of words that belong to phrases themselves ("not" of "not breathing"), which deny nothing.
     """
@@ -251,7 +252,7 @@ def _deny_from(
             word in _TURNS and not (word == "and" and goes_on) and not (word in fillers and at - start < 2)
         ) or word in _DENIALS | _NEAR_DENIALS:
             return at
-        away[at] = AWAY
+        away[at] = DENIED
         at, left = at + 1, left - (word not in fillers)
     return at
 
@@ -283,4 +284,4 @@ def _answers(words: Sequence[str], away: list[int]) -> None:
             for before in range(at - 2, -1, -1):
                 if words[before] in _BREAKS:
                     break
-                away[before] = AWAY
+                away[before] = DENIED
