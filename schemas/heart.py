@@ -290,7 +290,7 @@ class SheetSummary(Part):
     rhythm_strips: int = Field(ge=0, description="Rows below them that show one lead all along.", examples=[1])
     speed: float = Field(
         gt=0,
-        description="Speed of the paper, mm/s, from the calibration pulse, the caller, or the shape of the beats.",
+        description="Speed of the paper, mm/s: by the pulse, the print, the caller or the shape of the beats.",
         examples=[25],
     )
     gain: float = Field(

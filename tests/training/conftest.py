@@ -19,6 +19,7 @@ NEEDS = {
         "networks/test_ecg_ensemble.py",
         "networks/test_lead_name_network.py",
         "networks/test_random_convolutions.py",
+        "networks/test_scale_word_network.py",
         "networks/test_sheet_convolutions.py",
         "test_augmentation.py",
         "test_cli.py",

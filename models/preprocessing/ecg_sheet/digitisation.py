@@ -25,6 +25,7 @@ from models.preprocessing.ecg_sheet.layout import (
 )
 from models.preprocessing.ecg_sheet.lead_names import read_lead_names
 from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
+from models.preprocessing.ecg_sheet.printed_scale import PrintedScale, read_printed_scale
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
@@ -147,12 +148,14 @@ class DigitisedSheet(NamedTuple):
 
 
 class _Straight(NamedTuple):
-    """A straight sheet: `ink` of its traces, all `lines`, its dark `print` with grid and rules, its rows."""
+    """A straight sheet: `ink` of its traces, all `lines`, its dark `print` with grid and rules, its rows, and `words`,
+    the same print up to the picture's edges."""
 
     ink: FloatMap
     lines: UInt8Array
     print: UInt8Array
     rows: Rows
+    words: UInt8Array
 
 
 class _Followed(NamedTuple):
@@ -214,7 +217,8 @@ def _straight(density: Densities) -> _Straight:
     count = len(rows.baselines)
     if not candidates(count):
         raise SheetError(_strange_rows(count, UNTOLD) if rows.fit else _NO_ROWS)
-    return _Straight(_trace_ink(dark, rows), straighten(density.lines, plane), printed, rows)
+    lines, words = straighten(density.lines, plane), straighten(density.print, plane)
+    return _Straight(_trace_ink(dark, rows), lines, printed, rows, words)
 
 
 def _twice(rows: Rows, width: int) -> Rows:
@@ -301,7 +305,9 @@ def _cut(found: _Followed, pulse: Pulse) -> _Followed:
     hole = slice(max(first, pulse.first - foot), min(last, pulse.last + foot))
     sheet, (heights, inked) = found.sheet, found.traces
     rows = sheet.rows._replace(baselines=np.delete(sheet.rows.baselines, hole, axis=1))
-    straight = _Straight(np.delete(sheet.ink, hole, axis=1), np.delete(sheet.lines, hole, axis=1), sheet.print, rows)
+    straight = _Straight(
+        np.delete(sheet.ink, hole, axis=1), np.delete(sheet.lines, hole, axis=1), sheet.print, rows, sheet.words
+    )
     traces = Traces(np.delete(heights, hole, axis=1), np.delete(inked, hole, axis=1))
     above = np.delete(found.above, hole, axis=1)
     cut = hole.stop - hole.start
@@ -397,7 +403,8 @@ def _turn(found: _Followed, span: tuple[int, int]) -> _Followed:
     sheet, traces = found.sheet, found.traces
     height, width = sheet.lines.shape
     rows = Rows(height - 1 - sheet.rows.baselines[::-1, ::-1], sheet.rows.gap, sheet.rows.fit)
-    turned = _Straight(sheet.ink[::-1, ::-1], sheet.lines[::-1, ::-1], sheet.print[::-1, ::-1], rows)
+    lines, printed, words = (each[::-1, ::-1] for each in (sheet.lines, sheet.print, sheet.words))
+    turned = _Straight(sheet.ink[::-1, ::-1], lines, printed, rows, words)
     heights = Traces(height - 1 - traces.heights[::-1, ::-1], traces.inked[::-1, ::-1])
     pulse = found.pulse and found.pulse._replace(first=width - found.pulse.last, last=width - found.pulse.first)
     return _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse, found.cut)
@@ -429,16 +436,16 @@ def _contradict(pulse: Pulse | None, told: Told, who: str) -> None:
 
 def _with_print(told: Told, sheet: _Straight) -> tuple[Told, Hint]:
     """What is told, completed by what is printed, and the print. Raises `ForeignSheetError`
-    where they contradict each other, or the names are not those of twelve leads."""
+    where they contradict each other, the names are not those of twelve leads, or the scale is none to read by."""
     hint = hint_of(read_lead_names(sheet.print), sheet.rows.baselines, sheet.rows.gap)
-    if hint.fault:
-        raise ForeignSheetError(hint.fault)
-    printed = hint.printed
+    scale = _printed_scale(sheet)
+    if fault := hint.fault or scale.fault:
+        raise ForeignSheetError(fault)
     for said, found, unit in (
-        (told.layout, printed.layout, ""),
-        (told.order, printed.order, " order"),
-        (told.speed, printed.speed, " mm/s"),
-        (told.gain, printed.gain, " mm/mV"),
+        (told.layout, hint.layout, ""),
+        (told.order, hint.order, " order"),
+        (told.speed, scale.speed, " mm/s"),
+        (told.gain, scale.gain, " mm/mV"),
     ):
         if said is not None and found is not None and said != found:
             raise ForeignSheetError(
@@ -446,12 +453,15 @@ def _with_print(told: Told, sheet: _Straight) -> tuple[Told, Hint]:
                 "printed, or neither."
             )
     known = Told(
-        told.speed or printed.speed,
-        told.gain or printed.gain,
-        told.layout or printed.layout,
-        told.order or printed.order,
+        told.speed or scale.speed, told.gain or scale.gain, told.layout or hint.layout, told.order or hint.order
     )
     return known, hint
+
+
+def _printed_scale(sheet: _Straight) -> PrintedScale:
+    """The scale that is printed, wherever that is: below the rows first."""
+    first, last = sheet.rows.baselines[[0, -1]].mean(axis=1).tolist()
+    return read_printed_scale(sheet.words, (first - 0.6 * sheet.rows.gap, last + 0.3 * sheet.rows.gap))
 
 
 def _plain(said: float | str) -> str:

@@ -1,4 +1,4 @@
-"""What is printed on a sheet, as far as it helps to read its traces: names of leads, speed, gain."""
+"""What the names of leads on a sheet say of its traces."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,6 @@ from models.preprocessing.ecg_sheet.printed_layout import (
     COLUMN,
     PrintedLayout,
     match_layout,
-    printed_scale,
 )
 
 _MANY_NAMES = 8
@@ -27,20 +26,12 @@ _PAGE_ROWS = 8
 """Rows that pages of part of the leads have at most."""
 
 
-class Printed(NamedTuple):
-    """What is printed on a sheet; None is what was not read."""
+class Hint(NamedTuple):
+    """Layout and order that the names spell, None where they spell none; where a sheet is to be refused for them, why;
+    whether so many names were read that it is neither mirrored nor upside down; and the names of the rhythm strips."""
 
     layout: str | None = None
     order: Order | None = None
-    speed: float | None = None
-    gain: float | None = None
-
-
-class Hint(NamedTuple):
-    """What was read; where a sheet is to be refused for it, why; whether so many names were read that it is neither
-    mirrored nor upside down; and the names of the rhythm strips."""
-
-    printed: Printed
     fault: str | None = None
     legible: bool = False
     strips: tuple[str, ...] = ()
@@ -48,23 +39,19 @@ class Hint(NamedTuple):
 
 def hint_of(labels: Sequence[LeadLabel], baselines: NDArray[np.floating], gap: float) -> Hint:
     """The hint of names on a straight sheet whose rows run along `baselines` (rows, width), `gap` pixels apart."""
-    speed, gain = printed_scale(labels)
-    scales = Printed(speed=speed, gain=gain)
     spelled = match_layout(labels, baselines.shape[1])
     if spelled is None:
-        return Hint(scales)
+        return Hint()
     rows = len(baselines)
     if spelled.layout == COLUMN:
-        return Hint(scales, _missing(spelled) if _is_whole_page(spelled, rows) else None)
+        return Hint(fault=_missing(spelled) if _is_whole_page(spelled, rows) else None)
     if _stands(spelled, baselines.mean(axis=1), gap):
-        printed = scales._replace(layout=spelled.layout, order=spelled.order)
-        return Hint(printed, legible=spelled.sure >= _LEGIBLE, strips=spelled.strips)
+        return Hint(spelled.layout, spelled.order, legible=spelled.sure >= _LEGIBLE, strips=spelled.strips)
     if spelled.sure < _MANY_NAMES:
-        return Hint(scales)
+        return Hint()
     return Hint(
-        scales,
-        f"The names on the sheet stand as {spelled.layout}, but the {rows} rows of traces that were found do not. Send "
-        "a sharp, upright picture of the whole sheet.",
+        fault=f"The names on the sheet stand as {spelled.layout}, but the {rows} rows of traces that were found do "
+        "not. Send a sharp, upright picture of the whole sheet.",
     )
 
 

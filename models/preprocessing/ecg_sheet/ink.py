@@ -23,10 +23,12 @@ _NEPERS = 255 / float(np.log((255 + _DARKEST) / _DARKEST))
 
 
 class Densities(NamedTuple):
-    """Two maps (height, width) of uint8 density: `ink` is dark in every colour, `lines` in at least one."""
+    """Maps (height, width) of uint8 density: `ink` is dark in every colour, `lines` in at least one; `print` is the ink
+    with what lies at the picture's edge, where the others have none."""
 
     ink: UInt8Array
     lines: UInt8Array
+    print: UInt8Array
 
 
 def on_light(picture: Image.Image) -> Image.Image:
@@ -45,9 +47,10 @@ def densities(picture: Image.Image, pen: int) -> Densities:
     channels = np.ascontiguousarray(np.asarray(picture.point(levels * 3)).transpose(2, 0, 1))
     paper = _running(np.minimum, _running(np.maximum, channels, pen), pen)
     density = paper - channels
+    printed = density.min(axis=0)
     for border in (density[:, : 2 * pen], density[:, -2 * pen :], density[:, :, : 2 * pen], density[:, :, -2 * pen :]):
         border[:] = 0  # a strip of table beside the sheet would pass for a line
-    return Densities(density.min(axis=0), density.max(axis=0))
+    return Densities(density.min(axis=0), density.max(axis=0), printed)
 
 
 def _running(extreme: np.ufunc, maps: UInt8Array, reach: int) -> UInt8Array:

@@ -1,4 +1,4 @@
-"""The printed names of leads, and the printed speed and gain, on a straight ECG sheet.
+"""The printed names of leads on a straight ECG sheet.
 
 A small fully convolutional network, trained on names drawn in many typefaces over grids and traces, says for every
 8 x 8 pixels of an ink map which name has its middle there. Its file, lead_names.onnx, lies beside this module and is
@@ -6,24 +6,22 @@ refused where its checksum is another: it belongs to the reader as its constants
 bundle of sheets reads names alike.
 """
 
-from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocessing.ecg_record import LEADS
+from models.preprocessing.ecg_sheet.network_file import load
 from models.preprocessing.picture import UInt8Array
 
 FloatMap = NDArray[np.float32]
 
-SPEEDS = {"25 mm/s": 25.0, "50 mm/s": 50.0}
-GAINS = {"5 mm/mV": 5.0, "10 mm/mV": 10.0, "20 mm/mV": 20.0}
-NAMES = (*LEADS, "-aVR", *SPEEDS, *GAINS)
+SCALES = ("25 mm/s", "50 mm/s", "5 mm/mV", "10 mm/mV", "20 mm/mV")
+"""Labels that are no names; `printed_scale` reads them."""
+NAMES = (*LEADS, "-aVR", *SCALES)
 """What a label may say, whatever its spelling: C1 is V1, DII is II, 25.0mm/sec is 25 mm/s."""
 LONG_SIDE = 1000
 """Larger ink maps are reduced to this many pixels first."""
@@ -57,7 +55,7 @@ def read_lead_names(ink: UInt8Array) -> list[LeadLabel]:
     """The names printed on a straight sheet whose ink map (height, width) is `densities(...).ink`; dark on light,
     upright. The surest come first. Raises `OSError` where the network's file is damaged."""
     small, scale = reduce(ink)
-    chances, boxes = _session().run(["chances", "boxes"], {"ink": prepare(small)[None, :, :, None]})
+    chances, boxes = load(MODEL, CHECKSUM).run(["chances", "boxes"], {"ink": prepare(small)[None, :, :, None]})
     return [
         label._replace(x=label.x * scale, y=label.y * scale, width=label.width * scale, height=label.height * scale)
         for label in _decode(chances[0], boxes[0])
@@ -82,17 +80,6 @@ def prepare(ink: UInt8Array) -> FloatMap:
     fill = [(0, -length % STRIDE) for length in ink.shape]
     shares: FloatMap = np.minimum(np.pad(ink, fill).astype(np.float32) / level, 1.5)
     return shares
-
-
-@cache
-def _session() -> onnxruntime.InferenceSession:
-    data = MODEL.read_bytes()
-    if sha256(data).hexdigest() != CHECKSUM:
-        raise OSError(f"{MODEL.name} is not the file that this version was made with. Install it again.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # what a rare, small run needs is not held for good
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _decode(chances: FloatMap, boxes: FloatMap) -> list[LeadLabel]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet.layout import GRIDS, ORDERS, Order
-from models.preprocessing.ecg_sheet.lead_names import GAINS, NAMES, SPEEDS, LeadLabel
+from models.preprocessing.ecg_sheet.lead_names import NAMES, SCALES, LeadLabel
 
 FloatArray = NDArray[np.float64]
 
@@ -21,8 +21,6 @@ COLUMN = "column"
 
 _MOST = 24
 _SURE = 0.6
-_CERTAIN = 0.8
-"""Confidence from which a printed speed or gain counts: a wrong one erases an ST elevation."""
 _LEAST_NAMES = 4
 _ELSEWHERE = 0.4
 """Chance from which there is a name beside a column of names, and from which one belongs to it."""
@@ -71,7 +69,7 @@ class _Match(NamedTuple):
 
 def match_layout(labels: Sequence[LeadLabel], width: int) -> PrintedLayout | None:
     """The layout of a sheet `width` pixels wide on which names were read; None where too few were, or they fit none."""
-    kept = [label for label in labels if label.name not in SPEEDS and label.name not in GAINS]
+    kept = [label for label in labels if label.name not in SCALES]
     kept = sorted(kept, key=lambda label: -label.confidence)[:_MOST]
     matches = [found for template in _TEMPLATES if (found := _match(kept, template, width))]
     matches.sort(key=lambda match: -match.score)
@@ -81,15 +79,6 @@ def match_layout(labels: Sequence[LeadLabel], width: int) -> PrintedLayout | Non
         template = best.template
         return PrintedLayout(template.layout, template.order, leads, best.found, best.sure, best.strips, best.heights)
     return _column(kept, width)
-
-
-def printed_scale(labels: Sequence[LeadLabel]) -> tuple[float | None, float | None]:
-    """The speed in mm/s and the gain in mm/mV that are printed; None where neither is, or several are."""
-    speed, gain = (
-        {values[label.name] for label in labels if label.name in values and label.confidence >= _CERTAIN}
-        for values in (SPEEDS, GAINS)
-    )
-    return (speed.pop() if len(speed) == 1 else None), (gain.pop() if len(gain) == 1 else None)
 
 
 def _beaten(matches: Sequence[_Match]) -> bool:

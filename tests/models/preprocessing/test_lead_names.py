@@ -1,6 +1,5 @@
 """Names of leads printed on a sheet: read where they stand, and none invented on traces."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +30,6 @@ def named(layout: str, size: int = 18) -> tuple[Image.Image, dict[str, tuple[flo
     return picture, places
 
 
-@pytest.fixture
-def fresh() -> Iterator[None]:
-    lead_names._session.cache_clear()
-    yield
-    lead_names._session.cache_clear()
-
-
 @pytest.mark.parametrize("layout", GRIDS)
 def test_names_are_read_where_they_stand_and_spell_the_layout(layout: str) -> None:
     picture, places = named(layout)
@@ -61,7 +53,7 @@ def test_any_ink_map_is_read(shape: tuple[int, int]) -> None:
         assert isinstance(read_lead_names(np.full(shape, level, np.uint8)), list)
 
 
-def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = tmp_path / "lead_names.onnx"
     damaged.write_bytes(lead_names.MODEL.read_bytes()[:-1] + b"x")
     monkeypatch.setattr(lead_names, "MODEL", damaged)

@@ -1,11 +1,10 @@
-"""What names, speed and gain on a sheet say about rows that were found."""
+"""What the names on a sheet say about rows that were found."""
 
 import numpy as np
 import pytest
 
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet.hints import hint_of
-from models.preprocessing.ecg_sheet.lead_names import LeadLabel
 from tests.models.preprocessing.test_printed_layout import WIDTH, label, printed
 
 GAP = 110
@@ -16,22 +15,10 @@ def rows(count: int, first: float = 90.0) -> np.ndarray:
     return np.repeat(first + GAP * np.arange(count)[:, None], WIDTH, axis=1)
 
 
-def scales(speed: str, gain: str, confidence: float = 0.9) -> list[LeadLabel]:
-    return [label(speed, 100, 700, confidence), label(gain, 200, 700, confidence)]
-
-
-def test_layout_order_speed_and_gain_are_those_that_are_printed() -> None:
-    hint = hint_of([*printed("3x4"), *scales("25 mm/s", "10 mm/mV")], rows(4), GAP)
+def test_layout_and_order_are_those_that_are_printed() -> None:
+    hint = hint_of(printed("3x4"), rows(4), GAP)
     assert hint.fault is None
-    assert hint.printed == ("3x4", "standard", 25.0, 10.0)
-
-
-def test_two_speeds_or_doubtful_ones_are_none() -> None:
-    doubtful = hint_of([*scales("25 mm/s", "10 mm/mV", 0.6)], rows(4), GAP)
-    assert doubtful.printed == (None, None, None, None)
-    both = hint_of([*scales("25 mm/s", "10 mm/mV"), label("50 mm/s", 300, 700)], rows(4), GAP)
-    assert both.printed.speed is None
-    assert both.printed.gain == 10
+    assert (hint.layout, hint.order) == ("3x4", "standard")
 
 
 def test_rows_that_the_names_do_not_stand_at_are_refused() -> None:

@@ -1,0 +1,186 @@
+"""The speed and the gain that are printed on a straight ECG sheet: "25 mm/s 10 mm/mV" and its like.
+
+Lines of print are found and cut out (`print_lines`), and a small network, trained on such lines in many typefaces,
+spells them in an alphabet of digits and units; what is no scale to the letter, or not sure, is not read. Its file,
+scale_words.onnx, lies beside this module and is refused where its checksum is another, as that of `lead_names` is.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.preprocessing.ecg_sheet.network_file import load
+from models.preprocessing.ecg_sheet.print_lines import PrintLine, cut_strip, find_lines
+from models.preprocessing.picture import UInt8Array
+
+FloatMap = NDArray[np.float32]
+
+ALPHABET = "0123456789./:msV #"
+"""What the network spells in; the last stands for any other characters."""
+OTHER = ALPHABET[-1]
+GAP = 24
+"""Pixels of paper between strips that are read together."""
+SPEEDS, GAINS = (25.0, 50.0), (5.0, 10.0, 20.0)
+"""The mm/s and mm/mV that sheets are read at."""
+MODEL = Path(__file__).with_name("scale_words.onnx")
+CHECKSUM = "39f53ea8837bcd14db1ee24de4d514cb89941d04c38a05a614085360709ed5ce"
+SURE = 0.7
+"""Least chance of each character of a scale: a wrong gain erases an ST elevation."""
+
+_FAINTEST = 24.0
+_TOGETHER, _MOST = 1400, 2800
+"""Pixels of strips that are read together, and that are read of a sheet: a page of text is not read to its end."""
+_COLUMN = 2
+"""Pixels of one of the network's answers."""
+_CUT = 5
+"""Pixels from a strip's beginning within which a number may have lost a digit."""
+_NEAR, _NEAR_M, _FAR = 1.2, 0.8, 1.35
+"""Distances, in those of digits or of "mm", up to which digits belong together, and from which they don't."""
+_NUMBERS, _DIGITS, _UNCLEAR = frozenset("0123456789"), frozenset("0123456789."), "?"
+_SCALE = re.compile(r"(?<![0-9./#msV?])(?<![0-9.?]:)(\d{1,3}(?:\.\d{1,2})?) ?mm ?/ ?(s|mV)")
+
+
+class Spelled(NamedTuple):
+    """The text of a strip in `ALPHABET`, and of each character the chance and the middle, in pixels from the left."""
+
+    text: str
+    chances: tuple[float, ...]
+    middles: tuple[float, ...]
+
+
+class PrintedScale(NamedTuple):
+    """Speed in mm/s and gain in mm/mV, None where none was read; and why a sheet can't be read at what is printed."""
+
+    speed: float | None = None
+    gain: float | None = None
+    fault: str | None = None
+
+
+def read_printed_scale(ink: UInt8Array, traces: tuple[float, float]) -> PrintedScale:
+    """The scale that is printed on a straight sheet whose ink map (height, width) is `densities(...).print`, and whose
+    rows of traces lie between two heights: lines of print below them are read first, then those above, then others.
+    Raises `OSError` where the network's file is damaged."""
+    lines = sorted(find_lines(ink), key=lambda line: _rank(line, traces))
+    page = Image.fromarray(ink)
+    found: list[tuple[float, str]] = []
+    for strips in _batches(page, lines):
+        found += [scale for spelled in spell(strips) for scale in scales_in(spelled)]
+        if {unit for _, unit in found} == {"s", "mV"}:
+            break
+    return settled(found)
+
+
+def settled(found: Sequence[tuple[float, str]]) -> PrintedScale:
+    """What numbers with their units, s or mV, say of a sheet. Several gains, as of limb and chest leads, are a fault;
+    several speeds, and numbers that no usual sheet has, are as if they were not read."""
+    speeds, gains = ({number for number, unit in found if unit == own} for own in ("s", "mV"))
+    if len(gains) > 1 and gains <= set(GAINS):
+        listed = " and ".join(f"{gain:g}" for gain in sorted(gains))
+        return PrintedScale(
+            fault=f"The sheet names {listed} mm/mV, and only sheets of one gain are read. Send one that is printed at "
+            "one gain."
+        )
+    return PrintedScale(_only(speeds, SPEEDS), _only(gains, GAINS))
+
+
+def _only(numbers: set[float], usual: Sequence[float]) -> float | None:
+    return next(iter(numbers)) if len(numbers) == 1 and numbers <= set(usual) else None
+
+
+def scales_in(spelled: Spelled) -> Iterator[tuple[float, str]]:
+    """The numbers with their units, s or mV, that a strip names to the letter, each character for sure."""
+    text, chances, middles = _spaced(spelled)
+    for match in _SCALE.finditer(text):
+        first, last = match.start(1), match.end(2)
+        if min(chances[first:last]) >= SURE and middles[first] > _CUT:
+            yield float(match[1]), match[2]
+
+
+def _spaced(spelled: Spelled) -> Spelled:
+    """The text with spaces between digits only where these stand apart, by the distances of digits without one, or of
+    the letters of "mm", and with `_UNCLEAR` between those that may belong to one number or to two."""
+    letters = [n for n, letter in enumerate(spelled.text) if letter != " "]
+    apart = {(a, b): spelled.middles[b] - spelled.middles[a] for a, b in pairwise(letters)}
+    pairs = {(a, b): {spelled.text[a], spelled.text[b]} for a, b in apart}
+    wide = _median([gap for pair, gap in apart.items() if pairs[pair] == {"m"}])
+    narrow = _median([gap for (a, b), gap in apart.items() if b == a + 1 and pairs[a, b] <= _NUMBERS])
+    near, far = (_NEAR * narrow, _FAR * narrow) if narrow else (_NEAR_M * wide, _FAR * wide)
+    text, chances, middles = "", [], []
+    for before, here in pairwise([-1, *letters]):
+        gap = apart.get((before, here), 0.0)
+        mark = " " if here > before + 1 or gap > _FAR * wide > 0 else ""
+        if mark and gap <= far and pairs.get((before, here), {OTHER}) <= _DIGITS:
+            mark = _UNCLEAR if gap > near else ""
+        text += mark + spelled.text[here]
+        chances += [1.0] * len(mark) + [spelled.chances[here]]
+        middles += [spelled.middles[here]] * (1 + len(mark))
+    return Spelled(text, tuple(chances), tuple(middles))
+
+
+def _median(distances: Sequence[float]) -> float:
+    """The median, 0 of none."""
+    return float(np.median(distances)) if distances else 0.0
+
+
+def spell(strips: Sequence[UInt8Array]) -> list[Spelled]:
+    """The texts of strips (24, width) that `cut_strip` gave."""
+    if not strips:
+        return []
+    paper = np.zeros((strips[0].shape[0], GAP), dtype=np.float32)
+    joined = np.concatenate([part for strip in strips for part in (normalised(strip), paper)], axis=1)
+    (chances,) = load(MODEL, CHECKSUM).run(["chances"], {"strips": joined[None, :, :, None]})
+    begins = np.cumsum([0, *(strip.shape[1] + GAP for strip in strips)])
+    return [
+        _decode(chances[0, begin // _COLUMN : (begin + strip.shape[1]) // _COLUMN])
+        for begin, strip in zip(begins.tolist(), strips, strict=False)
+    ]
+
+
+def normalised(strip: UInt8Array) -> FloatMap:
+    """A strip's darkness, 0-1.5 of that of its print."""
+    dark = max(_FAINTEST, float(np.percentile(strip, 96)))
+    level: FloatMap = np.clip(strip / np.float32(dark), 0, 1.5)
+    return level
+
+
+def _rank(line: PrintLine, traces: tuple[float, float]) -> tuple[int, int]:
+    middle = (line.top + line.bottom) / 2
+    return (0 if middle > traces[1] else 1 if middle < traces[0] else 2), -line.bottom
+
+
+def _batches(page: Image.Image, lines: Sequence[PrintLine]) -> Iterator[list[UInt8Array]]:
+    """Strips of lines, so many at once as are read together."""
+    strips: list[UInt8Array] = []
+    total = wide = 0
+    for line in lines:
+        strip = cut_strip(page, line)
+        total += strip.shape[1]
+        if total > _MOST:
+            break
+        strips.append(strip)
+        wide += strip.shape[1]
+        if wide >= _TOGETHER:
+            yield strips
+            strips, wide = [], 0
+    if strips:
+        yield strips
+
+
+def _decode(chances: FloatMap) -> Spelled:
+    """The text of columns (n, 1 + alphabet): of neighbours with one character only the surest."""
+    best = chances.argmax(axis=1)
+    sure = chances.max(axis=1)
+    edges = np.flatnonzero(np.diff(best, prepend=-1, append=-1))
+    text, each, middles = "", [], []
+    for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if best[begin] and not (text[-1:] == ALPHABET[best[begin] - 1] == " "):
+            text += ALPHABET[best[begin] - 1]
+            each.append(float(sure[begin:end].max()))
+            middles.append(_COLUMN * (begin + end) / 2)
+    return Spelled(text, tuple(each), tuple(middles))
