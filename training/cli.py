@@ -121,8 +121,11 @@ def _add_measuring(commands: Any) -> None:
     sets = commands.add_parser(
         "prediction-sets", help="calibrate a picture bundle's prediction sets, and measure them, into measured.json"
     )
-    for command, run in ((explained, _explained), (sets, _prediction_sets)):
-        others = ("disease",) if command is sets else ()
+    reliability = commands.add_parser(
+        "reliability", help="measure how often what a bundle says comes true, in tenths, into measured.json"
+    )
+    for command, run in ((explained, _explained), (sets, _prediction_sets), (reliability, _reliability)):
+        others = ("disease",) if command is not explained else ()
         command.add_argument("name", choices=(*_PICTURES, *_ECGS, *others), help="which model")
         command.add_argument("bundle", type=Path, help="bundle folder")
         command.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where there is one")
@@ -377,6 +380,18 @@ def _prediction_sets(options: argparse.Namespace) -> int:
     if bundle.metadata.int8 is None or bundle.metadata.precision == "int8":
         served.add_measured(bundle, found)
     _tell(bundle.folder, found)
+    return 0
+
+
+def _reliability(options: argparse.Namespace) -> int:
+    from models.diagnoses.catalogue import BY_NAME
+    from models.serving.bundle import read_bundle
+    from training import reliability, served
+
+    bundle = read_bundle(options.bundle, options.precision)
+    cache = options.runs / "digitised_sheets"
+    found = reliability.measure(BY_NAME[options.name], bundle, options.data, cache)
+    _tell(served.add_measured(bundle, found), found)
     return 0
 
 

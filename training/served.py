@@ -201,10 +201,11 @@ def with_section(card: str, section: str) -> str:
 
 
 def page_rows(name: str, document: Mapping[str, Any]) -> list[str]:
-    """Rows of the page of figures: model, set, and each figure in words."""
+    """Rows of the page of figures: model, set, and each figure in words, but for the bins of diagrams."""
     rows = []
     for title, figures in document["sets"].items():
-        told = "; ".join(f"{key} {format_estimate(Estimate(**value))}" for key, value in figures.items())
+        listed = {key: Estimate(**value) for key, value in figures.items() if not key.startswith("said ")}
+        told = "; ".join(f"{key} {format_estimate(value)}" for key, value in listed.items())
         rows.append(f"| `{name}` {document['version']} ({document['precision']}), {title} | {told} |")
     return rows
 

@@ -30,6 +30,7 @@ HISTORY: Mapping[str, Mapping[str, str]] = {
         "1.0.0": "the first",
         "1.0.1": "half the time, every output the same",
         "1.0.2": "accepts a sheet only from a consistency of 0.5 on, in place of 0.3",
+        "1.0.3": "which leads speak for each class as one more output, every other the same in every bit",
     },
     "disease": {
         "1.0.0": "the first",

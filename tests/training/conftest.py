@@ -44,6 +44,7 @@ NEEDS = {
         "test_explained_ecg.py",
         "test_metrics.py",
         "test_prediction_sets.py",
+        "test_reliability.py",
         "test_served.py",
         "test_strangers.py",
     ),

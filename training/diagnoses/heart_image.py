@@ -35,7 +35,7 @@ from training.recipe import SheetRecipe
 log = logging.getLogger(__name__)
 
 NAME = "heart_image"
-VERSION = "1.0.2"
+VERSION = "1.0.3"
 TITLE = "Pictures of 12-lead ECG sheets, five superclasses"
 CONVOLUTIONS_FILE = "convolutions.keras"
 RECIPE = SheetRecipe()
