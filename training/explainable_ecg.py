@@ -26,7 +26,7 @@ from training.errors import ExportError
 FloatArray = NDArray[np.float32]
 
 SAMPLES, SECONDS, RATE = 1000, 10, 100
-KERNELS, STEP = 84, 2
+KERNELS, STEP, _MATRIX = 84, 2, 2
 """As in `random_convolutions` and `beat_reading`, which need Keras."""
 
 
@@ -246,17 +246,17 @@ def _of_sheet(graph: _Graph) -> str:
 
 
 def _mixture(graph: _Graph) -> FloatArray:
-    """The weights (12, streams) by which leads are mixed, the first twelve streams a lead each."""
+    """The weights (12, streams) by which leads, or what is shown of them, are mixed: what matters is which."""
     for node in graph.proto.node:
         weights = graph.fixed.get(node.input[1]) if node.op_type == "MatMul" else None
-        if weights is not None and len(weights) == len(LEADS) and (weights < 0).any():
+        if weights is not None and weights.ndim == _MATRIX and len(weights) == len(LEADS):
             return np.asarray(weights, np.float32)
     raise NoLeadsError("The network mixes no leads.")
 
 
 def _of_block(graph: _Graph, block: str, weights: FloatArray, name: str) -> str:
     """Cells (n, streams, classes, 1) of the kernels of one width, whose weights are (streams, kernels, classes)."""
-    shares = graph.back(block, "Reshape", "Mul", "Sub", "Div", "Squeeze", "MatMul") and graph.made[block].input[0]
+    shares = graph.back(block, "Reshape", "Mul", "Sub", "Div") and graph.made[block].input[0]
     weigh = graph.constant(f"{name}/weights", np.ascontiguousarray(weights.transpose(0, 2, 1), np.float32))
     column = graph.append("Unsqueeze", [shares, graph.constant("last", np.array([3], np.int64))], f"{name}/shares")
     return graph.append("MatMul", [weigh, column], f"{name}/found")
