@@ -1,6 +1,7 @@
 """The whole way from pictures to a bundle that the service would load, on made-up pictures."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -60,17 +61,50 @@ def test_resume_goes_on_where_the_backup_stands(runs: Path) -> None:
 
 
 def test_the_test_split_is_measured_when_asked(runs: Path) -> None:
-    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--test"]) == 0
+    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--test", "--bundle-only"]) == 0
     metadata = json.loads((runs / "skin-smoke" / "bundle" / "metadata.json").read_text())
     assert list(metadata["metrics"]) == ["validation", "test"]
 
 
-def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) -> None:
-    command = ["xray", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
-    assert cli.main(command) == 0
-    folder = tmp_path / "xray-smoke"
+@dataclass(frozen=True)
+class Folds:
+    """A run of two folds, of which the second was trained alone and the first when they were joined: its `command` and
+    `runs`, what lay in its folder when one fold was trained, and whether that fold stayed as it was."""
+
+    command: list[str]
+    runs: Path
+    alone: set[str]
+    kept: bool
+
+    @property
+    def folder(self) -> Path:
+        return self.runs / "xray-smoke"
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory: pytest.TempPathFactory) -> Folds:
+    runs = tmp_path_factory.mktemp("folds")
+    command = ["xray", "--smoke", "--runs", str(runs), "--folds", "2", "--steps", "2", "--sizes", "64"]
+    assert cli.main([*command, "--fold", "2"]) == 0
+    folder = runs / "xray-smoke"
+    said, alone = folder / "fold2" / "out_of_fold.csv", {path.name for path in folder.iterdir()}
+    trained = said.stat().st_mtime_ns
+    assert cli.main([*command, "--resume"]) == 0
+    return Folds(command, runs, alone, said.stat().st_mtime_ns == trained)
+
+
+def test_a_fold_can_be_trained_alone_and_joined_to_the_others_later(folds: Folds) -> None:
+    assert "fold2" in folds.alone
+    assert not {"fold1", "model.keras"} & folds.alone
+    assert folds.kept
+    assert read_bundle(folds.folder / "bundle").metadata.training["folds"] == 2
+    assert cli.main([*folds.command, "--fold", "3"]) == 1
+
+
+def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(folds: Folds) -> None:
+    folder = folds.folder
     tables = [pd.read_csv(folder / f"fold{number}" / "out_of_fold.csv") for number in (1, 2)]
-    run = open_run(xray.TASK, Job(tmp_path, tmp_path, False, {"smoke": True, "folds": 2}))
+    run = open_run(xray.TASK, Job(folds.runs, folds.runs, False, {"smoke": True, "folds": 2}))
     held_out = sorted(path for table in tables for path in table["path"])
     assert held_out == sorted(str(sample.path) for sample in run.splits.train)
     networks = [keras.models.load_model(folder / name / "model.keras") for name in ("fold1", "fold2", ".")]
@@ -78,7 +112,7 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
     metadata = read_bundle(folder / "bundle").metadata
     assert metadata.training["folds"] == 2
-    assert cli.main([*command, "--resume", "--student"]) == 0
+    assert cli.main([*folds.command, "--resume", "--student"]) == 0
     student = keras.models.load_model(folder / "student" / "model.keras").get_weights()[-2]
     assert np.abs(student - mean).max() > 0
     assert (folder / "student" / "teachers.npy").is_file()
@@ -87,32 +121,17 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(tmp_path: Path) 
     }
 
 
-def test_a_fold_can_be_trained_alone_and_joined_to_the_others_later(tmp_path: Path) -> None:
-    command = ["xray", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
-    folder = tmp_path / "xray-smoke"
-    assert cli.main([*command, "--fold", "3"]) == 1
-    assert cli.main([*command, "--fold", "2"]) == 0
-    assert not (folder / "model.keras").exists()
-    assert not (folder / "fold1").exists()
-    trained = (folder / "fold2" / "out_of_fold.csv").stat().st_mtime_ns
-    assert cli.main([*command, "--resume"]) == 0
-    assert (folder / "fold2" / "out_of_fold.csv").stat().st_mtime_ns == trained
-    assert read_bundle(folder / "bundle").metadata.training["folds"] == 2
-
-
-def test_a_mean_that_answers_unlike_the_folds_makes_no_bundle(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["xray", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
-    assert cli.main(command) == 0
-    file = tmp_path / "xray-smoke" / "model.keras"
+def test_a_mean_that_answers_unlike_the_folds_makes_no_bundle(folds: Folds, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folds.folder / "model.keras"
+    sound = file.read_bytes()
     network = keras.models.load_model(file)
     head = network.get_layer("logits")
     head.set_weights([values / 4 for values in head.get_weights()])
     network.save(file)
     capsys.readouterr()
-    assert cli.main([*command, "--bundle-only"]) == 1
+    assert cli.main([*folds.command, "--bundle-only"]) == 1
     assert "--student" in capsys.readouterr().err
+    file.write_bytes(sound)
 
 
 def test_a_student_gets_the_spread_of_its_teachers(tmp_path: Path) -> None:
