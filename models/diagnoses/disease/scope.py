@@ -283,7 +283,7 @@ class Scopes:
                 and kind != "since_event"
                 and not any(a <= at < b and words[a] != "after" for a, b in events)
             ]
-            if said and When.HISTORY not in said and not self._lasting.isdisjoint(clause):
+            if said and When.HISTORY not in said and self._goes_on(words, start, end, triggers):
                 said = []
             plain = len(clause) <= _LIST_CLAUSE and _FINITE.isdisjoint(clause) and self._current.isdisjoint(clause)
             headed = bool(start) and tokens[start - 1].mark in _HEADS
@@ -293,6 +293,11 @@ class Scopes:
             goes_on = When.HISTORY in said or not _HAD.isdisjoint(clause) or (not said and bool(time)) or headed
             earlier = time
         return when
+
+    def _goes_on(self, words: Sequence[str], start: int, end: int, triggers: Sequence[tuple[int, int, str]]) -> bool:
+        """Whether a clause says that it lasts, in words beside those for when: not `first` of my first pregnancy."""
+        when = {at for first, last, _ in triggers for at in range(first, last)}
+        return any(words[at] in self._lasting for at in range(start, end) if at not in when)
 
     def _mark_before_only(self, words: Sequence[str], when: list[When]) -> None:
         """Mark what was yesterday where today there is only something else: yesterday I was sick, today just tired."""
