@@ -20,6 +20,7 @@ _ITS = frozenset({"it", "they"})
 """Words before a complaint that may stand for a place named before."""
 _ONLY_THERE = frozenset({"only", "except", "apart", "just"})
 """Words before a place where there is what was denied elsewhere."""
+_DOES = frozenset({"does", "do", "did", "is", "are"})
 _BESIDE = 4
 _A_COMPANION = 2.0
 _NAMES_ALONE = 1.5
@@ -197,9 +198,13 @@ def _meant_by_it(
 
 
 def _is_exception(tokens: Sequence[Token], segment: Sequence[_Word]) -> bool:
-    """Whether a segment tells the one exception to what is denied before: no pain, only in the chest."""
+    """Whether a segment tells the one exception to what is denied before: no pain, only in the chest; my nose does not
+    hurt, my ear does."""
     if not segment or any(word.denied for word in segment):
         return False
+    behind = [token.text for token in tokens[segment[-1].at + 1 : segment[-1].at + 3]]
+    if behind[:1] and behind[0] in _DOES and behind[1:] in ([], [BOUNDARY]):
+        return True
     for at in range(segment[-1].at, -1, -1):
         if tokens[at].text in _ONLY_THERE:
             return True

@@ -105,6 +105,10 @@ def test_denials(text: str, denied: set[str], present: set[str]) -> None:
         ("I broke my leg in 1999 and it aches in the rain", set(), {"leg pain"}),
         ("my muscles ache since they doubled my statin three weeks ago", set(), {"muscle pain"}),
         ("cannot sleep, this has gone on for a year", set(), {"sleeplessness"}),
+        ("the vertigo of last winter never came back", {"vertigo"}, set()),
+        ("last spring I had a rash and it came back", set(), {"rash"}),
+        ("as a child I had seizures, they started at two", {"seizure"}, set()),
+        ("had chicken pox at 6, a sore throat today", {"rash with blisters"}, {"sore throat"}),
     ],
 )
 def test_the_past_is_told_from_now(text: str, past: set[str], present: set[str]) -> None:
@@ -271,6 +275,8 @@ def test_a_complaint_without_a_name_that_is_denied_is_understood() -> None:
         ("No pain except in my lower back", set(), {"low back pain"}),
         ("No pain in the knee or hip, only a cough", {"knee pain", "hip pain"}, {"cough"}),
         ("no chest pain, only a sore arm", {"chest pain"}, {"arm pain"}),
+        ("my wrist doesn't hurt, my elbow does", {"wrist pain"}, {"elbow pain"}),
+        ("my knee does not hurt and my hip does not", {"knee pain", "hip pain"}, set()),
     ],
 )
 def test_denials_that_turn(text: str, denied: set[str], present: set[str]) -> None:
@@ -323,6 +329,13 @@ def test_plain_words_for_complaints(text: str, symptom: str) -> None:
 def test_a_side_named_by_mistake_is_taken_back() -> None:
     assert of("my left, no I mean right, arm hurts").present == ("arm pain",)
     assert "arm pain" not in of("my right, I mean left, arm hurts").present
+
+
+def test_a_complaint_that_returned_is_no_travel() -> None:
+    assert of("my headache returned yesterday").present == ("headache",)
+    assert "recent travel" in of("just returned from Ghana").present
+    assert "recent travel" in of("jet lag, back from Peru").present
+    assert of("sore lower back from digging").present == ("low back pain",)
 
 
 @pytest.mark.parametrize(
