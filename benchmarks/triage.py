@@ -1,6 +1,6 @@
 """What free text and lists of symptoms are answered with, by kind of case, through the service's own path in-process.
 
-`python -m benchmarks.triage` prints every part over its three sets; `--part sentences` one of them. `--failures` lists
+`python -m benchmarks.triage` prints every part over its four sets; `--part sentences` one of them. `--failures` lists
 the cases behind a figure.
 The cases are described in tests/cases/README.md; further files of triage cases are named by `--cases`.
 """
@@ -188,8 +188,8 @@ PARTS: Mapping[str, Callable[[Service, Row], AsyncIterator[Judged]]] = {
     "red_flag_pairs": red_flag_pairs,
 }
 IN_SETS = ("triage", "sentences")
-"""Parts whose cases stand in three files."""
-SETS = ("first", "second", "third")
+"""Parts whose cases stand in four files."""
+SETS = ("first", "second", "third", "fourth")
 
 
 async def judge(part: str, service: Service, cases: Iterable[Row]) -> list[Judged]:

@@ -39,7 +39,7 @@ def test_the_served_score_is_the_learnt_one(tmp_path, monkeypatch) -> None:  # t
         assert kept["kinds"].shape == (KIND_BUCKETS, 2)
         learnt = table.danger @ kept["danger"].astype(np.float32) + kept["danger_bias"]
         known = likeness.Weights(
-            kept["danger"].astype(np.float32), float(kept["danger_bias"]),
+            kept["danger"].tolist(), float(kept["danger_bias"]),
             kept["kinds"] * kept["kind_scale"], tuple(kept["rules"].tolist()), -99.0, -99.0,
         )  # fmt: skip
     monkeypatch.setattr(likeness, "weights", lambda: known)

@@ -31,6 +31,7 @@ _BOUNDS: Mapping[Quantity, Mapping[str, Callable[[Measurement], bool]]] = {
     "breathing rate": {"breaths_fast": lambda found: found.value >= 25},
     "age": {
         "young_baby": lambda found: _weeks_old(found) < 13,
+        "still_baby": lambda found: _weeks_old(found) < 27,
         "baby": lambda found: _weeks_old(found) < 105,
     },
     "duration": {"days_five": lambda found: (days_of(found) or 0) >= 5},

@@ -26,7 +26,7 @@ from models.diagnoses.disease.standing import DENIED, HERE
 from models.diagnoses.disease.words import american, stem
 
 MODEL = Path(__file__).with_name("danger_sentences.npz")
-CHECKSUM = "ebc75a3588bdfa7a834797f33756be9696aa20e82c9185c7a913156a8ed0fe67"
+CHECKSUM = "87f2c54cc29f7984d9d948edd06f196ca497421080c3bf1ee330263ee6de66e6"
 BUCKETS, KIND_BUCKETS = 1 << 15, 1 << 13
 FEWEST = 3
 """A window of fewer words counts as one of so many."""
@@ -65,10 +65,10 @@ class Likeness(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Of a danger at all `danger`, (buckets,), and `danger_bias`; of each kind `kinds`, (kind buckets, kinds), and
-    their `rules`; the scores from which a text is alike (`sure`) or a little alike (`doubt`)."""
+    """Of a danger at all `danger`, one for each bucket, and `danger_bias`; of each kind `kinds`, (kind buckets, kinds),
+    and their `rules`; the scores from which a text is alike (`sure`) or a little alike (`doubt`)."""
 
-    danger: NDArray[np.float32]
+    danger: Sequence[float]
     danger_bias: float
     kinds: NDArray[np.float32]
     rules: tuple[str, ...]
@@ -147,18 +147,22 @@ def _of_classes(heard: Heard, begins: Sequence[int], length: int) -> Iterator[Pi
     """The classes found, each once in a sentence."""
     if begins:
         for name, hits in heard.hits.items():
-            for at in {_at(begins, hit.begin) for hit in hits if hit.end and hit.begin < length}:
-                yield Piece(at, f"h{name}", 1.0)
+            key = f"h{name}"
+            for at in {_at(begins, begin) for begin in {hit.begin for hit in hits if hit.end} if begin < length}:
+                yield Piece(at, key, 1.0)
 
 
 def _at(begins: Sequence[int], start: int) -> int:
     return max(0, bisect_right(begins, start) - 1)
 
 
-def _meant(marked: str) -> str:
+def _meaning(marked: str) -> str:
     """The stem of a word, with the mark of a denied one; one for all numbers."""
     denied, word = ("-", marked[1:]) if marked[0] == "-" else ("", marked)
     return denied + (stem(american(word)) if word.isalpha() else "#")
+
+
+_meant = remembered(_meaning)
 
 
 def spelt(key: str) -> list[tuple[str, float]]:
@@ -171,8 +175,9 @@ def spelt(key: str) -> list[tuple[str, float]]:
     if not word.isalpha():
         return meant
     edged = f"^{word[:_LONGEST]}$"
-    grams = [edged[at : at + size] for size in _GRAMS for at in range(len(edged) - size + 1)]
-    return meant + [(f"c{denied}{gram}", _GRAM / len(grams) ** 0.5) for gram in grams]
+    grams = [f"c{denied}{edged[at : at + size]}" for size in _GRAMS for at in range(len(edged) - size + 1)]
+    share = _GRAM / len(grams) ** 0.5
+    return meant + [(gram, share) for gram in grams]
 
 
 def bucket(key: str, buckets: int) -> int:
@@ -182,8 +187,13 @@ def bucket(key: str, buckets: int) -> int:
 
 def _danger_of(key: str) -> float:
     """What a piece adds to the score of a danger."""
-    weights_ = weights().danger
-    return float(sum(weights_[bucket(part, BUCKETS)] * weight for part, weight in spelt(key)))
+    known = weights().danger
+    if key[0] != "g":
+        return known[crc32(key.encode()) % BUCKETS]
+    (meant, _), *grams = spelt(key)
+    share = grams[0][1] if grams else 0.0
+    of_grams = sum([known[crc32(gram.encode()) % BUCKETS] for gram, _ in grams])
+    return known[crc32(meant.encode()) % BUCKETS] + share * of_grams
 
 
 _of_danger = remembered(_danger_of)
@@ -206,7 +216,7 @@ def weights() -> Weights:
         raise OSError(f"{MODEL.name} is damaged.")
     with np.load(BytesIO(content), allow_pickle=False) as kept:
         return Weights(
-            danger=kept["danger"].astype(np.float32),
+            danger=kept["danger"].tolist(),
             danger_bias=float(kept["danger_bias"]),
             kinds=kept["kinds"].astype(np.float32) * kept["kind_scale"],
             rules=tuple(kept["rules"].tolist()),
