@@ -33,6 +33,11 @@ _PLAIN_COMPLAINTS = frozenset(
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person"})
 _INABILITY = frozenset({"cannot", "unable"})
 """A loss of some function, where no symptom holds the word."""
+_SIDES = frozenset({"left", "right"})
+_MEANS = frozenset({"mean", "meant", "sorry", "rather"})
+_CORRECTS = frozenset({BOUNDARY, *each("no i wait sorry oops or my his her the not")})
+"""Words between a wrong side and the right one."""
+_CORRECTED = 8
 _NOT_OF_A_CHILD = frozenset({"women and pregnancy", "children"})
 
 
@@ -127,8 +132,8 @@ def _sentences(plain: str, masked: str) -> Iterator[_Told]:
     is_english = not _is_foreign(token.text for sentence in sentences for token in sentence.tokens)
     for sentence in sentences:
         written = mended(sentence.tokens) if is_english else sentence.tokens
-        idioms = scopes().not_complaints([token.text for token in written])
-        meant = [token for at, token in enumerate(written) if at not in idioms] if idioms else written
+        needless = scopes().not_complaints([token.text for token in written]) | _taken_back(written)
+        meant = [token for at, token in enumerate(written) if at not in needless] if needless else written
         if not meant:
             continue
         tokens = words.rewrites.tokens(meant)
@@ -136,6 +141,19 @@ def _sentences(plain: str, masked: str) -> Iterator[_Told]:
         scope = scopes().judge(Sentence(tokens, sentence.question), before)
         yield _Told(sentence.tokens, written, tokens, denied, scope, find(tokens, denied))
         before = next((who for who in reversed(scope.who) if who and who is not Who.OTHER), before)
+
+
+def _taken_back(tokens: Sequence[Token]) -> set[int]:
+    """Places of a side that was named by mistake, up to the right one: my right, no I mean left, arm."""
+    found: set[int] = set()
+    words = [token.text for token in tokens]
+    for at, word in enumerate(words[:-1]):
+        if word not in _MEANS or words[at + 1] not in _SIDES or words[at + 2 : at + 3] == ["now"]:
+            continue
+        wrong = next((place for place in range(at - 1, max(-1, at - _CORRECTED), -1) if words[place] in _SIDES), None)
+        if wrong is not None and words[wrong] != words[at + 1] and _CORRECTS.issuperset(words[wrong + 1 : at]):
+            found |= {*range(wrong, at + 1), *([at + 2] if words[at + 2 : at + 3] == [BOUNDARY] else [])}
+    return found
 
 
 def _is_foreign(words: Iterable[str]) -> bool:

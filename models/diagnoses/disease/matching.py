@@ -18,6 +18,9 @@ from models.diagnoses.disease.words import BOUNDARY, MEASURED, Sentence, Token, 
 _GAP = 3
 _ITS = frozenset({"it", "they"})
 """Words before a complaint that may stand for a place named before."""
+_ONLY_THERE = frozenset({"only", "except", "apart", "just"})
+"""Words before a place where there is what was denied elsewhere."""
+_DOES = frozenset({"does", "do", "did", "is", "are"})
 _BESIDE = 4
 _A_COMPANION = 2.0
 _NAMES_ALONE = 1.5
@@ -25,7 +28,23 @@ _IN_A_PHRASE = 0.5
 _A_SLIP = 0.8
 _ASKING = frozenset(":?(=-\u2013\u2014")
 _SEPARATORS = frozenset(
-    {BOUNDARY, MEASURED, "and", "or", "nor", "but", "with", "then", "without", "no", "plus", "also", "followed", "+"}
+    {
+        BOUNDARY,
+        MEASURED,
+        "except",
+        "and",
+        "or",
+        "nor",
+        "but",
+        "with",
+        "then",
+        "without",
+        "no",
+        "plus",
+        "also",
+        "followed",
+        "+",
+    }
 )
 
 
@@ -126,11 +145,13 @@ def find(tokens: Sequence[Token], denied: Sequence[Denial]) -> list[Match]:
     alone = [_in_segment(segment, words) for segment in segments]
     accepted: list[Match] = []
     for index, segment in enumerate(segments):
-        lent = _borrowed(segments, index, words, found=bool(alone[index]))
+        lent = _borrowed(tokens, segments, index, words, found=bool(alone[index]))
         if not lent and not alone[index] and (meant := _meant_by_it(tokens, segments, index, words)):
             accepted += _without(_in_segment([*segment, *meant], words), meant)
             continue
-        accepted += _in_segment([*segment, *lent], words) if lent else alone[index]
+        matches = _in_segment([*segment, *lent], words) if lent else alone[index]
+        denies = bool(lent) and all(word.denied for word in lent)
+        accepted += _without(matches, lent) if denies and _is_exception(tokens, segment) else matches
     return sorted(accepted, key=lambda match: min(match.places))
 
 
@@ -146,13 +167,17 @@ def _segments(tokens: Sequence[Token], denied: Sequence[Denial], words: Vocabula
     return segments
 
 
-def _borrowed(segments: list[list[_Word]], index: int, words: Vocabulary, *, found: bool) -> list[_Word]:
+def _borrowed(
+    tokens: Sequence[Token], segments: list[list[_Word]], index: int, words: Vocabulary, *, found: bool
+) -> list[_Word]:
     """What a list of places borrows of complaints and a list of complaints of places: `knee and hip pain`; `found` says
     whether the segment holds a symptom by itself."""
     kinds = {word.base for word in segments[index]} - words.sides
     if not kinds:
         return []
     following = segments[index + 1 : index + 3]
+    if all(word.denied for word in segments[index]):
+        following = [segment for segment in following if not _is_exception(tokens, segment)]
     if not found and kinds & words.places and not kinds & words.complaints:
         return _lent([*segments[max(0, index - 1) : index], *following], words.complaints)[:1]
     if kinds <= words.complaints:
@@ -170,6 +195,22 @@ def _meant_by_it(
         return []
     its = any(word.base in words.complaints and word.at and tokens[word.at - 1].text in _ITS for word in segment)
     return _lent(segments[:index][::-1], words.places)[-1:] if its else []
+
+
+def _is_exception(tokens: Sequence[Token], segment: Sequence[_Word]) -> bool:
+    """Whether a segment tells the one exception to what is denied before: no pain, only in the chest; my nose does not
+    hurt, my ear does."""
+    if not segment or any(word.denied for word in segment):
+        return False
+    behind = [token.text for token in tokens[segment[-1].at + 1 : segment[-1].at + 3]]
+    if behind[:1] and behind[0] in _DOES and behind[1:] in ([], [BOUNDARY]):
+        return True
+    for at in range(segment[-1].at, -1, -1):
+        if tokens[at].text in _ONLY_THERE:
+            return True
+        if tokens[at].text in _SEPARATORS:
+            return False
+    return False
 
 
 def _without(matches: Iterable[Match], lent: Sequence[_Word]) -> list[Match]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from models.diagnoses.disease.reading import Measurement, Quantity
 from models.diagnoses.disease.remembering import remembered
@@ -153,6 +154,12 @@ _TABLETS = re.compile(
     r"(?:of\s|more\s|extra\s|strength\s|strong\s|my\s|his\s|her\s|the\s|these\s|\d{1,4}\s?m?c?g\s){0,4}"
     rf"(?:(?:{_MEDICINE})\b(?:\s(?:tablets?|pills?|capsules?))?|(?:\w+\s)?(?:tablets?|pills?|capsules?|tabs|caplets?)\b)"
 )
+_POUNDS = r"(kgs?|kilos?|lbs?|pounds|stones?|st)"
+_WEIGHT = re.compile(
+    r"\b(?:weigh\w*|weight|dropped|drop|went|gone|lost|fell|fallen|down|gained|up|shrunk)\b(?: \w+){0,3}? from "
+    rf"(\d{{1,3}}(?:[.,]\d)?)\s?{_POUNDS}?(?: down| up)? to (\d{{1,3}}(?:[.,]\d)?)\b(?:\s?{_POUNDS}\b)?"
+)
+_WEIGHTS = {"k": ("kg", 2, 300), "l": ("lb", 5, 700), "p": ("lb", 5, 700), "s": ("stone", 2, 50)}
 _YEARS_OF = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 _UNITS = {
     "mi": "minutes", "h": "hours", "d": "days", "w": "weeks", "mo": "months", "y": "years", "7": "days",
@@ -162,6 +169,17 @@ _UNITS = {
 _WARM = re.compile(r"(?<![\d.,])(?:2[6-9]|3\d|4[0-4]|8\d|9\d|1[01]\d)(?!\d)")
 _DIGITS = re.compile(r"\d+")
 _PAIR = re.compile(r"\d\s?(?:/|over|on)")
+_HUNDRED, _MOST_HUNDREDS = 100, 10
+_LEAST_SPELT = 20
+_SPELT_WORD = rf"(?:{'|'.join((*_TENS, *reversed(_ONES)))}|zero|oh|hundred)"
+_SPELT_NUMBER = rf"{_SPELT_WORD}(?:(?: and|-|) ?{_SPELT_WORD}\b)*(?: point(?: {_SPELT_WORD}\b)+)?"
+_SPELT_VALUE = re.compile(
+    r"\b(?:temperature|temp|fever|pulse|heart ?rate|hr|sats?|saturations?|oxygen|bp|pressure|sugars?|glucose"
+    r"|respiratory rate|breathing rate)"
+    r"(?: (?:is|was|of|at|now|about|around|reads|says|reading|currently|up|to|just|only|a|as|high|low)\b)*"
+    rf" (?:a )?({_SPELT_NUMBER})\b(?! {_TIME}\b)(?: over ({_SPELT_NUMBER})\b)?"
+)
+"""A value in words behind the name of its quantity: temp thirty nine point four, pressure one forty over ninety."""
 
 Stretches = Sequence[tuple[int, int]]
 Reader = Callable[[str, Stretches], Iterator[Measurement]]
@@ -175,17 +193,62 @@ def measure(leveled: str) -> tuple[str, list[Measurement]]:
     stand for a symptom; ages, durations and tablets stay, since their words matter to the sentence."""
     if not _NUMBER.search(leveled):
         return leveled, []
-    taken: list[Measurement] = []
-    for places, back, ahead, read in _READERS:
-        for found in read(leveled, _stretches(leveled, places(leveled), back, ahead)):
-            if all(found.end <= other.start or found.start >= other.end for other in taken):
-                taken.append(found)
-    taken.sort(key=lambda found: found.start)
+    written, in_text = _in_digits(leveled)
+    taken = [in_text(found) for found in _measured(written)]
     masked = leveled
     for found in taken:
         if found.quantity not in UNMASKED:
             masked = masked[: found.start] + MEASURED + " " * (found.end - found.start - 1) + masked[found.end :]
     return masked, taken
+
+
+def _measured(leveled: str) -> list[Measurement]:
+    taken: list[Measurement] = []
+    for places, back, ahead, read in _READERS:
+        for found in read(leveled, _stretches(leveled, places(leveled), back, ahead)):
+            if all(found.end <= other.start or found.start >= other.end for other in taken):
+                taken.append(found)
+    return sorted(taken, key=lambda found: found.start)
+
+
+def _in_digits(leveled: str) -> tuple[str, Callable[[Measurement], Measurement]]:
+    """The text with values that are told in words as digits, and the way back: a measurement of it, at its place in
+    the text."""
+    numbers = [
+        (*match.span(group), value)
+        for match in _SPELT_VALUE.finditer(leveled)
+        for group in (1, 2)
+        if match[group] and ((value := _spelt(match[group])) >= _LEAST_SPELT or " point " in match[group])
+    ]
+    if not numbers:
+        return leveled, lambda found: found
+    written, starts, ends, after = "", list[int](), list[int](), 0
+    for start, end, value in numbers:
+        digits = f"{value:g}"
+        written += leveled[after:start] + digits
+        starts += [*range(after, start), *[start] * len(digits)]
+        ends += [*range(after, start), *[end - 1] * len(digits)]
+        after = end
+    starts += range(after, len(leveled))
+    ends += range(after, len(leveled))
+    return written + leveled[after:], lambda found: replace(
+        found, start=starts[found.start], end=ends[found.end - 1] + 1
+    )
+
+
+def _spelt(number: str) -> float:
+    """`thirty nine point four`, `thirty nine four`, `one hundred and forty`, `one forty`."""
+    whole, _, decimals = number.partition(" point ")
+    value, digits = 0, [_SPELT.get(word, 0) for word in decimals.split()]
+    for word in whole.replace("-", " ").split():
+        more = _SPELT.get(word, 0)
+        if word == "hundred":
+            value = (value or 1) * _HUNDRED
+        elif value % 10 and more < 10:
+            digits += [more] * (word != "and")
+        else:
+            value = value * (_HUNDRED if value < _MOST_HUNDREDS and more >= 10 else 1) + more
+    return float(f"{value}.{''.join(map(str, digits)) or 0}")
 
 
 def shown(found: Measurement, age: float | None) -> tuple[tuple[str, bool], ...]:
@@ -215,6 +278,8 @@ def shown(found: Measurement, age: float | None) -> tuple[tuple[str, bool], ...]
             return (("diabetes", True),) if found.mmol >= 11.1 else low
         case "oxygen saturation":
             return (("low oxygen", True),) if value < 92 else ()
+        case "weight":
+            return (("weight loss" if (found.second or 0) < value else "weight gain", True),)
         case "weeks of pregnancy":
             return (("pregnancy", True),)
         case _:
@@ -383,6 +448,14 @@ def _ages(text: str, stretches: Stretches) -> Iterator[Measurement]:
         yield Measurement("age", _amount(match[1]), unit, match.start(1), match.end())
 
 
+def _weights(text: str, stretches: Stretches) -> Iterator[Measurement]:
+    for match in _each(text, stretches, _WEIGHT):
+        before, now, unit = _amount(match[1]), _amount(match[3]), match[2] or match[4]
+        name, low, high = _WEIGHTS[unit[0]] if unit else ("", 0, 0)
+        if low <= min(before, now) < max(before, now) <= high:
+            yield Measurement("weight", before, name, match.start(1), match.end(), second=now)
+
+
 def _durations(text: str, stretches: Stretches) -> Iterator[Measurement]:
     for match in _each(text, stretches, _DURATION):
         amount, unit = [group for group in match.groups() if group][:2]
@@ -426,6 +499,7 @@ _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
     (
         _of_words("sugar", "glucose", "bg", "bm", "bsl", "mmol", "mg", "libre", "dexcom"), _BEHIND, _FAR, _glucoses,
     ),
+    (_of_words("from "), _BEHIND, _BEHIND, _weights),
     (_of_words("tablet", "pill", "capsule", "tabs", "caplet", *_MEDICINES), _FAR, _BEHIND, _tablets),
     (lambda text: sorted((*_of(_DIGITS)(text), *_of_words("old", "age", "ty")(text))), _BEHIND, _BEHIND, _ages),
     (

@@ -22,12 +22,19 @@ _EXCEPTIONS = frozenset(each("apart except besides barring"))
 _PRONOUNS = frozenset(each("it that this which they these those has have is are was now all both he she i"))
 _NEVER_MORE = frozenset(each("none nothing not never"))
 _NOW = frozenset(each("now today since anymore tonight currently lately presently more"))
+_LOOKED = frozenset(each("i we have had looked checked searched for it everywhere all over"))
+"""Words of a clause that only says that one looked: I have checked, none."""
+_LOOKS = frozenset({"looked", "checked", "searched"})
+_HOLDERS = frozenset(each("i he she we they"))
+_VERBS = frozenset(each("have has had am is are was were got get gets feel feels felt"))
 _RELIEF_REACH = 4
 _LASTS = "<lasts>"
 """Stands for a `not` that says that something goes on."""
 _ANSWERING = frozenset(each("i have had has he she they got get but and we"))
 _ASKED = frozenset(each("asked asks about any"))
-_HEADS = frozenset({"negative", "denies", "denied", "absent"})
+_HEADS = frozenset({"negative", "denies", "denied", "absent", "nil"})
+_THAT, _UNTRUE = frozenset({"that", "this", "which"}), frozenset({("not", "true"), ("not", "right"), ("a", "lie")})
+_ELSE = frozenset({"else", "other"})
 _HEADED = "<headed>"
 """Stands for a word that heads a list of what is not there: negative: seizure, fever."""
 _AFTER = frozenset(
@@ -86,7 +93,16 @@ class Negation:
         for at in answers:
             self._deny_answered(plain, at, asking, denied)
         self._backward(plain, denied)
+        self._contradicted(words, denied)
         return denied
+
+    def _contradicted(self, words: Sequence[str], denied: list[Denial]) -> None:
+        """Take back what is denied before `but that is not true`."""
+        for at in range(1, len(words) - 2):
+            said = at + 1 + (words[at + 1] == "is")
+            ends = words[said + 2 : said + 3] in ([], [BOUNDARY])
+            if words[at] in _THAT and ends and tuple(words[said : said + 2]) in _UNTRUE:
+                denied[:at] = [Denial.NONE] * at
 
     def _without_pseudo(self, words: Sequence[str]) -> list[str]:
         plain = list(words)
@@ -125,17 +141,27 @@ class Negation:
             if word in self._answers
             and at
             and (at + 1 == len(words) or words[at + 1] == BOUNDARY)
-            and (at - 1 in asking or words[at - 1] != BOUNDARY)
+            and (at - 1 in asking or words[at - 1] != BOUNDARY or self._looked_before(words, at) is not None)
         )
 
     def _deny_answered(self, words: Sequence[str], answer: int, asking: Collection[int], denied: list[Denial]) -> None:
         place = answer - 2 if answer - 1 in asking else answer - 1
+        if (looked := self._looked_before(words, answer)) is not None:
+            place = looked - 1
         if words[answer] == "neither" and (asked := self._asked_before(words, answer)) is not None:
             denied[asked:answer] = [Denial.DENIED] * (answer - asked)
             return
         while place >= 0 and words[place] != BOUNDARY:
             denied[place] = Denial.DENIED
             place -= 1
+
+    def _looked_before(self, words: Sequence[str], answer: int) -> int | None:
+        """The boundary before `I have looked` where a `none` behind it answers what was said before; else None."""
+        if words[answer] != "none" or words[answer - 1] != BOUNDARY:
+            return None
+        start = answer - 1 - self._clause(words, answer - 1)
+        looked = _LOOKED.issuperset(words[start : answer - 1]) and not _LOOKS.isdisjoint(words[start : answer - 1])
+        return start - 1 if looked and start else None
 
     def _asked_before(self, words: Sequence[str], answer: int) -> int | None:
         """Where a clause begins that `I have neither` answers: what was asked about, else the clause before; None
@@ -153,7 +179,7 @@ class Negation:
         for at, word in enumerate(words):
             if word in self._denials and at not in answers and not self._backs(words, at):
                 trigger, since = word, at
-            elif at in asking and since == at - 1 and trigger in _HEADS:
+            elif at in asking and trigger in _HEADS and _ELSE.issuperset(words[since + 1 : at]):
                 trigger = _HEADED
             elif trigger and self._ends(words, at, trigger, since):
                 trigger = ""
@@ -170,10 +196,16 @@ class Negation:
             return not (word in _AUXILIARIES and at - since <= 2)
         if word == "and" and at - since > 1 and at + 1 < len(words) and words[at + 1] in _NEW_SUBJECTS:
             return True
-        if trigger in self._near and at - since > _NEAR:
+        if trigger in self._near and (at - since > _NEAR or self._is_rather(words, at, since)):
             return True
         return (
             word == BOUNDARY and trigger not in self._lists and trigger != _HEADED and not self._goes_on(words, at + 1)
+        )
+
+    def _is_rather(self, words: Sequence[str], at: int, since: int) -> bool:
+        """Whether a `so much as` behind what is denied tells what is there instead: not sore so much as numb."""
+        return list(words[at - 2 : at + 1]) == ["so", "much", "as"] and not _AUXILIARIES.issuperset(
+            words[since + 1 : at - 2]
         )
 
     def _goes_on(self, words: Sequence[str], start: int) -> bool:
@@ -192,10 +224,20 @@ class Negation:
                 self._deny_back(words, at, denied)
             elif word == "free" and self._backs(words, at):
                 self._deny_back(words, at, denied, reach=_SHORT_LIST)
+            elif word == "have" and last and self._is_put_first(words, at):
+                self._deny_back(words, at, denied)
             elif word in _NEVER_MORE and self._is_over(words, at):
                 self._deny_clause(words, at, denied)
             elif self._is_well(words, at, last=last):
                 self._deny_well(words, at, denied)
+
+    def _is_put_first(self, words: Sequence[str], at: int) -> bool:
+        """Whether a clause that ends with `I do not have` begins with what is not there: fever I do not have."""
+        start = at - self._clause(words, at)
+        holder, verb, denial = words[at - 3 : at] if at - start > 3 else ("", "", "")
+        if holder not in _HOLDERS or verb not in ("do", "does", "did") or denial != "not":
+            return False
+        return _VERBS.isdisjoint(words[start : at - 3])
 
     def _is_well(self, words: Sequence[str], at: int, *, last: bool) -> bool:
         """Whether a word ends a clause, or comes before when, and says that all is well or over."""

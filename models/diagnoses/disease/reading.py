@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 Quantity = Literal[
     "temperature", "blood pressure", "oxygen saturation", "pulse", "breathing rate", "glucose", "ketones",
-    "weeks of pregnancy", "age", "duration", "tablets",
+    "weeks of pregnancy", "age", "duration", "tablets", "weight",
 ]  # fmt: skip
 
 
@@ -39,8 +39,8 @@ class Measurement:
     """A number with its unit at `start` to `end` of the text: temperature in C or F, blood pressure in mmHg (`value`
     systolic, `second` diastolic, None where untold), oxygen saturation in %, pulse and breathing rate in /min, glucose
     in mmol/L or mg/dL, ketones in mmol/L, weeks of pregnancy (completed), age and duration in minutes to years, tablets
-    without a unit (counts of a medicine taken or held). `kind` says whose and when, as for symptoms: `PRESENT` is the
-    patient's now."""
+    without a unit (counts of a medicine taken or held), a weight that changed in kg, lb or stone (`value`
+    before, `second` now). `kind` says whose and when, as for symptoms: `PRESENT` is the patient's now."""
 
     quantity: Quantity
     value: float

@@ -42,6 +42,9 @@ _DEPENDS = frozenset(each("if could would should can will may do does did might"
 _HIS = frozenset({"my", "our", "his", "her"})
 _ASKS_WITHOUT_MARK = frozenset({"what", "how", "why", "which", "do", "does"})
 _TELLS = frozenset({"not", "a", "have", "has", "had", "feel", "hardly", "barely"})
+_IT = frozenset({"it", "they"})
+"""Words at the start of a clause for what the clause before told: I had a rash last year and it came back."""
+_RECURS = frozenset(each("return returned returns returning again still worse worsening ongoing continues keeps"))
 _HAD = frozenset({"had", "got", "was", "were", "used"})
 
 
@@ -274,7 +277,8 @@ class Scopes:
         for start, end in events:
             when[start:end] = [When.WEEKS] * (end - start)
         earlier, goes_on = When.NOW, False
-        for start, end in self._clauses(words):
+        clauses = list(self._clauses(words))
+        for (start, end), (then, later) in zip(clauses, [*clauses[1:], (len(words), len(words))], strict=True):
             clause = words[start:end]
             said = [
                 _TIMES[kind]
@@ -283,7 +287,9 @@ class Scopes:
                 and kind != "since_event"
                 and not any(a <= at < b and words[a] != "after" for a, b in events)
             ]
-            if said and When.HISTORY not in said and not self._lasting.isdisjoint(clause):
+            told_again = not _IT.isdisjoint(words[then : then + 2]) and not _RECURS.isdisjoint(words[then:later])
+            until = later if told_again else end
+            if said and When.HISTORY not in said and self._goes_on(words, start, until, triggers):
                 said = []
             plain = len(clause) <= _LIST_CLAUSE and _FINITE.isdisjoint(clause) and self._current.isdisjoint(clause)
             headed = bool(start) and tokens[start - 1].mark in _HEADS
@@ -293,6 +299,15 @@ class Scopes:
             goes_on = When.HISTORY in said or not _HAD.isdisjoint(clause) or (not said and bool(time)) or headed
             earlier = time
         return when
+
+    def _goes_on(self, words: Sequence[str], start: int, end: int, triggers: Sequence[tuple[int, int, str]]) -> bool:
+        """Whether a clause says that it lasts, in words beside those for when: not `first` of my first pregnancy."""
+        when = {at for first, last, _ in triggers for at in range(first, last)}
+        return any(
+            words[at] in self._lasting and words[at - 1 : at] not in (["never"], ["not"])
+            for at in range(start, end)
+            if at not in when
+        )
 
     def _mark_before_only(self, words: Sequence[str], when: list[When]) -> None:
         """Mark what was yesterday where today there is only something else: yesterday I was sick, today just tired."""

@@ -1,6 +1,9 @@
 """Which words of a text are surely not the patient's now: denied, past, somebody else's, or hypothetical.
 
-Narrower than the reader's own rules (negation.py): a danger is dropped only where there is no doubt.
+Not the reader's rules (negation.py, scope.py) over again, and not to be merged with them. They err to opposite sides:
+there a doubt keeps a complaint out of the symptoms that a differential is counted from, here it keeps a danger in. And
+they read other words: those as they were written, with every mark, before typing errors are mended, idioms left out and
+phrases rewritten, since a phrase of danger must be found even where the reader has taken its words for something else.
 """
 
 import re

@@ -52,6 +52,8 @@ _WITHOUT_APOSTROPHE: Mapping[str, tuple[str, ...]] = {
     **{f"{verb}nt": (verb, "not") for verb in _VERBS},
     "aint": ("is", "not"),
     "cant": ("cannot",),
+    "carnt": ("cannot",),
+    "cudnt": ("cannot",),
     "couldnt": ("cannot",),
     "im": ("i",),
     "ive": ("i",),

@@ -105,6 +105,10 @@ def test_denials(text: str, denied: set[str], present: set[str]) -> None:
         ("I broke my leg in 1999 and it aches in the rain", set(), {"leg pain"}),
         ("my muscles ache since they doubled my statin three weeks ago", set(), {"muscle pain"}),
         ("cannot sleep, this has gone on for a year", set(), {"sleeplessness"}),
+        ("the vertigo of last winter never came back", {"vertigo"}, set()),
+        ("last spring I had a rash and it came back", set(), {"rash"}),
+        ("as a child I had seizures, they started at two", {"seizure"}, set()),
+        ("had chicken pox at 6, a sore throat today", {"rash with blisters"}, {"sore throat"}),
     ],
 )
 def test_the_past_is_told_from_now(text: str, past: set[str], present: set[str]) -> None:
@@ -246,3 +250,103 @@ def test_marks_before_what_they_tick_deny_nothing_beside() -> None:
 def test_a_complaint_without_a_name_that_is_denied_is_understood() -> None:
     assert read([], "runny nose, no pain, no swelling").unrecognized == ()
     assert "pain" in read([], "runny nose and some odd pain").unrecognized
+
+
+@pytest.mark.parametrize(
+    ("text", "denied", "present"),
+    [
+        ("I am never without a cough these days", set(), {"cough"}),
+        ("it is not just the headache, my neck is stiff too", set(), {"headache", "neck stiffness"}),
+        ("I can't say I've had any nausea, my throat hurts", {"nausea"}, {"sore throat"}),
+        ("I wouldn't say I had a fever", {"fever"}, set()),
+        ("I can't say I haven't been dizzy", set(), {"dizziness"}),
+        ("Nil: cough, rash, vomiting.", {"cough", "rash", "vomiting"}, set()),
+        ("Ear pain. Nil else: nausea, headache.", {"nausea", "headache"}, {"ear pain"}),
+        ("rash: nil, cough", {"rash"}, {"cough"}),
+        ("They said there is a rash, I have checked, none", {"rash"}, set()),
+        ("I have a cough, I have looked everywhere", set(), {"cough"}),
+        ("My throat is not sore so much as itchy, and cough I do not have", {"cough"}, set()),
+        ("I have the fever that he does not have", set(), {"fever"}),
+        ("not dizzy so much as numb in the foot", {"dizziness"}, {"numbness in feet"}),
+        ("I have not had so much as a cough", {"cough"}, set()),
+        ("She says she has no cough but that isn't true", set(), {"cough"}),
+        ("I have no rash, that is not true of my boy", {"rash"}, set()),
+        ("No pain, only in the knee", set(), {"knee pain"}),
+        ("No pain except in my lower back", set(), {"low back pain"}),
+        ("No pain in the knee or hip, only a cough", {"knee pain", "hip pain"}, {"cough"}),
+        ("no chest pain, only a sore arm", {"chest pain"}, {"arm pain"}),
+        ("my wrist doesn't hurt, my elbow does", {"wrist pain"}, {"elbow pain"}),
+        ("my knee does not hurt and my hip does not", {"knee pain", "hip pain"}, set()),
+    ],
+)
+def test_denials_that_turn(text: str, denied: set[str], present: set[str]) -> None:
+    found = of(text)
+    assert (denied <= set(found.absent), present <= set(found.present)) == (True, True)
+    assert not denied & set(found.present)
+
+
+@pytest.mark.parametrize(
+    ("text", "absent", "present"),
+    [
+        ("In my first pregnancy I had terrible headaches, this time nothing", "headache", set()),
+        ("Come in, should he become breathless, she told me", "breathlessness", set()),
+        ("Should I notice a rash I will ring again", "rash", set()),
+        ("Had I been dizzy I would not have driven", "dizziness", set()),
+        ("bitten by a tick, keeping an eye out for a rash", "rash", {"tick bite"}),
+        ("The lad upstairs was rushed in with chest pain, should I worry?", "chest pain", set()),
+        ("Ha ha, my foot is swollen", "headache", {"leg swelling"}),
+        ("She made me cough up a fiver for charity", "cough", set()),
+        ("My tax return is a headache", "headache", set()),
+    ],
+)
+def test_what_only_sounds_like_a_complaint(text: str, absent: str, present: set[str]) -> None:
+    found = of(text)
+    assert absent not in found.present
+    assert present <= set(found.present)
+
+
+@pytest.mark.parametrize(
+    ("text", "symptom"),
+    [
+        ("I have been dead on my feet since March", "fatigue"),
+        ("my heart raced all night", "palpitations"),
+        ("sick as a dog since lunch", "nausea"),
+        ("my legs turned to jelly", "muscle weakness"),
+        ("he can't make water", "unable to urinate"),
+        ("she won't take the breast", "poor feeding"),
+        ("only one wet nappy since yesterday", "low urine output"),
+        ("he brought up all his milk", "vomiting"),
+        ("carnt breath", "breathlessness at rest"),
+        ("GTC this morning", "seizure"),
+        ("my left, sorry, right knee is swollen", "knee swelling"),
+        ("cough up a cup of phlegm", "sputum"),
+    ],
+)
+def test_plain_words_for_complaints(text: str, symptom: str) -> None:
+    assert symptom in of(text).present
+
+
+def test_a_side_named_by_mistake_is_taken_back() -> None:
+    assert of("my left, no I mean right, arm hurts").present == ("arm pain",)
+    assert "arm pain" not in of("my right, I mean left, arm hurts").present
+
+
+def test_a_complaint_that_returned_is_no_travel() -> None:
+    assert of("my headache returned yesterday").present == ("headache",)
+    assert "recent travel" in of("just returned from Ghana").present
+    assert "recent travel" in of("jet lag, back from Peru").present
+    assert of("sore lower back from digging").present == ("low back pain",)
+
+
+@pytest.mark.parametrize(
+    ("text", "symptom"),
+    [
+        ("my lad had a fit", "seizure"),
+        ("My dad rushed to the toilet with diarrhoea", "diarrhea"),
+        ("I can't say I feel any better from the headache", "headache"),
+        ("My wife was rushed in last night with vomiting", "vomiting"),
+        ("should she start antibiotics for her cough", "cough"),
+    ],
+)
+def test_near_words_keep_the_complaint(text: str, symptom: str) -> None:
+    assert symptom in of(text).present

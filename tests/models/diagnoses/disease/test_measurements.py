@@ -69,6 +69,15 @@ def test_other_numbers_are_left_alone(text: str) -> None:
         ("pain for two weeks", "duration", 2, None, "weeks"),
         ("cough 5/7", "duration", 5, None, "days"),
         ("I took about 30 paracetamol tablets", "tablets", 30, None, None),
+        ("temperature of thirty-eight point six", "temperature", 38.6, None, "C"),
+        ("temp thirty eight seven", "temperature", 38.7, None, "C"),
+        ("pulse a hundred and twenty five", "pulse", 125, None, "/min"),
+        ("blood pressure is one sixty over ninety-five", "blood pressure", 160, 95, "mmHg"),
+        ("sugar two point nine", "glucose", 2.9, None, "mmol/L"),
+        ("sats eighty eight", "oxygen saturation", 88, None, "%"),
+        ("fever two days, cough", "duration", 2, None, "days"),
+        ("went down from 14 stone to 12", "weight", 14, 12, "stone"),
+        ("weight up from 61,5 to 68 kg", "weight", 61.5, 68, "kg"),
     ],
 )
 def test_measurements_keep_value_and_unit(
@@ -80,7 +89,18 @@ def test_measurements_keep_value_and_unit(
 
 @pytest.mark.parametrize(
     "text",
-    ["it was 40 degrees outside", "bus 38 was late", "weight 39.5 kg", "pain 8/10", "cholesterol 240", "20/20 vision"],
+    [
+        "it was 40 degrees outside",
+        "bus 38 was late",
+        "weight 39.5 kg",
+        "pain 8/10",
+        "cholesterol 240",
+        "20/20 vision",
+        "the pain went from 3 to 8",
+        "dose down from 10 mg to 5 mg",
+        "fever at two at night",
+        "sixty people had it",
+    ],
 )
 def test_what_is_no_measurement(text: str) -> None:
     assert read([], text).measurements == ()
@@ -94,3 +114,16 @@ def test_too_low_a_temperature_is_not_no_fever() -> None:
 def test_a_fast_pulse_is_one_for_the_age() -> None:
     assert read([], "6 month old, pulse 140").present == ()
     assert read([], "A 40 year old, pulse 140").present == ("rapid heart rate",)
+
+
+def test_a_value_in_words_has_its_place_in_the_text_as_sent() -> None:
+    text = "Cough, pulse one hundred and ten, temp thirty nine point four, rash."
+    found = read([], text)
+    places = [text[each.start : each.end] for each in found.measurements]
+    assert places == ["pulse one hundred and ten", "temp thirty nine point four"]
+    assert {"cough", "rash", "rapid heart rate", "high fever"} == set(found.present)
+
+
+def test_a_weight_that_fell_or_rose() -> None:
+    assert read([], "I dropped from 90 kg to 78 since May").present == ("weight loss",)
+    assert read([], "gone from 150 to 175 lbs").present == ("weight gain",)
