@@ -14,6 +14,9 @@ usual requests take. From 4 MB on, reading an ECG sheet took half as long again,
 _KEPT = 32 << 20
 """Bytes that the heap of a thread may keep at its end."""
 
+_LARGEST_IN_HEAP, _KEPT_IN_TRAINING = 32 << 20, 1 << 30
+"""Bytes of the largest block that glibc takes from a heap, and that a heap keeps at its end in training."""
+
 _LOOKS_SECONDS = 0.5
 _MOVED = 1.03
 _STATM = Path("/proc/self/statm")
@@ -43,6 +46,13 @@ def keep_heaps_small() -> None:
     _call("mallopt", _M_MMAP_THRESHOLD, LARGE)
     _call("mallopt", _M_TRIM_THRESHOLD, _KEPT)
     _call("mallopt", _M_ARENA_MAX, _ARENAS)
+
+
+def keep_what_is_freed() -> None:
+    """Have the heaps keep what is freed, for what is asked for next, with mallopt(3): for training, which asks for the
+    same blocks at each step."""
+    _call("mallopt", _M_MMAP_THRESHOLD, _LARGEST_IN_HEAP)
+    _call("mallopt", _M_TRIM_THRESHOLD, _KEPT_IN_TRAINING)
 
 
 def _call(name: str, *arguments: int) -> None:

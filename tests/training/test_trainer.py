@@ -95,6 +95,14 @@ def test_what_draws_from_the_global_generator_starts_anew_at_each_epoch() -> Non
     assert drawn[0] == drawn[2] != drawn[1]
 
 
+def test_what_a_step_frees_is_kept_for_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow's reader of batches sets the C library to give all back; from the first batch on that is undone."""
+    kept: list[None] = []
+    monkeypatch.setattr(trainer, "keep_what_is_freed", lambda: kept.append(None))
+    fit(make_learner(), RECIPE, stages(), tmp_path)
+    assert len(kept) == RECIPE.epochs
+
+
 def test_a_new_run_forgets_an_earlier_one(tmp_path: Path) -> None:
     for _ in range(2):
         fit(make_learner(), RECIPE, stages(), tmp_path)
