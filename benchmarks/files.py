@@ -18,6 +18,7 @@ from pathlib import Path
 
 from app.settings import Settings, load_settings
 from benchmarks.report import Bar, Figure, judge, report
+from benchmarks.server import KEEPS_BYTECODE
 from models.preprocessing.inputs import KINDS, Limits, SentPicture
 from models.serving.engine import PROBABILITIES, Engine
 from models.serving.loading import active_version, read_version
@@ -83,7 +84,7 @@ def _timed(way: str, diagnosis: str, folder: Path) -> tuple[float, float]:
     else:
         command = [sys.executable, "-m", "benchmarks.files", str(folder), "--diagnosis", diagnosis, "--loop", way]
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **KEEPS_BYTECODE})
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
