@@ -4,10 +4,12 @@ The graph takes uint8 pictures, and normalisation, temperature, softmax and the 
 service has nothing to add. `check_parity` compares both on real pictures before anything is written to a bundle.
 """
 
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +26,8 @@ from models.preprocessing.picture import UInt8Array
 from training.errors import ExportError
 from training.networks.backbones import BackboneName
 from training.novelty import Gaussian
+
+log = logging.getLogger(__name__)
 
 PARITY = 1e-4
 TAPS: dict[BackboneName, tuple[str, ...]] = {
@@ -126,6 +130,15 @@ def check_parity(model: keras.Model, exported: Path, inputs: UInt8Array | FloatA
     if difference > PARITY:
         raise ExportError(f"Keras and ONNX differ by {difference:.2e} in an output; at most {PARITY:g} is allowed.")
     return difference
+
+
+def export_reader(model: keras.Model, target: Path, shape: tuple[int, ...]) -> None:
+    """Write a reader of print, which lies beside its module and not in a bundle, and log the checksum that the module
+    is to hold. `shape` is that of one input, of values 0-1. Raises `ExportError`."""
+    export_onnx(model, target)
+    inputs = np.random.default_rng(0).uniform(0, 1, shape).astype(np.float32)
+    log.info("Keras and ONNX differ by at most %.1e", check_parity(model, target, inputs))
+    log.info("%s: %d bytes, SHA-256 %s", target, target.stat().st_size, sha256(target.read_bytes()).hexdigest())
 
 
 def _average_by_axis(graph: Any) -> None:

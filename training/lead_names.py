@@ -9,7 +9,6 @@ whose name holds one of `UNSEEN` are kept for measuring. The more typefaces, the
 import argparse
 import logging
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ def train(
     export the network and log what its checksum is."""
     import keras
 
-    from training.export import check_parity, export_onnx
+    from training.export import export_reader
     from training.networks.lead_name_network import Crops, build, loss, served
 
     held = max(1, len(pages) // 10)
@@ -86,12 +85,8 @@ def train(
     network.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=1.0), loss)
     network.fit(training, validation_data=validation, epochs=epochs, verbose=2)
     network.save(run / "network.keras")
-    final = served(network)
     target = run / lead_names.MODEL.name
-    export_onnx(final, target)
-    inputs = np.random.default_rng(0).uniform(0, 1, (1, 320, 480, 1)).astype(np.float32)
-    log.info("Keras and ONNX differ by at most %.1e", check_parity(final, target, inputs))
-    log.info("%s: %d bytes, SHA-256 %s", target, target.stat().st_size, sha256(target.read_bytes()).hexdigest())
+    export_reader(served(network), target, (1, 320, 480, 1))
     return target
 
 

@@ -9,7 +9,6 @@ names of leads (`training.lead_names`). It needs no data.
 import argparse
 import logging
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +61,7 @@ def train(
     export the network and log what its checksum is."""
     import keras
 
-    from training.export import check_parity, export_onnx
+    from training.export import export_reader
     from training.networks.scale_word_network import Pieces, build, loss, served
 
     held = max(1, len(strips) // 20)
@@ -75,12 +74,8 @@ def train(
     network.compile(optimizer, loss, jit_compile=False)  # compiled, a step takes four times as long on processors
     kept = keras.callbacks.ModelCheckpoint(run / "network.keras")
     network.fit(training, validation_data=validation, epochs=epochs, verbose=2, callbacks=[kept])
-    final = served(network)
     target = run / printed_scale.MODEL.name
-    export_onnx(final, target)
-    inputs = np.random.default_rng(0).uniform(0, 1, (1, HEIGHT, 480, 1)).astype(np.float32)
-    log.info("Keras and ONNX differ by at most %.1e", check_parity(final, target, inputs))
-    log.info("%s: %d bytes, SHA-256 %s", target, target.stat().st_size, sha256(target.read_bytes()).hexdigest())
+    export_reader(served(network), target, (1, HEIGHT, 480, 1))
     return target
 
 

@@ -1,7 +1,7 @@
 """What happens to an ECG sheet between the printer and the upload: copied, folded, photographed, compressed."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -61,6 +61,19 @@ class Damage:
     noise: float = 0.0
     """Standard deviation in grey levels."""
     jpeg: int | None = None
+
+
+def lying_flat(damage: Damage) -> Damage:
+    """The same with nothing that moves a place of the sheet: all of it is seen from straight above."""
+    return replace(
+        damage,
+        quarter_turns=0,
+        rotation=0.0,
+        corners=(0.0,) * 8,
+        curl=0.0,
+        wrinkles=0.0,
+        crop=(0.0,) * 4,
+    )
 
 
 def draw_damage(rng: np.random.Generator, severity: float = 1.0) -> Damage:

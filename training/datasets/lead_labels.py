@@ -14,7 +14,7 @@ from models.preprocessing.ecg_sheet.lead_names import NAMES, reduce
 from models.preprocessing.picture import UInt8Array
 from training.datasets.draws import Rng, between, chance, pick, vary
 from training.datasets.ecg_machine_styles import Wish, draw_machine_style
-from training.datasets.ecg_photograph import draw_damage, photograph
+from training.datasets.ecg_photograph import draw_damage, lying_flat, photograph
 from training.datasets.ecg_sheet import Layout, Sheet, load_font, render
 
 FloatArray = NDArray[np.float32]
@@ -124,15 +124,7 @@ def _near(one: Sequence[float], other: Sequence[float]) -> bool:
 
 def _seen(picture: UInt8Array, names: Sequence[tuple[float, ...]], rng: Rng, *, dark: bool) -> LabelledPage:
     """What copying, light, lens and compression leave of a flat page, as the name reader takes it."""
-    damage = replace(
-        draw_damage(rng, pick(rng, ((0.0, 0.3), (0.7, 0.4), (1.3, 0.3)))),
-        quarter_turns=0,
-        rotation=0.0,
-        corners=(0.0,) * 8,
-        curl=0.0,
-        wrinkles=0.0,
-        crop=(0.0,) * 4,
-    )
+    damage = lying_flat(draw_damage(rng, pick(rng, ((0.0, 0.3), (0.7, 0.4), (1.3, 0.3)))))
     taken = Image.fromarray(photograph(255 - picture if dark else picture, damage))
     taken.thumbnail((READ_AT, READ_AT), Image.Resampling.BILINEAR)
     ink, _ = reduce(densities(taken, PEN).ink)

@@ -13,7 +13,7 @@ from models.preprocessing.ecg_sheet.print_lines import HEIGHT, PrintLine, cut_st
 from models.preprocessing.ecg_sheet.printed_scale import ALPHABET, OTHER
 from models.preprocessing.picture import UInt8Array
 from training.datasets.draws import Rgb, Rng, between, blend, chance, pick, vary
-from training.datasets.ecg_photograph import draw_damage, photograph
+from training.datasets.ecg_photograph import draw_damage, lying_flat, photograph
 from training.datasets.ecg_print import machine_words, particulars, scale_words
 from training.datasets.ecg_sheet import load_font
 from training.datasets.lead_labels import OTHER_WORDS, PEN
@@ -161,16 +161,8 @@ def _seen(scene: Image.Image, rng: Rng) -> Image.Image:
     """The ink map of a scene as the reader of sheets has it, as large as `SIZE`."""
     if chance(rng, 0.5):
         scene = scene.resize(SIZE, Image.Resampling.BILINEAR)
-    damage = replace(
-        draw_damage(rng, pick(rng, ((0.0, 0.4), (0.6, 0.35), (1.2, 0.25)))),
-        quarter_turns=0,
-        rotation=0.0,
-        corners=(0.0,) * 8,
-        curl=0.0,
-        wrinkles=0.0,
-        crop=(0.0,) * 4,
-        long_side=None,
-    )
+    damage = lying_flat(draw_damage(rng, pick(rng, ((0.0, 0.4), (0.6, 0.35), (1.2, 0.25)))))
+    damage = replace(damage, long_side=None)
     taken = Image.fromarray(photograph(np.asarray(scene), damage))
     if chance(rng, 0.4):
         shrunk = between(rng, 0.6, 1.0)

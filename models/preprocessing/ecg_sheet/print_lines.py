@@ -19,8 +19,8 @@ _DARK, _FAINTEST = 0.38, 14.0
 """Share of the darkness of the darkest print from which a pixel is ink; and that darkness at least."""
 _LOWEST, _HIGHEST = 5, 40
 """Heights of lines, in pixels."""
-_LONGEST_LINE = 1.8
-"""Width over height of a line at least."""
+_LEAST_WIDTH = 1.8
+"""Of a line of print, in its heights."""
 _MOST_RUNS = 6000
 _ONES = np.uint64(0x0101010101010101)
 
@@ -44,7 +44,7 @@ def find_lines(ink: UInt8Array) -> list[PrintLine]:
     for first, last, top, bottom in _joined(runs):
         line = PrintLine(first * _CELL, top, min(last * _CELL, ink.shape[1]), bottom)
         high, wide = line.bottom - line.top, line.right - line.left
-        if _LOWEST <= high <= _HIGHEST and wide >= _LONGEST_LINE * high:
+        if _LOWEST <= high <= _HIGHEST and wide >= _LEAST_WIDTH * high:
             lines.append(line)
     return sorted(lines, key=lambda line: -line.bottom)
 
