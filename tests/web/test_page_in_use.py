@@ -71,6 +71,35 @@ def test_many_files_make_a_table_that_sorts_filters_and_goes_out(open_page: Open
     assert page.locator(".session").is_hidden()
 
 
+def test_what_waits_is_not_sent_once_it_is_stopped_or_forgotten(open_page: OpenPage) -> None:
+    page = open_page("/ui#/skin")
+    sent: list[Any] = []
+    page.route("**/analyze/skin*", lambda route: sent.append(route))
+    choose(page, *(file(f"{number}.png", encode(plain((90, 90, 90)))) for number in range(8)))
+    page.get_by_text("0 of 8 read").wait_for()
+    page.locator(".session").get_by_role("button", name="7.png").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("heading", name="Stopped").wait_for()
+    page.get_by_text("1 of 8 read").wait_for()
+    page.locator(".session").get_by_role("button", name="Forget all").click()
+    choose(page, file("next.png", encode(plain((90, 90, 90)))))
+    page.get_by_text("Reading next.png").wait_for()
+    assert len(sent) == 4  # three of the eight at once, and the next
+
+
+def test_a_row_keeps_the_focus_while_others_are_read(open_page: OpenPage) -> None:
+    page = open_page("/ui#/skin")
+    sent: list[Any] = []
+    page.route("**/analyze/skin*", lambda route: sent.append(route))
+    choose(page, *(file(f"{number}.png", encode(plain((90, 90, 90)))) for number in range(5)))
+    waiting = page.locator(".session").get_by_role("button", name="4.png")
+    waiting.focus()
+    page.wait_for_function("document.querySelectorAll('.session tbody tr').length === 5")
+    sent[1].fulfill(status=400, json={"title": "No picture", "detail": "It is none."})
+    page.get_by_text("1 of 5 read").wait_for()
+    assert waiting.evaluate("button => button === document.activeElement")
+
+
 def test_a_record_finds_its_other_half_and_half_a_record_is_told(open_page: OpenPage) -> None:
     page = open_page()
     page.locator(".card").first.wait_for()

@@ -11,7 +11,7 @@ import { viewer } from "./viewer.js";
 const AT_ONCE = 3;
 const PICTURES = "image/jpeg,image/png,image/webp,image/bmp,image/tiff,.jpg,.jpeg,.png,.webp,.bmp,.tif,.tiff,application/dicom,.dcm";
 const page = document.getElementById("main");
-const session = new Session(open);
+const session = new Session(open, stop);
 const panels = new Map();
 const queue = [];
 let jobs = {};
@@ -149,7 +149,7 @@ function send(job, { records = [], objects = [], pictures = [] }) {
 }
 
 function start(job, requests) {
-  const results = requests.map((request) => ({ job, request, label: request.label, state: "waiting", answer: null, failure: null }));
+  const results = requests.map((request) => ({ job, request, label: request.label, state: "waiting", answer: null, failure: null, stop: new AbortController() }));
   session.add(results);
   queue.push(...results);
   open(results[0], { alone: results.length === 1 });
@@ -165,7 +165,6 @@ async function work() {
 async function read(result) {
   result.state = "running";
   result.failure = null;
-  result.stop = new AbortController();
   changed(result);
   const many = session.results.filter((each) => ["waiting", "running"].includes(each.state)).length > 1;
   try {
@@ -175,17 +174,39 @@ async function read(result) {
         break;
       } catch (error) {
         if (!many || !error.wait || attempt === 6) throw error;
-        await new Promise((resume) => { setTimeout(resume, 1000 * error.wait); });
+        await pause(error.wait, result.stop.signal);
       }
     }
     result.state = result.answer.reliability.accepted ? "done" : "refused";
   } catch (error) {
-    result.failure = error.name === "AbortError" ? new Failure("Stopped", "You stopped it before there was an answer.") : asFailure(error);
+    result.failure = error.name === "AbortError" ? stopped() : asFailure(error);
     result.state = "failed";
   }
   changed(result);
 }
 
+/** Ends what runs, and takes what waits out of the queue: it is not sent any more. */
+function stop(result) {
+  result.stop.abort();
+  const place = queue.indexOf(result);
+  if (place < 0) return;
+  queue.splice(place, 1);
+  result.failure = stopped();
+  result.state = "failed";
+  changed(result);
+}
+
+function pause(seconds, signal) {
+  return new Promise((resume) => {
+    const timer = setTimeout(resume, 1000 * seconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resume();
+    }, { once: true });
+  });
+}
+
+const stopped = () => new Failure("Stopped", "You stopped it before there was an answer.");
 const asFailure = (error) => (error instanceof Failure ? error : new Failure("The answer can’t be shown", String(error)));
 
 async function post({ request, stop }) {
@@ -238,7 +259,7 @@ function showResult(panel) {
     } }), actions(result), developerDrawer(result, showCard));
   } else {
     output.replaceChildren(h("div", { class: "empty busy" }, h("span", { class: "spinner" }), h("p", {}, `Reading ${result.label}…`),
-      h("button", { type: "button", class: "quiet", onclick: () => result.stop?.abort() }, "Stop")));
+      h("button", { type: "button", class: "quiet", onclick: () => stop(result) }, "Stop")));
   }
 }
 
@@ -267,6 +288,7 @@ function failureView(result) {
   const { failure } = result;
   const again = h("button", { type: "button", class: "main", onclick: () => {
     result.state = "waiting";
+    result.stop = new AbortController();
     queue.push(result);
     if (running < AT_ONCE) work();
   } }, "Try again");

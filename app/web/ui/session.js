@@ -39,12 +39,14 @@ function csv(rows) {
 }
 
 export class Session {
-  constructor(open) {
+  constructor(open, stop) {
     this.results = [];
     this.open = open;
+    this.stop = stop;
     this.by = null;
     this.down = false;
     this.shown = null;
+    this.lines = new WeakMap();
     this.body = h("tbody");
     this.progress = h("progress", { max: "1", value: "0", "aria-label": "Progress" });
     this.filter = h("input", { type: "search", id: "filter", placeholder: "Filter", "aria-label": "Filter the readings", oninput: () => this.render() });
@@ -68,8 +70,7 @@ export class Session {
   }
 
   clear() {
-    for (const result of this.results) result.stop?.abort();
-    this.results = [];
+    this.results.splice(0).forEach(this.stop);
     this.open(null);
     this.render();
   }
@@ -99,9 +100,21 @@ export class Session {
     this.progress.max = this.results.length || 1;
     this.progress.value = done;
     this.progress.hidden = done === this.results.length;
-    this.body.replaceChildren(...rows.map(([row, result]) => h("tr", { "aria-current": result === this.shown ? "true" : null },
+    const shown = rows.map(([row, result]) => this.line(row, result));
+    if (shown.length !== this.body.children.length || shown.some((line, place) => line !== this.body.children[place])) this.body.replaceChildren(...shown);
+  }
+
+  /** The row of a result, made anew where something of it changed: what has the focus keeps it, and hundreds stay quick. */
+  line(row, result) {
+    const state = `${result.state} ${result === this.shown}`;
+    const before = this.lines.get(result);
+    if (before?.state === state) return before.line;
+    const line = h("tr", { "aria-current": result === this.shown ? "true" : null },
       h("td", {}, h("button", { type: "button", class: "link", onclick: () => this.open(result) }, row.name)), h("td", {}, row.job), h("td", { class: "long" }, row.finding),
       h("td", {}, row.probability === null ? "" : percent(row.probability, 1)),
-      h("td", {}, row.color && h("span", { class: `dot ${row.color}` }), ` ${row.urgency}`), h("td", {}, row.state))));
+      h("td", {}, row.color && h("span", { class: `dot ${row.color}` }), ` ${row.urgency}`), h("td", {}, row.state));
+    before?.line.replaceWith(line);
+    this.lines.set(result, { state, line });
+    return line;
   }
 }
