@@ -6,7 +6,7 @@ answers by itself what is plain and right.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from email.message import Message
 from typing import Any, get_type_hints
 
@@ -21,6 +21,8 @@ from app.predictions import Predictions
 from schemas.common import FieldProblem
 
 _LONGEST_LENGTH = 20
+_ASKED: Mapping[bytes, bool] = {b"": False, b"explain=true": True}
+"""Whether a query that is read here asks for an explanation; FastAPI reads any other."""
 
 
 class JsonRequest(Request):
@@ -89,7 +91,7 @@ class PlainFormMiddleware:
         }
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["query_string"]:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["query_string"] not in _ASKED:
             await self._app(scope, receive, send)
             return
         route, model = self._forms.get(scope["path"], (None, None))
@@ -107,7 +109,8 @@ class PlainFormMiddleware:
             await self._app(scope, _again(body, receive), send)
             return
         state, response = scope["state"], Response(media_type="application/json")
-        predictions = Predictions(state["registry"], state["metrics"], state["settings"], request, response)
+        explain = _ASKED[scope["query_string"]]
+        predictions = Predictions(state["registry"], state["metrics"], state["settings"], request, response, explain)
         answer: BaseModel = await route.endpoint(request=sent, predictions=predictions)
         response.body = answer.__pydantic_serializer__.to_json(answer, by_alias=True)
         response.headers["content-length"] = str(len(response.body))

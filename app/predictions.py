@@ -92,9 +92,9 @@ class Predictions:
             return diagnosis.reads.prepare(sent, metadata.preprocessing, limits)
 
         limits = self._limits
-        if diagnosis.reads.immediate and not self.explain:
-            return self.registry.predict_at_once(diagnosis.name, prepare)
         explain = partial(diagnosis.explained, sent) if self.explain else None
+        if diagnosis.reads.immediate:
+            return self.registry.predict_at_once(diagnosis.name, prepare, explain)
         return await while_connected(self.request, self.registry.predict(diagnosis.name, prepare, explain))
 
     async def _sample(

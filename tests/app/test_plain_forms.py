@@ -37,10 +37,15 @@ def _told(response: httpx.Response) -> tuple[int, dict[str, str], Any]:
     return response.status_code, headers, answer
 
 
-async def _both(client: httpx.AsyncClient, path: str, body: bytes, headers: Mapping[str, str] = JSON) -> httpx.Response:
+async def _both(
+    client: httpx.AsyncClient,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str] = JSON,
+    ways: tuple[str, str] = ("", THE_LONG_WAY),
+) -> httpx.Response:
     """The answer, which must be that of the long way."""
-    short = await client.post(path, content=body, headers=dict(headers))
-    long = await client.post(path + THE_LONG_WAY, content=body, headers=dict(headers))
+    short, long = [await client.post(path + way, content=body, headers=dict(headers)) for way in ways]
     assert _told(short) == _told(long)
     return short
 
@@ -48,6 +53,14 @@ async def _both(client: httpx.AsyncClient, path: str, body: bytes, headers: Mapp
 @pytest.mark.parametrize("path", FORMS)
 async def test_a_valid_form_is_answered_as_fastapi_does(shipped: httpx.AsyncClient, path: str) -> None:
     assert (await _both(shipped, path, json.dumps(FORMS[path]).encode())).status_code == 200
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_a_form_is_explained_as_fastapi_does(shipped: httpx.AsyncClient, path: str) -> None:
+    body = json.dumps(FORMS[path]).encode()
+    answer = await _both(shipped, path, body, ways=("?explain=true", "?explain=1"))
+    assert answer.json()["explanation"]["kind"] == "weights"
+    assert answer.json()["explanation"]["weights"]
 
 
 @pytest.mark.parametrize("path", FORMS)

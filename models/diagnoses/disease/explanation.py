@@ -5,6 +5,8 @@ others stay. The network is a naive Bayes, in which that is the entry's log-like
 weighed as they then are; nothing is approximated.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,24 +34,29 @@ def explain(answered: Answered[Case, PreparedForm, DiseaseReading]) -> Explanati
     places = places[:MOST_ENTRIES]
     if not places:
         return None
+    diseases = [disease.disease for disease in answered.reading.top_predictions[:EXPLAINED]]
+    columns = [metadata.classes.index(disease) for disease in diseases]
     rows = np.repeat(row[np.newaxis], len(places), axis=0)
     rows[np.arange(len(places)), places] = 0
-    without = _log_odds(answered.compute(rows)[PROBABILITIES])
-    weights = _log_odds(answered.prediction.probabilities) - without
+    without = _log_odds(answered.compute(rows)[PROBABILITIES], columns)
+    weights = (_log_odds(answered.prediction.probabilities, columns) - without).round(DECIMALS) + 0.0
+    said = [names[place] if row[place] > 0 else f"no {names[place]}" for place in places]
     found = []
-    for disease in answered.reading.top_predictions[:EXPLAINED]:
-        column = metadata.classes.index(disease.disease)
-        for each in np.argsort(-weights[:, column], kind="stable").tolist():
-            said = names[places[each]] if row[places[each]] > 0 else f"no {names[places[each]]}"
-            weight = round(float(weights[each, column]), DECIMALS)
-            found.append(WeightOfEvidence(name=said, about=disease.disease, log_odds=weight))
+    for disease, column in zip(diseases, weights.T, strict=True):
+        values = column.tolist()
+        found += [
+            WeightOfEvidence(name=said[each], about=disease, log_odds=values[each])
+            for each in np.argsort(-column, kind="stable").tolist()
+        ]
     limits = common_knowledge().explanation.weights_limits.value
     return Explanation(kind="weights", method=METHOD, weights=tuple(found), limits=limits)
 
 
-def _log_odds(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of probabilities (..., classes), which sum to 1; what is left for the others is summed, not subtracted."""
+def _log_odds(probabilities: NDArray[np.float32], columns: Sequence[int]) -> NDArray[np.float64]:
+    """Of some columns of probabilities (..., classes), which sum to 1; what is left for the others is summed, not
+    subtracted."""
     chances = probabilities.astype(np.float64)
-    ahead = np.cumsum(chances, axis=-1) - chances
-    behind = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances
-    return np.asarray(np.log(np.maximum(chances, _TINY)) - np.log(np.maximum(ahead + behind, _TINY)))
+    others = np.ones((chances.shape[-1], len(columns)))
+    others[columns, np.arange(len(columns))] = 0
+    left = chances @ others
+    return np.asarray(np.log(np.maximum(chances[..., columns], _TINY)) - np.log(np.maximum(left, _TINY)))
