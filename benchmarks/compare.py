@@ -1,11 +1,13 @@
 """Ours against the servers people would pick instead: the same network, the same picture, the same cores.
 
-    python -m benchmarks.compare --rounds 3 --seconds 5
+    python -m benchmarks.compare --rounds 5 --seconds 4 --servers bentoml litserve mlserver naive
 
-Every server is started once and stays; rounds go through all of them in turn, so that a busy machine slows all alike.
-Those whose turn it isn't are frozen: some poll while they idle, and some still work off an earlier load.
-wrk shares the cores with the server, and says how much it took. `ceiling` is decoding and the network in a bare loop on
-every core; with one connection the bare call, one after the other.
+Ours runs twice, with one process and with a worker a core. Every server is started once and stays; rounds go through
+all of them in turn, so that a busy machine slows all alike. Those whose turn it isn't are frozen: some poll while they
+idle, and some still work off an earlier load. wrk shares the cores with the server, and says how much it took.
+`ceiling` is decoding and the network in a bare loop on every core; with one connection the bare call, one after the
+other. The bars at the end are those of the workers but for one connection, which both have to hold; memory is that in
+RAM, of what processes share each its part (PSS).
 """
 
 import argparse
@@ -24,7 +26,7 @@ from app.settings import load_settings
 from benchmarks import peers
 from benchmarks.peers import PeerError
 from benchmarks.pictures import made_up_jpeg
-from benchmarks.report import save, table
+from benchmarks.report import Bar, judge, save, table
 from benchmarks.server import Server, running_server
 from benchmarks.wrk import Load, Request, drive, upload
 from models.preprocessing.picture import preprocess
@@ -34,8 +36,9 @@ from models.serving.loading import read_newest_bundle
 
 CONNECTIONS = (1, 4, 16, 64)
 OTHERS = (*peers.PEERS, "naive", "original")
-OURS = "medidiagnose"
 CORES = os.cpu_count() or 1
+OURS = "medidiagnose"
+WORKERS = f"medidiagnose, {CORES} workers"
 _HEADER = ("server", "connections", "answers/s", "p50 ms", "p95 ms", "p99 ms", "errors", "wrk cores", "MB", "ready s")
 
 
@@ -55,9 +58,9 @@ def main() -> None:
     found = measure(_parser().parse_args())
     lone, loaded = statistics.median(found.lone), statistics.median(found.loaded)
     rows = _rows(found, lone, loaded)
-    ratios = _ratios(found.loads, lone, loaded)
-    print(table(_HEADER, rows), "", *(f"{name:<70}{value:8.2f}" for name, value in ratios.items()), sep="\n")
-    save("compare", {"rows": [dict(zip(_HEADER, row, strict=True)) for row in rows], "ratios": ratios})
+    print(table(_HEADER, rows))
+    save("compare", {"rows": [dict(zip(_HEADER, row, strict=True)) for row in rows]})
+    judge("compare-bars", _bars(found, lone, loaded))
 
 
 def measure(options: argparse.Namespace) -> Found:
@@ -86,7 +89,7 @@ def measure(options: argparse.Namespace) -> Found:
                     load = drive(server.url, request, connections=connections, seconds=seconds)
                     found.loads[name, connections].append(load)
                     server.freeze()
-        found.memory = {name: server.resident_bytes / 1e6 for name, (server, _) in servers.items()}
+        found.memory = {name: server.proportional_bytes / 1e6 for name, (server, _) in servers.items()}
         found.ready = {name: server.seconds_to_ready for name, (server, _) in servers.items()}
     return found
 
@@ -94,8 +97,14 @@ def measure(options: argparse.Namespace) -> Found:
 def _start(
     stack: ExitStack, others: Sequence[str], bundle: Bundle, picture: bytes, found: Found
 ) -> dict[str, tuple[Server, Request]]:
-    """Our server and the others, warm and frozen, each with its request."""
-    servers = {OURS: (stack.enter_context(running_server()), upload(picture, "/analyze/skin"))}
+    """Our server, alone and with workers, and the others, warm and frozen, each with its request."""
+    servers = {
+        name: (
+            stack.enter_context(running_server({"MEDIDIAGNOSE_WORKERS": str(count)})),
+            upload(picture, "/analyze/skin"),
+        )
+        for name, count in ((OURS, 1), (WORKERS, CORES))
+    }
     for name in others:
         try:
             server = stack.enter_context(peers.serving(name, bundle.model_path, picture))
@@ -163,27 +172,41 @@ def _medians(loads: list[Load]) -> list[str]:
     return [*(f"{value:.1f}" for value in middle.values()), str(errors), f"{generator:.2f}"]
 
 
-def _ratios(found: dict[tuple[str, int], list[Load]], lone: float, loaded: float) -> dict[str, float]:
+def _bars(found: Found, lone: float, loaded: float) -> list[Bar]:
     """What the bars are about: medians of one run against one another."""
 
-    def median(name: str, connections: int, figure: str) -> float:
-        return float(statistics.median(getattr(load, figure) for load in found[name, connections]))
+    def median(name: str, connections: int, figure: str = "throughput") -> float:
+        return float(statistics.median(getattr(load, figure) for load in found.loads[name, connections]))
 
-    generator = median(OURS, 64, "generator")
-    ours = median(OURS, 64, "throughput")
-    ratios = {
-        "1 connection: p50 over the bare call": median(OURS, 1, "p50") / (1e3 * lone),
-        "64 connections: throughput over the ceiling less wrk's share": ours / (loaded * (1 - generator / CORES)),
-        "64 connections: p99 over p50": median(OURS, 64, "p99") / median(OURS, 64, "p50"),
-    }
-    others = [name for name in peers.PEERS if (name, 64) in found]
-    if others:
-        best = max(others, key=lambda name: median(name, 64, "throughput"))
-        ratios[f"64 connections: throughput over the best peer's ({best})"] = ours / median(best, 64, "throughput")
-    if ("original", 1) in found:
-        ratios["1 connection: original's p50 over ours"] = median("original", 1, "p50") / median(OURS, 1, "p50")
-        ratios["64 connections: throughput over the original's"] = ours / median("original", 64, "throughput")
-    return ratios
+    bars = []
+    for name in (OURS, WORKERS):
+        p50 = median(name, 1, "p50")
+        bars.append(Bar(f"{name}, 1 connection: p50 over the bare call", p50 / (1e3 * lone), most=1.3))
+        if ("naive", 1) in found.loads:
+            bars.append(Bar(f"{name}, 1 connection: p50 over naive's", p50 / median("naive", 1, "p50"), most=1.0))
+    peers_there = [name for name in peers.PEERS if (name, 64) in found.loads]
+    for connections, least in ((4, 1.3), (16, 1.15), (64, 1.15)):
+        ours = median(WORKERS, connections)
+        if peers_there:
+            best = max(peers_there, key=lambda name: median(name, connections))
+            what = f"{connections} connections: answers over the best peer's ({best})"
+            bars.append(Bar(what, ours / median(best, connections), least=least))
+        if connections > 4:
+            left = loaded * (1 - median(WORKERS, connections, "generator") / CORES)
+            bars.append(Bar(f"{connections} connections: answers over the bare loop's", ours / loaded, least=0.85))
+            bars.append(Bar(f"{connections} connections: the same, of what wrk leaves", ours / left))
+    for connections in CONNECTIONS:
+        spread = median(WORKERS, connections, "p99") / median(WORKERS, connections, "p50")
+        bars.append(Bar(f"{connections} at once: p99 over p50", spread, most=2.5))
+    bars.append(Bar("memory of the workers afterwards (PSS)", found.memory[WORKERS], "MB", most=480))
+    bars.append(Bar("the workers are ready after", found.ready[WORKERS], "s", most=2.5))
+    if ("original", 1) in found.loads:
+        p50 = median("original", 1, "p50") / median(OURS, 1, "p50")
+        bars.append(Bar("1 connection: original's p50 over that of one process", p50, least=10))
+        bars.append(
+            Bar("64 connections: answers over the original's", median(WORKERS, 64) / median("original", 64), least=10)
+        )
+    return bars
 
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ class Server:
         """Memory held in RAM by the service and its child processes, in bytes."""
         return sum(process.memory_info().rss for process in self.family)
 
+    @property
+    def proportional_bytes(self) -> int:
+        """Memory in RAM, in bytes; of what its processes share with one another or with others each its part (PSS)."""
+        return sum(process.memory_full_info().pss for process in self.family)
+
     def freeze(self) -> None:
         """Stop its processes where they are, so that they take no processor time."""
         for process in self.family:

@@ -14,7 +14,6 @@ import time
 from collections import defaultdict
 from http import HTTPStatus
 
-import psutil
 import uvloop
 
 from benchmarks.client import Client, raw
@@ -49,7 +48,10 @@ def main() -> None:
 
 def _measure(server: Server, seconds: float) -> dict[tuple[str, str], float]:
     request = raw(upload(made_up_jpeg(), "/analyze/skin"))
-    measured = {("ready", "s"): server.seconds_to_ready, ("memory (PSS) when ready", "MB"): _pss(server)}
+    measured = {
+        ("ready", "s"): server.seconds_to_ready,
+        ("memory (PSS) when ready", "MB"): server.proportional_bytes / 1e6,
+    }
     uvloop.run(_drive(server.url, request, max(CONNECTIONS), 1.0))
     for connections in CONNECTIONS:
         spent = server.cpu_seconds
@@ -58,7 +60,7 @@ def _measure(server: Server, seconds: float) -> dict[tuple[str, str], float]:
         measured[f"processor time of a picture, {connections} connections", "ms"] = 1e3 * spent / len(times)
         measured[f"pictures a second, {connections} connections", "/s"] = len(times) / seconds
         measured[f"median answer, {connections} connections", "ms"] = 1e3 * statistics.median(times)
-    measured["memory (PSS) afterwards", "MB"] = _pss(server)
+    measured["memory (PSS) afterwards", "MB"] = server.proportional_bytes / 1e6
     return measured
 
 
@@ -78,11 +80,6 @@ async def _drive(url: str, request: bytes, connections: int, seconds: float) -> 
 
     await asyncio.gather(*(converse() for _ in range(connections)))
     return times
-
-
-def _pss(server: Server) -> float:
-    """Megabytes, of what processes share each its part."""
-    return sum(psutil.Process(process.pid).memory_full_info().pss for process in server.family) / 1e6
 
 
 if __name__ == "__main__":
