@@ -61,11 +61,13 @@ def make_lifespan(
             deadline=settings.deadline_seconds,
             check=catalogue.check,
             observe=metrics.worked,
+            seat=team.seat if team else None,
         )
         loading = asyncio.create_task(_load(registry, settings), name="load models")
         staying_small = asyncio.create_task(
             stay_small(lambda: metrics.in_progress, lambda: metrics.posts, registry.give_memory_back), name="stay small"
         )
+        sharing = asyncio.create_task(_share(registry, loading), name="share cores")
         if team:
             answer_for(team, registry, metrics, loading, settings)
         with nullcontext() if team else reloading_on_hangup(registry):
@@ -78,9 +80,10 @@ def make_lifespan(
                 team=team,
                 stopping=False,
             )
-        for task in (loading, staying_small):
+        tasks = (loading, staying_small, sharing)
+        for task in tasks:
             task.cancel()
-        await asyncio.wait([loading, staying_small])
+        await asyncio.wait(tasks)
         await registry.close()
         if audit:
             await asyncio.to_thread(audit.close)
@@ -88,6 +91,12 @@ def make_lifespan(
             await asyncio.to_thread(tracing.close)
 
     return lifespan
+
+
+async def _share(registry: ModelRegistry, loading: asyncio.Task[None]) -> None:
+    """Where cores are lent, make ready for it once the models are loaded."""
+    await asyncio.wait([loading])
+    await registry.share()
 
 
 async def _load(registry: ModelRegistry, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.tracing import open_tracing
 from app.workers.supervisor import Supervisor
 from app.workers.team import Team
+from models.serving.engine import Engine
 
 logger = logging.getLogger("medidiagnose.workers")
 
@@ -31,7 +32,7 @@ def serve_with_workers(settings: Settings, count: int) -> int:
     share = share_of(settings, count)
     limiter = SharedRateLimiter(parse_rate(settings.rate_limit)) if settings.rate_limit else None
     logger.info("Each worker computes on %d of the %d threads.", share.threads, settings.threads)
-    return Supervisor(settings, count, partial(_work, share, limiter)).run()
+    return Supervisor(settings, count, partial(_work, share, limiter, settings.threads)).run()
 
 
 def share_of(settings: Settings, count: int) -> Settings:
@@ -40,8 +41,11 @@ def share_of(settings: Settings, count: int) -> Settings:
     return settings.model_copy(update={name: max(getattr(settings, name) // count, 1) for name in parts})
 
 
-def _work(settings: Settings, limiter: SharedRateLimiter | None, team: Team) -> None:
-    loader = start_loading(settings, versions=team.versions)
+def _work(settings: Settings, limiter: SharedRateLimiter | None, threads: int, team: Team) -> None:
+    """Serve by the share of one worker. A request that finds all of them idle is computed with so many threads."""
+    loader = start_loading(
+        settings, versions=team.versions, make_network=lambda bundle: Engine(bundle, threads=threads, later=True)
+    )
     app = create_app(settings, loader=loader, tracing=open_tracing(), team=team, limiter=limiter)
     gc.freeze()  # as where one serves alone
     serve(app, settings, make_server=partial(WorkerServer, team=team))

@@ -30,6 +30,7 @@ from app.workers import messages
 from app.workers.figures import Figures, added, counted
 from app.workers.messages import ANSWER, ASK, STOP, Message, taken_from
 from app.workers.team import Place, Team
+from models.serving.neighbours import Neighbours
 
 SLOWEST_START = 10.0
 """Seconds that pass at most before one that dies again and again at its start is started again; at first 0.2."""
@@ -92,6 +93,7 @@ class Supervisor:
         self._woken, self._waking = socket.socketpair()
         self._signals: deque[int] = deque()
         self._workers: list[_Worker] = []
+        self._neighbours = Neighbours(count)
         self._due: list[tuple[float, int]] = []
         self._failures: Counter[int] = Counter()
         self._waiting: deque[socket.socket] = deque()
@@ -207,10 +209,10 @@ class Supervisor:
         (channel, theirs), (handing, taken) = socket.socketpair(), socket.socketpair()
         for end in (channel, handing, taken):
             end.setblocking(False)
-        place = Place(number, self._count)
+        place, seat = Place(number, self._count), self._neighbours.seat(number)
         pid = os.fork()
         if not pid:
-            self._become(Team(place, theirs, taken, self._life, dict(self._versions)), channel, handing)
+            self._become(Team(place, theirs, taken, self._life, dict(self._versions), seat), channel, handing)
         theirs.close()
         taken.close()
         worker = _Worker(place, pid, channel, handing, replaces)

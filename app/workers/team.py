@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.workers.messages import ADOPTED, ANSWER, ASK, CLOSED, LOADED, STOP, UP, Message, taken_from
+from models.serving.neighbours import Seat
 
 PATIENCE = 3.0
 """Seconds that the other workers have for an answer; docker/healthcheck waits for four."""
@@ -34,12 +35,19 @@ class Place:
 
 class Team:
     """What a worker has of its supervisor: a `channel` for messages, a socket over which connections come, the end of a
-    pipe that ends with the supervisor, and the `versions` that the other workers serve."""
+    pipe that ends with the supervisor, the `versions` that the other workers serve, and a `seat` among them."""
 
     def __init__(
-        self, place: Place, channel: socket.socket, handed: socket.socket, life: int, versions: Mapping[str, str]
+        self,
+        place: Place,
+        channel: socket.socket,
+        handed: socket.socket,
+        life: int,
+        versions: Mapping[str, str],
+        seat: Seat,
     ) -> None:
         self.place = place
+        self.seat = seat
         self.versions = versions
         self._channel = channel
         self._handed = handed

@@ -1,7 +1,8 @@
 """One network in ONNX Runtime on the CPU: the graph is checked against its bundle's metadata, then warmed and run."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,18 +71,22 @@ class Engine:
     """The network of one bundle. `run` may be called from any thread.
 
     Runs on one core each are faster together than one run on all, which is faster for a lone request; so there is a
-    session for either. `threads` is how many cores the second uses; a row of values is too little work to share. Raises
-    `BundleError`, which names the bundle, where the graph can't be loaded, differs from metadata.json, or fails its
-    first run.
+    session for either. `threads` is how many cores the second uses, which `share` opens where that is to come `later`;
+    a row of values is too little work to share. Raises `BundleError`, which names the bundle, where the graph can't be
+    loaded, differs from metadata.json, or fails its first run.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 1, later: bool = False) -> None:
         self._bundle = bundle
         shared = threads > 1 and not KINDS[bundle.metadata.preprocessing.kind].immediate
+        self._open_shared: Callable[[], onnxruntime.InferenceSession] | None = None
         try:
             graph, of_signals = bundle.model_path.read_bytes(), len(bundle.metadata.input.shape) == _SIGNAL_AXES
-            self._session = _open(graph, threads=1, of_signals=of_signals)
-            self._lone_session = _open(graph, threads=threads, of_signals=of_signals) if shared else self._session
+            self._session = self._lone_session = _open(graph, threads=1, of_signals=of_signals)
+            if shared:
+                self._open_shared = partial(_open, graph, threads=threads, of_signals=of_signals)
+            if not later:
+                self.share()
         except Exception as error:
             raise BundleError(f"Bundle {bundle.folder}: ONNX Runtime can't load the graph: {error}") from error
         self._input = bundle.metadata.input.name
@@ -108,6 +113,12 @@ class Engine:
             if not np.isfinite(values).all():
                 raise EngineError(f"Bundle {self._bundle.folder}: output {name} is not finite.")
         return outputs
+
+    def share(self) -> None:
+        """Open the session for a lone run on all cores, where there is to be one and is not yet. In a thread."""
+        if self._open_shared:
+            self._lone_session = self._open_shared()
+            self._open_shared = None
 
     def give_arena_back(self) -> None:
         """Compute an input of zeros, after which the arena that all sessions share keeps only what is in use.

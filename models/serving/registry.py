@@ -31,6 +31,7 @@ from models.serving.engine import (
     blank,
 )
 from models.serving.loading import BundleLoader, LoadedModel
+from models.serving.neighbours import Seat
 from models.serving.scheduling import LARGEST_BATCH, Admission, Cores, Lane, Observe, SchedulingError
 
 P = ParamSpec("P")
@@ -143,7 +144,7 @@ class ModelRegistry:
 
     `queue_size` bounds the requests under way for each model, `deadline` (seconds) the time of each request. `check`
     refuses, with a `BundleError`, a bundle whose answers can't be interpreted; `observe` is told of the work that was
-    done (`Cores`).
+    done, and `seat` is that among other processes (`Cores`).
     """
 
     def __init__(
@@ -154,10 +155,11 @@ class ModelRegistry:
         deadline: float,
         check: Callable[[Bundle], None] = lambda _: None,
         observe: Observe = lambda *_: None,
+        seat: Seat | None = None,
     ) -> None:
         self._loader = loader
         self._check = check
-        self._cores = Cores(loader.threads, deadline=deadline, observe=observe)
+        self._cores = Cores(loader.threads, deadline=deadline, observe=observe, seat=seat)
         self._admit = partial(Admission, limit=queue_size, deadline=deadline)
         self._services: dict[str, _Service] = {}
         self._admissions: dict[str, Admission] = {}
@@ -224,8 +226,16 @@ class ModelRegistry:
             reloads = [await self._reload(name) for name in self._services]
         if any(reload.outcome == "loaded" for reload in reloads):
             self._two_were_there = True
+            await self.share()
             await asyncio.to_thread(self.give_memory_back)
         return reloads
+
+    async def share(self) -> None:
+        """Open what lone requests are computed with on every core, where that was left for later; nobody waits for
+        it."""
+        for service in list(self._services.values()):
+            if isinstance(network := service.lane.network, Engine):
+                await asyncio.to_thread(network.share)
 
     def give_memory_back(self) -> None:
         """Give back what is free; to be called in a thread, best when nothing is in progress.

@@ -25,6 +25,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from models.serving.engine import Network, Outputs, Tensor
+from models.serving.neighbours import Seat
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -177,8 +178,10 @@ class Cores:
 
     A free core goes to a lane that has none at work, or as few as any, and among these to the one whose work has had
     the least processor time so far: no model starves, and one slow input never holds every core while others wait. A
-    tensor that finds the service idle is computed with every core; they stay free to whoever comes meanwhile. `AHEAD`
-    pieces of work wait for the cores themselves, unless that were one lane's second while others wait.
+    tensor that finds the service idle is computed with every core; they stay free to whoever comes meanwhile. Where
+    processes share the machine each has its part of the cores, and its `seat` tells whether the others are idle: then a
+    lone tensor has theirs too. `AHEAD` pieces of work wait for the cores themselves, unless that were one lane's second
+    while others wait.
 
     The core of a piece that runs longer than `LONG_SECONDS` goes to a further thread, which one thread leaves again
     when that piece ends. Until then its lane gets no more cores than there are, which bounds the threads too. A piece
@@ -187,8 +190,11 @@ class Cores:
     `observe` is told of every piece that has ended, and of how many inputs it was: those whose callers had not gone.
     """
 
-    def __init__(self, count: int, *, deadline: float, observe: Observe = lambda *_: None) -> None:
+    def __init__(
+        self, count: int, *, deadline: float, observe: Observe = lambda *_: None, seat: Seat | None = None
+    ) -> None:
         self.count = count
+        self._seat = seat
         self._observe = observe
         self.deadline = deadline
         self._free = count
@@ -230,7 +236,9 @@ class Cores:
             if lane.at_work and len(waiting) > 1 and self._free <= 0:
                 return
             alone = len(waiting) == 1 and lane.waiting == 1 and self._free == self.count
-            piece = lane.take(max(self._free, 1), alone=alone)
+            piece = lane.take(max(self._free, 1), cores=self._cores_of_a_lone_run if alone else 1)
+            if self._seat and not self._pieces:
+                self._seat.begin()
             self._free -= 1
             lane.at_work += 1
             self._pieces.add(piece)
@@ -252,6 +260,12 @@ class Cores:
         """A lane that is retired, and has no work, is forgotten."""
         if lane in self._lanes:
             self._lanes.remove(lane)
+
+    @property
+    def _cores_of_a_lone_run(self) -> int:
+        if not self._seat:
+            return self.count
+        return self.count * self._seat.count if self._seat.others_idle else 1
 
     def _add_thread(self) -> None:
         threading.Thread(target=self._serve, name="core", daemon=True).start()
@@ -293,6 +307,8 @@ class Cores:
     def _end(self, piece: Piece, seconds: float, settles: Sequence[Settle]) -> None:
         lane = piece.lane
         self._pieces.discard(piece)
+        if self._seat and not self._pieces:
+            self._seat.end()
         if piece.long:
             self._hand_over(None)
             self._threads -= 1
@@ -445,9 +461,9 @@ class Lane:
             logger.info("Model %s: %s has ended, %.0f s after it began.", self.name, _named(piece), piece.running)
         self._leave()
 
-    def take(self, free: int, *, alone: bool) -> Piece:
-        """The next work for one of the `free` cores, or for all of them where it is `alone`; where nothing is
-        `waiting` there is none to take.
+    def take(self, free: int, *, cores: int) -> Piece:
+        """The next work for one of the `free` cores, to be computed on so many `cores`; where nothing is `waiting`
+        there is none to take.
 
         Tensors come before calls, so that what has begun ends before more begins, and are shared among the free cores.
         """
@@ -460,7 +476,7 @@ class Lane:
             task = self._tensors.popleft()
             if not task.settled:
                 batch.append(task)
-        work = partial(self._start, batch, cores=free if alone else 1)
+        work = partial(self._start, batch, cores=cores)
         return Piece(self, work, computes=True, queued=[task.queued for task in batch])
 
     async def _enqueue(self, tasks: deque[_Task], work: Any) -> Any:

@@ -43,6 +43,20 @@ def test_threads_may_run_it_at_once(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows, expected, atol=1e-6)
 
 
+def test_what_a_lone_run_needs_may_come_later_and_gives_the_same_answers(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, "skin")
+    at_once, later = Engine(bundle, threads=2), Engine(bundle, threads=2, later=True)
+    assert later._lone_session is later._session
+    before = later.run(_batch(40), cores=2)["probabilities"]
+    later.share()
+    shared = later._lone_session
+    assert shared.get_session_options().intra_op_num_threads == 2
+    later.share()
+    assert later._lone_session is shared
+    for engine in (at_once, later):
+        np.testing.assert_allclose(engine.run(_batch(40), cores=2)["probabilities"], before, atol=1e-6)
+
+
 @pytest.mark.parametrize(("name", "blocks"), [("skin", True), ("heart_record", False), ("heart_image", False)])
 def test_networks_of_signals_are_not_laid_out_as_those_of_pictures(tmp_path: Path, name: str, blocks: bool) -> None:
     engine = Engine(make_bundle(tmp_path, name), threads=2)

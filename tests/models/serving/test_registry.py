@@ -580,6 +580,29 @@ async def test_after_a_reload_the_memory_of_two_networks_goes_back_once_nothing_
         assert given == [False, True]
 
 
+async def test_a_network_that_came_by_a_reload_is_shared_too(tmp_path: Path) -> None:
+    make_bundle(tmp_path, "skin", version="1.0.0")
+    loader = BundleLoader(
+        tmp_path, ["skin"], threads=1, make_network=lambda bundle: Engine(bundle, threads=2, later=True)
+    )
+    registry = ModelRegistry(loader, queue_size=4, deadline=5)
+
+    def threads() -> int:
+        network = registry._services["skin"].lane.network
+        assert isinstance(network, Engine)
+        return int(network._lone_session.get_session_options().intra_op_num_threads)
+
+    await registry.load()
+    found = [threads()]
+    await registry.share()
+    found.append(threads())
+    make_bundle(tmp_path, "skin", version="1.1.0")
+    await registry.reload()
+    found.append(threads())
+    await registry.close()
+    assert found == [1, 2, 2]
+
+
 async def test_two_reloads_at_once_are_refused(tmp_path: Path) -> None:
     make_bundle(tmp_path, "skin")
     async with loaded(tmp_path) as registry:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.serving import neighbours as neighbours_module
 from models.serving import scheduling
+from models.serving.neighbours import QUIET_SECONDS, Neighbours, Seat
 from models.serving.scheduling import (
     AHEAD,
     LARGEST_BATCH,
@@ -64,9 +66,13 @@ class GatedNetwork:
 
 @asynccontextmanager
 async def _cores(
-    count: int, *networks: GatedNetwork, deadline: float = PATIENCE, observe: Observe = lambda *_: None
+    count: int,
+    *networks: GatedNetwork,
+    deadline: float = PATIENCE,
+    observe: Observe = lambda *_: None,
+    seat: Seat | None = None,
 ) -> AsyncIterator[Cores]:
-    cores = Cores(count, deadline=deadline, observe=observe)
+    cores = Cores(count, deadline=deadline, observe=observe, seat=seat)
     try:
         yield cores
     finally:
@@ -357,7 +363,7 @@ async def test_free_cores_share_what_has_queued() -> None:
         waiting = [asyncio.create_task(_infer(lane, value)) for value in (1, 2)]
         await asyncio.sleep(0)
         network.gate.set()
-        for settle in lane.take(2, alone=False).work():
+        for settle in lane.take(2, cores=1).work():
             settle()
         gate.set()
         assert await _in_time(*busy, *waiting) == [True, True, 1, 2]
@@ -408,6 +414,46 @@ async def test_a_lone_tensor_gets_every_core_and_one_among_others_its_own() -> N
         gate.set()
         await _in_time(busy)
     assert network.cores == [2, 1]
+
+
+async def test_with_neighbours_a_lone_tensor_gets_every_core_only_while_they_are_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, neighbours = GatedNetwork(), Neighbours(2)
+    network.gate.set()
+    other = neighbours.seat(1)
+    async with _cores(1, network, seat=neighbours.seat(0)) as cores:
+        lane = cores.lane(network)
+        await asyncio.wait_for(_infer(lane, 1), PATIENCE)
+        other.begin()
+        await asyncio.wait_for(_infer(lane, 1), PATIENCE)
+        other.end()
+        await asyncio.wait_for(_infer(lane, 1), PATIENCE)
+        later = time.monotonic() + 2 * QUIET_SECONDS
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        await asyncio.wait_for(_infer(lane, 1), PATIENCE)
+    assert network.cores == [2, 1, 1, 2]
+
+
+async def test_neighbours_see_work_from_its_start_to_its_end_and_nothing_of_one_that_died(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(neighbours_module, "QUIET_SECONDS", 0.0)
+    network, neighbours = GatedNetwork(), Neighbours(2)
+    other = neighbours.seat(1)
+    async with _cores(1, network, seat=neighbours.seat(0)) as cores:
+        stuck = await _busy(cores.lane(network), network)
+        seen = [other.others_idle]
+        network.gate.set()
+        await _in_time(stuck)
+        until = time.monotonic() + PATIENCE
+        while not other.others_idle:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.001)
+    assert seen == [False]
+    other.begin()
+    neighbours.seat(1)  # of the one that takes its place
+    assert neighbours.seat(0).others_idle
 
 
 async def test_a_lone_tensor_keeps_nobody_from_the_other_cores() -> None:
