@@ -2,10 +2,11 @@
 
 Headings, paragraphs, lists, tables, bold words and code. Everything else is shown as it stands, so nothing that a
 bundle of somebody else's says becomes markup. Tables of a reliability, whose rows are what was said and what came of
-it, are drawn beside as a diagram.
+it, are drawn beside as a diagram, one for each group that they name.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
@@ -13,7 +14,7 @@ from itertools import groupby
 _HEADING = re.compile(r"(#{1,4}) (.+)")
 _INLINE = re.compile(r"(\*\*[^*]+\*\*|`[^`]+`)")
 _RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
-_SAID = re.compile(r"said (0\.\d+|1\.0+)")
+_SAID = re.compile(r"(?:(?P<group>.+), )?said (?P<said>0\.\d+|1\.0+)")
 _SIZE, _MARGIN = 220, 24
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -96,32 +97,44 @@ def _table(lines: Sequence[str]) -> str:
     cells = "".join(f"<th>{_inline(cell)}</th>" for cell in head)
     listed = "".join(f"<tr>{''.join(f'<td>{_inline(cell)}</td>' for cell in row)}</tr>" for row in body)
     table = f'<div class="wide-table"><table><thead><tr>{cells}</tr></thead><tbody>{listed}</tbody></table></div>'
-    return _diagram(body) + table
+    return _diagrams(body) + table
 
 
-def _diagram(rows: Sequence[Sequence[str]]) -> str:
-    """The reliability diagram of rows `said 0.85` and `0.812 (0.790 to 0.833)`; nothing of other tables."""
-    points = []
+_Points = list[tuple[float, float, float, float]]
+"""Of each bin what was said, and how often it was so, with the interval."""
+
+
+def _diagrams(rows: Sequence[Sequence[str]]) -> str:
+    """The reliability diagrams of rows `said 0.85` or `sex=female, said 0.85`, and `0.812 (0.790 to 0.833)`; nothing of
+    other tables."""
+    groups: dict[str, _Points] = defaultdict(list)
     for row in rows:
         said, found = _SAID.fullmatch(row[0]), re.findall(r"\d\.\d+", row[1] if len(row) > 1 else "")
         if said and len(found) == 3:
-            points.append((float(said[1]), *map(float, found)))
-    if len(points) < 2:
-        return ""
+            value, low, high = map(float, found)
+            groups[said["group"] or ""].append((float(said["said"]), value, low, high))
+    drawn = [_diagram(group, points) for group, points in groups.items() if len(points) > 1]
+    return f'<div class="diagrams">{"".join(drawn)}</div>' if drawn else ""
+
+
+def _diagram(group: str, points: _Points) -> str:
+    named = f" of {escape(group)}" if group else ""
+    caption = f"<figcaption>{escape(group)}</figcaption>" if group else ""
     marks = "".join(
         f'<line x1="{_x(said)}" x2="{_x(said)}" y1="{_y(low)}" y2="{_y(high)}" stroke="currentColor"/>'
         f'<circle cx="{_x(said)}" cy="{_y(value)}" r="3.5" fill="currentColor"/>'
         for said, value, low, high in points
     )
     return (
-        f'<svg viewBox="0 0 {_SIZE} {_SIZE}" width="{_SIZE}" height="{_SIZE}" role="img" '
-        'aria-label="Reliability: what was said, from left to right, and how often it was so, from below.">'
+        f'<figure><svg viewBox="0 0 {_SIZE} {_SIZE}" width="{_SIZE}" height="{_SIZE}" role="img" '
+        f'aria-label="Reliability{named}: what was said, from left to right, and how often it was so, from below.">'
         f'<rect x="{_x(0)}" y="{_y(1)}" width="{_x(1) - _x(0)}" height="{_y(0) - _y(1)}" fill="none" '
         'stroke="currentColor" opacity="0.4"/>'
         f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="currentColor" stroke-dasharray="4" '
         f'opacity="0.5"/>{marks}'
         f'<text x="{_SIZE / 2}" y="{_SIZE - 6}" text-anchor="middle" font-size="11" fill="currentColor">said</text>'
         f'<text x="{_MARGIN - 6}" y="{_MARGIN - 8}" font-size="11" fill="currentColor">was so</text></svg>'
+        f"{caption}</figure>"
     )
 
 

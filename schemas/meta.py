@@ -252,10 +252,23 @@ class DecisionThreshold(Part):
     )
 
 
+class MeasuredAsServed(Part):
+    """What was measured of the network that answers, through the service's own preparing, judging and reading."""
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
+
+    measured: date = Field(description="Day of the newest measurement.")
+    note: str = Field(description="What has to be known of the figures; often empty.")
+    sets: dict[str, dict[str, MeasuredEstimate]] = Field(
+        description="Measured set, then figure, with intervals. What is refused or not settled counts as missed and as "
+        "a false alarm. Diagrams of reliability, groups of people and what is mistaken are in the card."
+    )
+
+
 class ModelSummary(Part):
     """What is loaded, what it learned from and how well it was measured.
 
-    The fields are named as in the bundle's metadata, so `ModelSummary.model_validate(metadata)` reads it.
+    The fields but the last are named as in the bundle's metadata, which they are read from.
     """
 
     model_config = ConfigDict(extra="ignore", from_attributes=True)
@@ -272,6 +285,10 @@ class ModelSummary(Part):
     operating_points: tuple[DecisionThreshold, ...] = Field(description="Decision thresholds.")
     metrics: dict[str, dict[str, MeasuredEstimate]] = Field(
         description="Measured quality: test set, then figure, with intervals."
+    )
+    as_served: MeasuredAsServed | None = Field(
+        default=None,
+        description="What was measured of it as it is served; null where nothing was, or of another network.",
     )
 
 
@@ -311,6 +328,11 @@ class ModelList(Part):
                                 }
                             ],
                             "metrics": {"test": {"macro_auroc": {"value": 0.96, "low": 0.95, "high": 0.97, "n": 2000}}},
+                            "as_served": {
+                                "measured": "2026-11-27",
+                                "note": "",
+                                "sets": {"test": {"refused": {"value": 0.01, "low": 0.0, "high": 0.02, "n": 2000}}},
+                            },
                         }
                     ],
                 }

@@ -24,13 +24,13 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape
 from models.diagnoses.breast import BREAST
 from models.diagnoses.breast.explanation import ROWS
 from models.diagnoses.breast.interpretation import MALIGNANCY
-from models.serving.bundle import INT8_FILE, MODEL_FILE, Bundle, Metadata, file_sha256, write_bundle
+from models.serving.bundle import INT8_FILE, MEASURED_FILE, MODEL_FILE, Bundle, Metadata, file_sha256, write_bundle
 from models.serving.engine import CLASS_ACTIVATION, PROBABILITIES
 from training.card import renewed
 from training.errors import ExportError
 from training.evaluate import tensor_specs
 from training.explainable_ecg import add_lead_activation
-from training.served import MEASURED_FILE, read_measured
+from training.served import read_measured
 
 log = logging.getLogger(__name__)
 

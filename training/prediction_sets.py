@@ -63,11 +63,13 @@ def least_probability(probabilities: NDArray[np.floating], coverage: float = COV
 
 @dataclass(frozen=True)
 class Known:
-    """An input: its probabilities by code, the codes that are true of it, and its set."""
+    """An input: its probabilities by code, the codes that are true of it, its set, and of which kinds it is, as
+    `sex=female`."""
 
     chances: Mapping[str, float]
     true: Collection[str]
     part: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 def calibrate(inputs: Sequence[Known], groups: Sequence[Sequence[str]], on: str) -> PredictionSetSpec:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.diagnoses.disease.knowledge import disease_knowledge
 from models.serving.bundle import EVERY_CODE, Bundle, Estimate, PredictionSetSpec
 from models.serving.engine import PROBABILITIES
 from training.datasets import disease_profiles, ptbxl, vignettes
@@ -115,13 +116,17 @@ def disease_sets(bundle: Bundle, data: Path, _: Path) -> RowSets:
     """Half of the diagnoses of the vignettes that the model lists calibrates, the other half is measured. All diseases
     share a threshold: no disease has enough vignettes for its own."""
     tables = data / "symptoms"
-    cases = disease.read_cases(vignettes.load(tables / "vignettes"), disease_profiles.load(tables / "symcat"))
+    told = vignettes.load(tables / "vignettes")
+    cases = disease.read_cases(told, disease_profiles.load(tables / "symcat"))
+    care = disease_knowledge().diseases.value
     chances = run_onnx(bundle.model_path, cases.rows)[PROBABILITIES]
     known, owners = [], []
-    for row, right, owner in zip(chances, cases.right, cases.groups, strict=True):
+    for row, right, owner, case in zip(chances, cases.right, cases.groups, told, strict=True):
         if right.any():
             best = bundle.metadata.classes[int(np.where(right, row, -1).argmax())]
-            known.append(Known(dict(zip(bundle.metadata.classes, row.tolist(), strict=True)), [best]))
+            kinds = (f"set={case.set}", f"body={care[best].group}", f"urgency={care[best].urgency}")
+            listed = dict(zip(bundle.metadata.classes, row.tolist(), strict=True))
+            known.append(Known(listed, [best], kinds=kinds))
             owners.append(owner)
     calibration, rest = Rows(known, owners).halves()
     on = "half of the diagnoses of the Avey and Semigran vignettes"
@@ -149,8 +154,9 @@ def _ecgs(bundle: Bundle, samples: Sequence[EcgSample], tensors: FloatArray) -> 
         Known(
             dict(zip(classes, row.tolist(), strict=True)),
             [code for code, there in zip(classes, label, strict=True) if there > 0],
+            kinds=tuple(sorted(sample.statements)),
         )
-        for row, label in zip(chances, labels, strict=True)
+        for row, label, sample in zip(chances, labels, samples, strict=True)
     ]
     return Rows(known, [str(sample.patient_id) for sample in samples])
 

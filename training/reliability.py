@@ -1,11 +1,12 @@
 """Whether what is said comes true as often as it is said: a reliability diagram of each set, in numbers.
 
 The probability of the class that is likeliest, or of each finding where several may hold, against how often it was so,
-in tenths of the inputs of equal size. Beside the expected calibration error stands the one that a model without any
-would show in 95 of 100 draws of the same inputs: of few inputs that is far from 0.
+in tenths of the inputs of equal size, and in fifths of those of a group of people or a kind of picture. Beside the
+expected calibration error stands the one that a model without any would show in 95 of 100 draws of the same inputs: of
+few inputs that is far from 0. The same pass counts what is mistaken: `training.mistakes`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,47 +14,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.diagnosis import AnyDiagnosis
-from models.serving.bundle import Bundle, Estimate
-from training import prediction_sets, prediction_sets_of_rows
+from models.serving.bundle import BIN, BY_GROUP, MISTAKEN, RELIABILITY, Bundle, Estimate
+from training import mistakes, prediction_sets, prediction_sets_of_rows
+from training.datasets.pictures import Sample
+from training.datasets.ultrasound import UNKNOWN
 from training.evaluate import bootstrap
 from training.explained import WHOLE
 from training.metrics import calibration_error
-from training.served import answers
+from training.mistakes import NOT_SETTLED, REFUSED, Case
+from training.served import Answer, answers
 from training.served_sets import SETS
 
 TENTHS, BINS, DRAWS, REPEATS, SEED = 10, 15, 1000, 400, 5
 FEWEST = 20
 """Inputs of a bin at least; of few inputs there are fewer bins."""
+FIFTHS, FEWEST_OF_GROUP = 5, 40
+GROUPED_BY = ("sex", "age", "site", "view", "resolution", "device", "set")
+"""What is known of a picture, or of whom it shows, before anybody knows what is true of it."""
+KINDS = (*GROUPED_BY, "confirmation", "pathology", "histology", "subtype")
+"""By which mistakes are told too."""
 ECE, CALIBRATED = "ECE", "ECE of a calibrated model, in 95 of 100 draws at most"
 
 FloatArray = NDArray[np.float64]
 
 
 class Said(NamedTuple):
-    """Probabilities (n,) that were said, whether each came true (n,), and whose each is."""
+    """Probabilities (n,) that were said, whether each came true (n,), whose each is, and of which kinds, as
+    `sex=female`."""
 
     chances: FloatArray
     true: NDArray[np.bool_]
     groups: Sequence[str]
+    kinds: Sequence[Collection[str]] = ()
+
+    def where(self, places: NDArray[np.intp]) -> "Said":
+        """Some of them."""
+        return Said(self.chances[places], self.true[places], [self.groups[place] for place in places])
 
 
 def measure(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path, cache: Path) -> dict[str, dict[str, Estimate]]:
-    """The figures of each set of a model, by name."""
+    """The figures of each set of a model, by name: of all its inputs, of their groups, and of what is mistaken."""
     name = diagnosis.name
     rows = name in prediction_sets_of_rows.SETS
-    said = _of_rows(name, bundle, data, cache) if rows else _of_pictures(diagnosis, bundle, data)
-    return {f"Reliability: {title}": dict(figures(each)) for title, each in said}
+    asked = _of_rows(name, bundle, data, cache) if rows else _of_pictures(diagnosis, bundle, data)
+    found: dict[str, dict[str, Estimate]] = {}
+    for title, said, cases in asked:
+        found[f"{RELIABILITY}{title}"] = dict(figures(said))
+        found[f"{BY_GROUP}{title}"] = dict(figures_by_group(said))
+        found[f"{MISTAKEN}{title}"] = dict(mistakes.figures(cases))
+    return {title: each for title, each in found.items() if each}
 
 
-def figures(said: Said) -> Iterator[tuple[str, Estimate]]:
-    """The bins of a diagram, the calibration error, and the one that chance alone gives."""
+def figures_by_group(said: Said) -> Iterator[tuple[str, Estimate]]:
+    """The same of each kind of at least `FEWEST_OF_GROUP`, in fifths, its name before each figure."""
+    for kind in sorted({kind for kinds in said.kinds for kind in kinds if kind.partition("=")[0] in GROUPED_BY}):
+        places = np.flatnonzero([kind in kinds for kinds in said.kinds])
+        if FEWEST_OF_GROUP <= len(places) < len(said.chances):
+            yield from ((f"{kind}, {name}", value) for name, value in figures(said.where(places), FIFTHS))
+
+
+def figures(said: Said, most: int = TENTHS) -> Iterator[tuple[str, Estimate]]:
+    """At most so many bins of a diagram, the calibration error, and the one that chance alone gives."""
     order = np.argsort(said.chances, kind="stable")
-    bins = max(1, min(TENTHS, len(order) // FEWEST))
+    bins = max(1, min(most, len(order) // FEWEST))
     for part in np.array_split(order, bins):
         owners = [said.groups[place] for place in part]
         true = said.true[part].astype(np.float64)
         found = bootstrap(lambda drawn, _: float(np.mean(drawn)), true, true, owners, REPEATS)
-        yield f"said {said.chances[part].mean():.4f}", found
+        yield f"{BIN}{said.chances[part].mean():.4f}", found
     yield ECE, bootstrap(_error, said.true, said.chances, said.groups, REPEATS)
     rng = np.random.default_rng(SEED)
     drawn = [_error(rng.random(len(order)) < said.chances, said.chances) for _ in range(DRAWS)]
@@ -65,31 +93,52 @@ def _error(true: NDArray[np.bool_], chances: FloatArray) -> float:
     return calibration_error(true, chances, BINS)
 
 
-def _of_pictures(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path) -> Iterator[tuple[str, Said]]:
-    """The likeliest class of each accepted picture whose truth is known."""
+Asked = tuple[str, Said, list[Case]]
+"""A set, what is said of its inputs, and what each is named."""
+
+
+def _of_pictures(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path) -> Iterator[Asked]:
+    """The likeliest class of each accepted picture whose truth is known, and what every one is named."""
     truth = prediction_sets.SETS[diagnosis.name](data).truth
     for each in SETS[diagnosis.name](data):
         if each.name in WHOLE[diagnosis.name]:
-            given = [one for one in answers(diagnosis, bundle, each.samples) if one.accepted and truth(one.sample)]
+            known = [one for one in answers(diagnosis, bundle, each.samples) if truth(one.sample)]
+            given = [one for one in known if one.accepted]
             likeliest = [_likeliest(one.chances) for one in given]
             chances = np.array([one.chances[code] for one, code in zip(given, likeliest, strict=True)], np.float64)
             true = np.array([truth(one.sample) == code for one, code in zip(given, likeliest, strict=True)])
-            yield each.name, Said(chances, true, [one.sample.group for one in given])
+            said = Said(chances, true, [one.sample.group for one in given], [_kinds(one.sample) for one in given])
+            yield each.name, said, [_case(one, truth(one.sample) or "") for one in known]
+
+
+def _case(answer: Answer, true: str) -> Case:
+    said = answer.code or (NOT_SETTLED if answer.accepted else REFUSED)
+    return Case((true,), said, _kinds(answer.sample), answer.sample.group)
+
+
+def _kinds(sample: Sample) -> tuple[str, ...]:
+    known = {key: sample.strata.get(key, UNKNOWN) for key in KINDS}
+    return tuple(f"{key}={value}" for key, value in known.items() if value not in ("", UNKNOWN))
 
 
 def _likeliest(chances: Mapping[str, float]) -> str:
     return max(chances, key=lambda code: chances[code])
 
 
-def _of_rows(name: str, bundle: Bundle, data: Path, cache: Path) -> Iterator[tuple[str, Said]]:
-    """Each finding of each ECG, or the likeliest disease of each case."""
+def _of_rows(name: str, bundle: Bundle, data: Path, cache: Path) -> Iterator[Asked]:
+    """Each finding of each ECG, or the likeliest disease of each case; what is named is the likeliest of either."""
     sets = prediction_sets_of_rows.SETS[name](bundle, data, cache)
     for title, rows in sets.measured.items():
-        chances, true, owners = list[float](), list[bool](), list[str]()
+        chances, true, owners, kinds = list[float](), list[bool](), list[str](), list[Collection[str]]()
         for known, owner in zip(rows.known, rows.owners, strict=True):
             several = bundle.metadata.task == "multilabel"
             codes = list(known.chances) if several else [_likeliest(known.chances)]
             chances += [known.chances[code] for code in codes]
             true += [code in known.true for code in codes]
             owners += [owner] * len(codes)
-        yield title, Said(np.array(chances, np.float64), np.array(true), owners)
+            kinds += [known.kinds] * len(codes)
+        cases = [
+            Case(known.true, _likeliest(known.chances), known.kinds, owner)
+            for known, owner in zip(rows.known, rows.owners, strict=True)
+        ]
+        yield title, Said(np.array(chances, np.float64), np.array(true), owners, kinds), cases

@@ -16,16 +16,15 @@ import numpy as np
 
 from models.diagnoses.diagnosis import AnyDiagnosis
 from models.preprocessing.inputs import Limits
-from models.serving.bundle import CARD_FILE, Bundle, Estimate
+from models.serving.bundle import BIN, BY_GROUP, CARD_FILE, MEASURED_FILE, MISTAKEN, Bundle, Estimate
 from models.serving.engine import Engine
 from models.serving.registry import Prediction
-from training import between_groups, versions
+from training import between_groups, mistakes, versions
 from training.card import format_estimate
 from training.datasets.pictures import MAX_PIXELS, Sample, for_each
 from training.errors import TrainingError
 from training.evaluate import bootstrap
 
-MEASURED_FILE = "measured.json"
 HEADING = "## As served"
 TABLE_BEGIN, TABLE_END = "<!-- measured: begin -->", "<!-- measured: end -->"
 REPEATS = 400
@@ -130,8 +129,13 @@ def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sequence[MeasuredSet]
 
 
 def write_measured(bundle: Bundle, found: Mapping[str, Figures], note: str) -> Path:
-    """Write measured.json into the bundle's folder: which network was measured, when, and what was found."""
-    return _write(bundle, {**_subject(bundle), "note": note, "sets": _listed(found)})
+    """Write measured.json into the bundle's folder: which network was measured, when, and what was found, before what
+    else was measured of the same network."""
+    file, sets = bundle.folder / MEASURED_FILE, _listed(found)
+    before = read_measured(file) if file.is_file() else {}
+    if before.get("sha256") == bundle.metadata.sha256:
+        sets |= {title: each for title, each in before["sets"].items() if title not in sets}
+    return _write(bundle, {**_subject(bundle), "note": note, "sets": sets})
 
 
 def add_measured(bundle: Bundle, found: Mapping[str, Figures]) -> Path:
@@ -184,6 +188,8 @@ def card_section(document: Mapping[str, Any]) -> str:
     if document["note"]:
         lines += ["", document["note"]]
     for name, figures in document["sets"].items():
+        if name.startswith(MISTAKEN):
+            continue
         lines += ["", f"### {name}", "", "| figure | value | pictures |", "|---|---|---|"]
         lines += [f"| {key} | {format_estimate(Estimate(**value))} | {value['n']} |" for key, value in figures.items()]
     return "\n".join([*lines, ""])
@@ -201,10 +207,13 @@ def with_section(card: str, section: str) -> str:
 
 
 def page_rows(name: str, document: Mapping[str, Any]) -> list[str]:
-    """Rows of the page of figures: model, set, and each figure in words, but for the bins of diagrams."""
+    """Rows of the page of figures: model, set, and each figure in words, but for the bins of diagrams and for what the
+    card tells of groups and mistakes."""
     rows = []
     for title, figures in document["sets"].items():
-        listed = {key: Estimate(**value) for key, value in figures.items() if not key.startswith("said ")}
+        if title.startswith((BY_GROUP, MISTAKEN)):
+            continue
+        listed = {key: Estimate(**value) for key, value in figures.items() if not key.startswith(BIN)}
         told = "; ".join(f"{key} {format_estimate(value)}" for key, value in listed.items())
         rows.append(f"| `{name}` {document['version']} ({document['precision']}), {title} | {told} |")
     return rows
@@ -229,6 +238,8 @@ def write_tables(bundles: Path, page: Path) -> list[Path]:
         if file.is_file():
             document = read_measured(file)
             text = with_section(text, card_section(document))
+            if told := mistakes.section_of(name, document):
+                text = with_section(text, told)
             rows += page_rows(name, document)
         for section in (between_groups.section_of(name, text), versions.section_of(name)):
             text = with_section(text, section) if section else text

@@ -14,11 +14,13 @@ from app.errors import InvalidRequestError, ModelNotFoundError, problems
 from app.page import VARY, asks_for_a_page, page_response
 from app.workers.together import metrics_of_all, readiness, readiness_of_all
 from models.diagnoses.knowledge import common_knowledge
+from models.serving.bundle import BIN, BY_GROUP, MISTAKEN, Bundle
 from schemas.common import ModelName
 from schemas.meta import (
     ApiInfo,
     Health,
     Liveness,
+    MeasuredAsServed,
     ModelList,
     ModelSummary,
     Readiness,
@@ -73,8 +75,21 @@ async def ready(request: Request, registry: RegistryDep, response: Response) -> 
 @router.get("/models")
 async def list_models(registry: RegistryDep) -> ModelList:
     """The loaded models: version, checksum, data, licence and measured quality."""
-    loaded = [model.bundle.metadata for model in registry.models if model.bundle]
-    return ModelList(models=tuple(ModelSummary.model_validate(metadata, from_attributes=True) for metadata in loaded))
+    return ModelList(models=tuple(_summary(model.bundle) for model in registry.models if model.bundle))
+
+
+def _summary(bundle: Bundle) -> ModelSummary:
+    """What is told of a bundle; of what was measured as it is served the figures, not the diagrams nor their groups."""
+    summary = ModelSummary.model_validate(bundle.metadata, from_attributes=True)
+    if not bundle.measured:
+        return summary
+    told = MeasuredAsServed.model_validate(bundle.measured, from_attributes=True)
+    sets = {
+        title: {name: value for name, value in figures.items() if not name.startswith(BIN)}
+        for title, figures in told.sets.items()
+        if not title.startswith((BY_GROUP, MISTAKEN))
+    }
+    return summary.model_copy(update={"as_served": told.model_copy(update={"sets": sets})})
 
 
 @router.get(

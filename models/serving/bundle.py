@@ -31,6 +31,7 @@ INT8_FILE = "model.int8.onnx"
 METADATA_FILE = "metadata.json"
 CARD_FILE = "card.md"
 KNOWLEDGE_FILE = "knowledge.yaml"
+MEASURED_FILE = "measured.json"
 
 COMPOSITION_EDGE = 16
 LONGEST_TEXT = 1024**2
@@ -109,6 +110,21 @@ class Estimate(_Part):
     high: float
     n: int
 
+
+class Measured(_Part):
+    """`measured.json`: the figures of the network of that checksum as it is served, by set and figure, and when."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sha256: str
+    measured: date
+    note: str = ""
+    sets: dict[str, dict[str, Estimate]]
+
+
+RELIABILITY, BY_GROUP, MISTAKEN, BIN = "Reliability: ", "Reliability by group: ", "Mistaken: ", "said "
+"""How in `measured.json` the names of sets begin that hold reliability diagrams, those of groups, and what is mistaken;
+and the names of a diagram's points."""
 
 EVERY_CODE = "*"
 """Stands for every code that has no least probability of its own."""
@@ -223,7 +239,8 @@ class Metadata(_Part):
 class Bundle:
     """A verified bundle on disk; `metadata.precision` is that of the network that is used.
 
-    `card` is the model card, Markdown; `knowledge` the texts of a diagnosis of one's own, YAML, None in a bundle whose
+    `card` is the model card, Markdown; `measured` what was measured of this network as it is served, None where nothing
+    was or of another; `knowledge` the texts of a diagnosis of one's own, YAML, None in a bundle whose
     diagnosis has its texts here. Bundles with the same `fingerprint` are the same in every file.
     """
 
@@ -232,6 +249,7 @@ class Bundle:
     card: str = ""
     knowledge: bytes | None = None
     fingerprint: str = ""
+    measured: Measured | None = None
 
     @property
     def model_path(self) -> Path:
@@ -286,10 +304,21 @@ def _read_bundle(folder: Path, precision: Precision) -> Bundle:
         }
         metadata = metadata.model_copy(update=own)
     knowledge = _read_text(folder / KNOWLEDGE_FILE) if (folder / KNOWLEDGE_FILE).is_file() else None
-    fingerprint = hashlib.sha256(b"\0".join([document, card, knowledge or b""])).hexdigest()
-    bundle = Bundle(folder, metadata, card.decode(), knowledge, fingerprint)
+    measured = _read_text(folder / MEASURED_FILE) if (folder / MEASURED_FILE).is_file() else b""
+    fingerprint = hashlib.sha256(b"\0".join([document, card, knowledge or b"", measured])).hexdigest()
+    found = _measured(folder, measured, metadata) if measured else None
+    bundle = Bundle(folder, metadata, card.decode(), knowledge, fingerprint, found)
     _verify_checksum(bundle.model_path, metadata.sha256)
     return bundle
+
+
+def _measured(folder: Path, document: bytes, metadata: Metadata) -> Measured | None:
+    """What measured.json says of the network that is used; None where it is of another."""
+    try:
+        measured = Measured.model_validate_json(document)
+    except ValidationError as error:
+        raise BundleError(f"Bundle {folder}: {MEASURED_FILE} is not valid: {_sentences(error)}") from error
+    return measured if measured.sha256 == metadata.sha256 else None
 
 
 def _read_text(file: Path) -> bytes:

@@ -100,6 +100,17 @@ def test_a_reliability_is_drawn() -> None:
     assert "<svg" not in card_page("# A\n\n| figure | value |\n|---|---|\n| ece | 0.012 (0.010 to 0.020) |\n")
 
 
+def test_the_reliability_of_each_group_is_drawn() -> None:
+    rows = "".join(
+        f"| age={age}, said {said} | 0.300 (0.200 to 0.400) | 40 |\n" for age in ("<40", "60+") for said in (0.25, 0.75)
+    )
+    page = card_page(f"# A\n\n| figure | value | pictures |\n|---|---|---|\n{rows}| age=<40, ECE | 0.1 | 80 |\n")
+    assert page.count("<svg") == 2
+    assert page.count("<circle") == 4
+    assert "<figcaption>age=&lt;40</figcaption>" in page
+    assert "Reliability of age=60+: what was said" in page
+
+
 async def test_a_card_is_known_only_of_what_is_loaded(bundles: Path) -> None:
     async with serving(bundles=bundles) as client:
         answer: httpx.Response = await client.get("/models/knee/card", headers={"Accept": BROWSER})

@@ -1,5 +1,6 @@
 """Every path answers with the contract's fields and types; the demo mode with its very examples."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.contract import (
     departures,
     type_departures,
 )
+from tests.fake_bundle import make_bundle
 from tests.records import record_files
 from tests.service import serving, state_once_loaded, upload
 
@@ -228,6 +230,23 @@ async def test_models_lists_what_is_loaded(client: httpx.AsyncClient) -> None:
     assert (skin["version"], skin["licence"], len(skin["sha256"])) == ("1.0.0", "MIT", 64)
     assert skin["metrics"]["made up"]["accuracy"] == {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
     assert skin["data"][0]["licence"] == "MIT"
+    assert skin["as_served"] is None
+
+
+async def test_models_tell_the_figures_of_what_is_served_without_its_diagrams(tmp_path: Path) -> None:
+    bundle, figure = make_bundle(tmp_path, "skin"), {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
+    sets = {
+        "a set": {"refused": figure},
+        "Reliability: a set": {"said 0.5000": figure, "ECE": figure},
+        "Reliability by group: a set": {"sex=female, ECE": figure},
+        "Mistaken: a set": {"mel: not named": figure},
+    }
+    document = {"sha256": bundle.metadata.sha256, "measured": "2026-11-27", "note": "Made up.", "sets": sets}
+    (bundle.folder / "measured.json").write_text(json.dumps(document))
+    async with serving(bundles=tmp_path) as client:
+        [skin] = (await client.get("/models")).json()["models"]
+    told = {"a set": {"refused": figure}, "Reliability: a set": {"ECE": figure}}
+    assert skin["as_served"] == {"measured": "2026-11-27", "note": "Made up.", "sets": told}
 
 
 async def test_a_models_card_is_markdown(client: httpx.AsyncClient) -> None:

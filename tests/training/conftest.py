@@ -43,6 +43,7 @@ NEEDS = {
         "test_evaluate.py",
         "test_explained_ecg.py",
         "test_metrics.py",
+        "test_mistakes.py",
         "test_prediction_sets.py",
         "test_reliability.py",
         "test_served.py",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.reliability import CALIBRATED, ECE, Said, figures
+from training.reliability import CALIBRATED, ECE, Said, figures, figures_by_group
 
 
 def _said(shift: float, count: int = 1000) -> Said:
@@ -33,3 +33,16 @@ def test_few_inputs_make_few_bins() -> None:
     found = dict(figures(_said(0.0, 45)))
     assert sum(name.startswith("said ") for name in found) == 2
     assert found[CALIBRATED].value > 0.05
+
+
+def test_groups_have_diagrams_of_their_own_but_not_by_what_is_true_of_them() -> None:
+    good, bad = _said(0.0, 200), _said(0.25, 200)
+    kinds = [("sex=female", "subtype=virus")] * 200 + [("sex=male",)] * 200
+    both = Said(np.append(good.chances, bad.chances), np.append(good.true, bad.true), list(map(str, range(400))), kinds)
+    found = dict(figures_by_group(both))
+    assert {key.split(",")[0] for key in found} == {"sex=female", "sex=male"}
+    assert sum(key.startswith("sex=male, said ") for key in found) == 5
+    assert found[f"sex=female, {ECE}"].value < found[f"sex=male, {ECE}"].value
+    assert found[f"sex=male, {ECE}"].n == 200
+    of_one_kind = good._replace(kinds=[("sex=male",)] * 200)
+    assert not dict(figures_by_group(of_one_kind)), "a group that is the whole set"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from models.diagnoses.xray import XRAY
-from models.serving.bundle import Bundle, Estimate, file_sha256
+from models.serving.bundle import MEASURED_FILE, Bundle, Estimate, file_sha256
 from tests.fake_bundle import make_bundle
 from training import cli, served
 from training.card import format_estimate
@@ -73,7 +73,7 @@ def test_card_and_page_say_what_was_measured_of_this_very_network(
     refused = Estimate(value=1, low=1, high=1, n=9)
     monkeypatch.setattr("training.strangers_told.told", lambda *_: {"refused: noise": refused})
     assert cli.main(["measure", "xray", str(bundle.folder), "--data", str(tmp_path), "--note", "Made up."]) == 0
-    document = served.read_measured(bundle.folder / served.MEASURED_FILE)
+    document = served.read_measured(bundle.folder / MEASURED_FILE)
     assert (document["sha256"], document["version"]) == (bundle.metadata.sha256, bundle.metadata.version)
     [(key, value)] = document["sets"]["made-up pictures"].items()
     again = measure(XRAY, bundle, sets)["made-up pictures"][key]
@@ -98,7 +98,7 @@ def test_a_section_replaces_its_older_self_and_leaves_the_rest() -> None:
     assert with_section(middle, "## As served\n\nNew.\n") == "# Card\n\n## As served\n\nNew.\n\n## int8\n\nRest.\n"
 
 
-@pytest.mark.parametrize("file", sorted(Path("models/bundles").glob(f"*/*/{served.MEASURED_FILE}")), ids=str)
+@pytest.mark.parametrize("file", sorted(Path("models/bundles").glob(f"*/*/{MEASURED_FILE}")), ids=str)
 def test_figures_that_ship_are_of_the_network_that_ships_and_stand_in_its_card(file: Path) -> None:
     document = served.read_measured(file)
     network = {"int8": "model.int8.onnx", "fp32": "model.onnx"}[document["precision"]]

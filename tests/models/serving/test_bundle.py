@@ -11,7 +11,17 @@ from models.preprocessing import ecg_record as ecg
 from models.preprocessing import form as tabular
 from models.preprocessing import picture as image
 from models.preprocessing.ecg_record import SignalPreprocessing
-from models.serving.bundle import INT8_FILE, LONGEST_TEXT, Bundle, BundleError, NoveltySpec, file_sha256, read_bundle
+from models.serving.bundle import (
+    INT8_FILE,
+    LONGEST_TEXT,
+    MEASURED_FILE,
+    Bundle,
+    BundleError,
+    Estimate,
+    NoveltySpec,
+    file_sha256,
+    read_bundle,
+)
 from tests.fake_bundle import make_bundle
 
 
@@ -200,3 +210,20 @@ def test_bundles_are_told_apart_by_every_file(bundle: Bundle) -> None:
     (bundle.folder / "card.md").write_text("# Another card", encoding="utf-8")
     assert read_bundle(bundle.folder).fingerprint != bundle.fingerprint
     assert read_bundle(bundle.folder).card == "# Another card"
+
+
+def test_what_was_measured_is_known_of_the_network_that_is_used_alone(bundle: Bundle) -> None:
+    assert bundle.measured is None
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
+    document = {"sha256": bundle.metadata.sha256, "measured": "2026-11-27", "sets": {"a set": {"refused": figure}}}
+    file = bundle.folder / MEASURED_FILE
+    file.write_text(json.dumps(document))
+    measured = read_bundle(bundle.folder).measured
+    assert measured is not None
+    assert measured.sets["a set"]["refused"] == Estimate(**figure)
+    assert read_bundle(bundle.folder).fingerprint != bundle.fingerprint
+    file.write_text(json.dumps({**document, "sha256": "0" * 64}))
+    assert read_bundle(bundle.folder).measured is None
+    file.write_text(json.dumps({**document, "sets": {"a set": {"refused": 0.5}}}))
+    with pytest.raises(BundleError, match=r"measured\.json is not valid"):
+        read_bundle(bundle.folder)
