@@ -112,9 +112,16 @@ class PlainFormMiddleware:
         explain = _ASKED[scope["query_string"]]
         predictions = Predictions(state["registry"], state["metrics"], state["settings"], request, response, explain)
         answer: BaseModel = await route.endpoint(request=sent, predictions=predictions)
-        response.body = answer.__pydantic_serializer__.to_json(answer, by_alias=True)
-        response.headers["content-length"] = str(len(response.body))
-        await response(scope, receive, send)
+        await send_answer(answer, response, scope, receive, send)
+
+
+async def send_answer(
+    answer: BaseModel, response: Response, scope: types.Scope, receive: types.Receive, send: types.Send
+) -> None:
+    """Send an answer as FastAPI would, with the headers that its endpoint gave the response."""
+    response.body = answer.__pydantic_serializer__.to_json(answer, by_alias=True)
+    response.headers["content-length"] = str(len(response.body))
+    await response(scope, receive, send)
 
 
 def _again(body: bytes, receive: types.Receive) -> types.Receive:

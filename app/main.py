@@ -23,6 +23,7 @@ from app.middleware import (
 )
 from app.openapi import OPENAPI_PATH, document
 from app.page import PAGE_PATHS, show_page
+from app.plain_uploads import PlainUploadMiddleware
 from app.rates import RateLimiter, SharedRateLimiter, parse_rate
 from app.routers import admin, meta, own_pictures, problem_types, samples
 from app.settings import Settings, load_settings
@@ -76,6 +77,7 @@ def create_app(
         middleware=[
             *_middleware(settings, metrics, doors, tracing, limiter, audit),
             *([] if tracing else [Middleware(PlainFormMiddleware, routes=routes)]),
+            *([] if tracing else [Middleware(PlainUploadMiddleware, routes=routes)]),
         ],
         generate_unique_id_function=lambda route: route.name,
         responses=problems(InternalError),

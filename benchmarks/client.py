@@ -71,6 +71,11 @@ class Client:
         """Whether the last answer left the connection open."""
         return self._streams is not None
 
+    @property
+    def port(self) -> int | None:
+        """Its own port, while the connection is open."""
+        return int(self._streams[1].get_extra_info("sockname")[1]) if self._streams else None
+
     async def send(self, request: bytes, *, patience: float = PATIENCE, again: bool = True) -> Answer:
         """Send a request and read its answer; `again` where a kept connection turns out to be closed.
 
@@ -93,6 +98,10 @@ class Client:
                 self.close()
             return Answer(*answer, time.perf_counter() - began)
         raise AssertionError("unreachable")
+
+    async def open(self) -> None:
+        """Have a connection. Raises `OSError`."""
+        await self._open()
 
     async def start(self, part: bytes) -> None:
         """Open a connection and send the first part of a request."""

@@ -80,7 +80,9 @@ def running_server(
     """
     port = port or free_port()
     started = time.perf_counter()
-    command = [str(Path(sys.executable).with_name("medidiagnose")), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    script = Path(sys.executable).with_name("medidiagnose")
+    installed = [str(script)] if script.exists() else [sys.executable, "-m", "app.cli"]
+    command = [*installed, "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
         command,
         env={**os.environ, **KEEPS_BYTECODE, **(environment or {})},

@@ -7,12 +7,14 @@
 cancel: 5,000 requests whose caller goes away among 1,000 whose caller stays: 1,000 right answers.
 kill: kill -9 under load 20 times: ready again within 3 s each time, nothing left behind to clean up.
 stop: SIGTERM under load 20 times: no request lost that had been accepted, exit status 0.
+workers: of two, one is killed every 5 s for a minute under 32 connections: only what it held is lost.
 reload: SIGHUP under 16 clients, a newer version comes and goes: no request fails, versions switch, memory comes back.
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import shutil
 import signal
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 import models
 from benchmarks.client import Client, NoAnswerError, raw
@@ -46,6 +49,9 @@ RELOAD_CLIENTS = 16
 RELOADS = 6
 GROWTH_PERCENT = 5.0
 READY_SECONDS = 3.0
+WORKERS, WORKER_KILLS = 2, 12
+WORKER_CLIENTS = 32
+BETWEEN_KILLS = 5.0
 EXIT_SECONDS = 10.0
 """Docker's, before it kills."""
 SHIPPED = Path(models.__file__).parent / "bundles"
@@ -196,6 +202,65 @@ async def _until_gone(server: Server, how: signal.Signals, tally: Tally) -> None
     await asyncio.gather(*clients)
 
 
+def workers(share: float) -> list[Bar]:
+    """kill -9 of one worker after the other."""
+    times = max(2, round(WORKER_KILLS * share))
+    with running_server({"MEDIDIAGNOSE_WORKERS": str(WORKERS)}) as server:
+        tally, held, strangers = asyncio.run(_kill_workers(server, times))
+    print(*tally.remarks, sep="\n")
+    return [
+        Bar("workers killed", float(times), "times", least=times),
+        Bar("answers", float(tally.answered), least=times),
+        Bar("wrong answers, or those to another request", float(tally.wrong), most=0),
+        Bar("requests lost on connections of killed workers", float(tally.lost), most=held),
+        Bar("requests lost on any other", float(strangers), most=0),
+    ]
+
+
+async def _kill_workers(server: Server, times: int) -> tuple[Tally, int, int]:
+    """What became of the requests, how many connections the killed workers had, and how many requests were lost that
+    were on none of these."""
+    sent = requests()
+    expected = await _answers(server, [raw(request) for request in sent])
+    tally, held, lost = Tally(), set[int](), list[int | None]()
+    numbers, ended = itertools.count(), False
+
+    async def converse() -> None:
+        client = Client(server.url)
+        while not ended:
+            number = next(numbers)
+            kind, name = number % len(sent), f"storm-{number}"
+            await client.open()
+            port = client.port
+            try:
+                await _ask(
+                    client, raw(sent[kind], {"X-Request-ID": name}), tally, expected[kind], again=False, name=name
+                )
+            except OSError as error:
+                lost.append(port)
+                tally.remark(repr(error))
+        client.close()
+
+    clients = [asyncio.create_task(converse()) for _ in range(WORKER_CLIENTS)]
+    for _ in range(times):
+        await asyncio.sleep(BETWEEN_KILLS)
+        held |= await asyncio.to_thread(_kill_one, server)
+    await asyncio.sleep(BETWEEN_KILLS)
+    ended = True
+    await asyncio.gather(*clients)
+    tally.lost = sum(port in held for port in lost)
+    return tally, len(held), len(lost) - tally.lost
+
+
+def _kill_one(server: Server) -> set[int]:
+    """Kill the oldest worker; the ports of those who were connected with it."""
+    worker = min(server.process.children(), key=lambda each: each.create_time())
+    worker.suspend()
+    ports = {each.raddr.port for each in worker.net_connections("tcp") if each.status == psutil.CONN_ESTABLISHED}
+    worker.kill()
+    return ports
+
+
 def reload(share: float) -> list[Bar]:
     """A newer version of one bundle comes and goes under load."""
     with tempfile.TemporaryDirectory() as folder:
@@ -297,8 +362,13 @@ async def _answers(server: Server, sent: list[bytes]) -> list[dict[str, Any]]:
     return [_without_version(answer) for answer in await usual_answers(server, sent)]
 
 
-async def _ask(client: Client, request: bytes, tally: Tally, expected: dict[str, Any], *, again: bool = True) -> None:
-    """Send a request and note what came. Raises `OSError` where there was no answer and `again` is off."""
+async def _ask(
+    client: Client, request: bytes, tally: Tally, expected: dict[str, Any], *, again: bool = True, name: str = ""
+) -> None:
+    """Send a request and note what came, wrong where it is not that of the `name` that was sent as X-Request-ID.
+
+    Raises `OSError` where there was no answer and `again` is off.
+    """
     try:
         answer = await client.send(request, again=again)
     except NoAnswerError as error:
@@ -308,7 +378,8 @@ async def _ask(client: Client, request: bytes, tally: Tally, expected: dict[str,
         tally.remark(repr(error))
         return
     tally.answered += 1
-    if answer.status != HTTPStatus.OK or _without_version(answer.content) != expected:
+    stranger = bool(name) and answer.headers["x-request-id"] != name
+    if answer.status != HTTPStatus.OK or stranger or _without_version(answer.content) != expected:
         tally.wrong += 1
         tally.remark(f"{answer.status} {answer.body[:300]!r}")
     elif (model := answer.content.get("model")) and model["name"] == "skin":
@@ -320,7 +391,7 @@ def _without_version(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "model": {**model, "version": ""}} if model else content
 
 
-STORMS = {"cancel": cancel, "kill": kill, "stop": stop, "reload": reload}
+STORMS = {"cancel": cancel, "kill": kill, "stop": stop, "workers": workers, "reload": reload}
 
 if __name__ == "__main__":
     main()

@@ -58,7 +58,11 @@ def app(arguments: Mapping[str, Any]) -> serve.Application:
     for name in models:
         if name not in BY_NAME or BY_NAME[name].reads.immediate:
             raise ValueError(f"{name}: there is no such model, or it computes faster than a message travels.")
-    usual = {"graceful_shutdown_timeout_s": settings.drain_seconds + settings.stop_seconds, "max_ongoing_requests": 64}
+    usual = {
+        "graceful_shutdown_timeout_s": settings.drain_seconds + settings.stop_seconds,
+        "max_ongoing_requests": 64,
+        "logging_config": {"enable_access_log": False},  # the service has its own
+    }
     remote = [
         cast(Any, Model).options(**{"name": f"{HTTP}-{name}", **usual, **options}).bind(name)
         for name, options in models.items()
