@@ -148,10 +148,10 @@ $(VENV)/bin/python: | $(UV)
 	$(INSTALL) .venv-schemathesis schemathesis==4.32.5
 	@touch $@
 
-# The generator of Python clients, whose dependencies nothing else needs, and what the client it makes imports.
+# The generator of Python clients, whose dependencies nothing else needs, what the client it makes imports, and NVIDIA's.
 .venv-clients/.installed: Makefile | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv-clients
-	$(INSTALL) .venv-clients openapi-python-client==0.29.1
+	$(INSTALL) .venv-clients openapi-python-client==0.29.1 "tritonclient[http]==2.73.0"
 	@touch $@
 
 # For TypeScript and the linters of the document: exact versions, no script of a package runs.

@@ -5,7 +5,7 @@
 
 Redocly and Spectral read the document; openapi-python-client and openapi-typescript make clients of it; mypy and tsc
 check them, with the code of the documentation's pages; both ask a running service for every operation, which its own
-metrics tell. Exit status 1 where any of it fails.
+metrics tell. NVIDIA's tritonclient asks one for raw tensors. Exit status 1 where any of it fails.
 """
 
 import argparse
@@ -52,6 +52,8 @@ def main() -> int:
         with running_server(environment) as server:
             document = _make(server.url)
             _ask(server.url, Path(folder), admin_key, document)
+    with running_server({"MEDIDIAGNOSE_TENSORS": "true"}) as server:
+        subprocess.run([TOOLS / "python", HERE / "triton.py", server.url], check=True)
     return 0
 
 

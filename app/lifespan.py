@@ -80,10 +80,7 @@ def make_lifespan(
                 team=team,
                 stopping=False,
             )
-        tasks = (loading, staying_small, sharing)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await _ended(loading, staying_small, sharing)
         await registry.close()
         if audit:
             await asyncio.to_thread(audit.close)
@@ -91,6 +88,12 @@ def make_lifespan(
             await asyncio.to_thread(tracing.close)
 
     return lifespan
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def _share(registry: ModelRegistry, loading: asyncio.Task[None]) -> None:

@@ -25,7 +25,7 @@ from app.openapi import OPENAPI_PATH, document
 from app.page import PAGE_PATHS, show_page
 from app.plain_uploads import PlainUploadMiddleware
 from app.rates import RateLimiter, SharedRateLimiter, parse_rate
-from app.routers import admin, meta, own_pictures, problem_types, samples
+from app.routers import admin, meta, own_pictures, problem_types, samples, tensors
 from app.settings import Settings, load_settings
 from app.tracing import NOT_TRACED, Tracing
 from app.version import installed_version
@@ -66,7 +66,8 @@ def create_app(
         metrics.audits(audit)
     catalogue = Catalogue()
     doors = doors_of(settings, OPEN_PATHS)
-    others = (own_pictures, meta, samples, problem_types, *([admin] if settings.admin_key else []))
+    opted = (*([admin] if settings.admin_key else []), *([tensors] if settings.tensors else []))
+    others = (own_pictures, meta, samples, problem_types, *opted)
     included = [*routers.of_the_diagnoses(), *(module.router for module in others)]
     routes = [route for router in included for route in router.routes if isinstance(route, APIRoute)]
     app = FastAPI(

@@ -58,6 +58,10 @@ class Settings(BaseSettings):
         default=True, description="without a model: answer a fixed sample (`true`) or 503 (`false`)"
     )
     reject_unreliable: bool = Field(default=False, description="answer 422 to a picture unlike the training data")
+    tensors: bool = Field(
+        default=False,
+        description="answer raw tensors at `/v2` (Open Inference Protocol), past preprocessing, checks and refusals",
+    )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
         description="keys of clients, hashed or plain, separated by commas; with none the service is open to all",

@@ -9,6 +9,7 @@ second of the middle half of the parts, without start and end. Memory is that of
 """
 
 import argparse
+import math
 import statistics
 import tempfile
 import threading
@@ -60,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure scoring in bulk.")
     parser.add_argument("--short", action="store_true", help="fewer rows")
     parser.add_argument("--rows", type=int, help="for the memory")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which the memory is not watched further")
     options = parser.parse_args()
     rows = options.rows or (SHORT_ROWS if options.short else ROWS)
     with tempfile.TemporaryDirectory() as made:
@@ -69,7 +71,7 @@ def main() -> None:
         many = write_forms(folder / "many.parquet", rows)
         with watching() as seen:
             began = time.perf_counter()
-            tally = score(_job(many, folder / "many", 2, 1000), load_settings())
+            done = _scored(_job(many, folder / "many", 2, 1000), 60 * options.minutes)
             seconds = time.perf_counter() - began
         parts = [part.stat().st_mtime for part in (folder / "many").glob("part-*")]
     running = [memory for moment, memory in seen if min(parts) <= moment <= max(parts)]
@@ -77,12 +79,27 @@ def main() -> None:
     early, late = statistics.median(running[fifth : 2 * fifth]), statistics.median(running[4 * fifth :])
     speed = [Figure(f"{count} workers over one", rates[count] / rates[1], "times") for count in WORKERS[1:]]
     memory = [
-        Figure("rows for the memory", tally.rows, ""),
+        Figure("rows for the memory", done, ""),
         Figure("memory (PSS), second fifth", early / 1e6, "MB"),
         Figure("growth to the last fifth", 100 * (late / early - 1), "%"),
-        Figure("forms a second, two workers", tally.rows / seconds, "/s"),
+        Figure("forms a second, two workers", done / seconds, "/s"),
     ]
     report("score", [*speed, *memory])
+
+
+def _scored(job: Job, most_seconds: float) -> int:
+    """How many rows were scored, until the end or until so many seconds have passed."""
+    done, end = 0, time.monotonic() + most_seconds
+
+    def progress(rows: int, of: int) -> None:
+        nonlocal done
+        done = rows
+        if time.monotonic() > end:
+            raise TimeoutError(f"{rows} of {of} rows")
+
+    with suppress(TimeoutError):
+        score(job, load_settings(), progress)
+    return done
 
 
 def write_forms(file: Path, count: int) -> Path:

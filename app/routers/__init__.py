@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 
 from fastapi import APIRouter
 
-_OTHERS = ("admin", "meta", "own_pictures", "problem_types", "samples")
+_OTHERS = ("admin", "meta", "own_pictures", "problem_types", "samples", "tensors")
 
 
 def of_the_diagnoses() -> Sequence[APIRouter]:

@@ -294,6 +294,18 @@ class ModelRegistry:
                 prediction = replace(prediction, explanation=said)
         return prediction, prepared
 
+    async def compute(self, name: str, read: Callable[[Metadata], Tensor]) -> tuple[Metadata, Outputs]:
+        """Compute a batch that `read` makes in a thread, each input in its turn, and nothing else; every output with
+        the batch axis. Raises `ModelNotReadyError`, a `SchedulingError`, `EngineError`, or what `read` raises.
+        """
+        service = self._services[name]
+        if not service.model.bundle:
+            raise ModelNotReadyError(f"The model {name} is {service.model.state}.")
+        metadata, lane = service.model.bundle.metadata, service.lane
+        async with self._admissions[name].enter():
+            rows = await _in_groups(lane, await lane.run(read, metadata))
+        return metadata, {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
     def predict_at_once(
         self,
         name: str,

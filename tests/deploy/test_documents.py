@@ -11,7 +11,7 @@ from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
-DEPLOYED = [path for path in sorted((ROOT / "deploy").rglob("*")) if path.is_file()]
+DEPLOYED = [path for path in sorted((ROOT / "deploy").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
 UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "MB": 10**6}
 NO_SETTINGS = {"MEDIDIAGNOSE_CONFIG", "MEDIDIAGNOSE_DATA"}
 
