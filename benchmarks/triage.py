@@ -81,8 +81,7 @@ async def measure(options: argparse.Namespace) -> None:
     """Print the tables that the options ask for."""
     async with running() as service:
         for part in [options.part] if options.part else PARTS:
-            names = [f"{part}_{each}.jsonl" for each in SETS] if part in IN_SETS else [f"{part}.jsonl"]
-            files = [CASES / name for name in names]
+            files = [CASES / f"{name}.jsonl" for name in ([f"{part}_{each}" for each in SETS[part]] or [part])]
             for file in [*files, *options.cases] if part == "triage" else files:
                 _print(f"{part}, {file.name}", await judge(part, service, rows(file)), options)
 
@@ -187,9 +186,11 @@ PARTS: Mapping[str, Callable[[Service, Row], AsyncIterator[Judged]]] = {
     "harmless": harmless,
     "red_flag_pairs": red_flag_pairs,
 }
-IN_SETS = ("triage", "sentences")
-"""Parts whose cases stand in four files."""
-SETS = ("first", "second", "third", "fourth")
+OWN = ("own_first", "own_second")
+SETS: Mapping[str, Sequence[str]] = defaultdict(
+    tuple, triage=("first", "second", "third", "fourth"), sentences=("first", "second", "third", "fourth", *OWN)
+)
+"""The parts whose cases stand in several files, and these."""
 
 
 async def judge(part: str, service: Service, cases: Iterable[Row]) -> list[Judged]:
