@@ -1,6 +1,6 @@
 """What free text and lists of symptoms are answered with, by kind of case, through the service's own path in-process.
 
-`python -m benchmarks.triage` prints every part over its four sets; `--part sentences` one of them. `--failures` lists
+`python -m benchmarks.triage` prints every part over its sets; `--part sentences` one of them. `--failures` lists
 the cases behind a figure.
 The cases are described in tests/cases/README.md; further files of triage cases are named by `--cases`.
 """
@@ -81,7 +81,8 @@ async def measure(options: argparse.Namespace) -> None:
     """Print the tables that the options ask for."""
     async with running() as service:
         for part in [options.part] if options.part else PARTS:
-            files = [CASES / f"{name}.jsonl" for name in ([f"{part}_{each}" for each in SETS[part]] or [part])]
+            names = [f"{part}_{each}" for each in SETS[part]] if part in SETS else [part]
+            files = [CASES / f"{name}.jsonl" for name in names]
             for file in [*files, *options.cases] if part == "triage" else files:
                 _print(f"{part}, {file.name}", await judge(part, service, rows(file)), options)
 
@@ -186,10 +187,10 @@ PARTS: Mapping[str, Callable[[Service, Row], AsyncIterator[Judged]]] = {
     "harmless": harmless,
     "red_flag_pairs": red_flag_pairs,
 }
-OWN = ("own_first", "own_second")
-SETS: Mapping[str, Sequence[str]] = defaultdict(
-    tuple, triage=("first", "second", "third", "fourth"), sentences=("first", "second", "third", "fourth", *OWN)
-)
+SETS: Mapping[str, Sequence[str]] = {
+    "triage": ("first", "second", "third", "fourth", "own_second"),
+    "sentences": ("first", "second", "third", "fourth", "own_first", "own_second"),
+}
 """The parts whose cases stand in several files, and these."""
 
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from models.diagnoses.disease import measurements
 from models.diagnoses.disease.languages import foreign_words
-from models.diagnoses.disease.matching import Match, asking, find, mended, speller
+from models.diagnoses.disease.matching import Match, asking, find, joining, mended, speller
 from models.diagnoses.disease.negation import Denial, negation
 from models.diagnoses.disease.patient import Patient, patient_of
 from models.diagnoses.disease.reading import Kind, Measurement, Span
@@ -31,6 +31,10 @@ _PLAIN_COMPLAINTS = frozenset(
 )
 """What is understood where it is denied, though no symptom is named: no pain."""
 _WORRIES = frozenset({"anxiety", "stress", "family history", "contact with a sick person"})
+_BLEEDS = frozenset(each("bleeding bleed bled bleeds spotting"))
+_FROM_BELOW = "vaginal bleeding"
+_BESIDE = 3
+"""Words on either side of a bleeding among which a part of the body says whence."""
 _INABILITY = frozenset({"cannot", "unable"})
 """A loss of some function, where no symptom holds the word."""
 _SIDES = frozenset({"left", "right"})
@@ -76,6 +80,8 @@ def describe(text: str) -> Description:
     placed = [replace(found, kind=_kind_near(found, told, whose)) for found in measured]
     patient = patient_of(plain, placed)
     symptoms = [(match.symptom, whose.kind(sentence, match)) for sentence in told for match in sentence.matches]
+    if patient.pregnant_weeks is not None or ("pregnancy", Kind.PRESENT) in symptoms:
+        symptoms += [("bleeding in pregnancy", Kind.PRESENT)] * any(_bleeds(sentence, whose) for sentence in told)
     for found in placed:
         symptoms += _shown(found, patient)
         spans.append(Span(found.start, found.end, Kind.MEASUREMENT, _name_of(found, patient)))
@@ -137,7 +143,7 @@ def _sentences(plain: str, masked: str) -> Iterator[_Told]:
         if not meant:
             continue
         tokens = words.rewrites.tokens(meant)
-        denied = negation().judge([token.text for token in tokens], asking(tokens))
+        denied = negation().judge([token.text for token in tokens], asking(tokens), joining(tokens))
         scope = scopes().judge(Sentence(tokens, sentence.question), before)
         yield _Told(sentence.tokens, written, tokens, denied, scope, find(tokens, denied))
         before = next((who for who in reversed(scope.who) if who and who is not Who.OTHER), before)
@@ -183,6 +189,7 @@ class _Whose:
             if self._is_now(sentence, match)
         }
         self._too = any(sentence.scope.too for sentence in told)
+        self._contrasted = any(sentence.scope.contrasted for sentence in told)
         self._speaks = Who.SPEAKER in complained
         self._another = bool(complained & {Who.SPEAKER, Who.THIRD, Who.UNSAID})
 
@@ -225,7 +232,7 @@ class _Whose:
         if who is Who.CHILD:
             return self._speaks and not self._too and symptom not in self._of_the_unborn
         if who is Who.RELATIVE:
-            return not self._too and (self._another or (scope.had and not scope.recent))
+            return not self._too and (self._another or self._contrasted or (scope.had and not scope.recent))
         return False
 
     def _is_now(self, sentence: _Told, match: Match) -> bool:
@@ -233,6 +240,24 @@ class _Whose:
         return match.symptom not in _WORRIES and not any(
             sentence.denied[at] or scope.hypothetical[at] or scope.when[at] for at in match.places
         )
+
+
+def _bleeds(sentence: _Told, whose: _Whose) -> bool:
+    """Whether a pregnant patient tells of bleeding without a place: 26 weeks pregnant and bleeding."""
+    words = vocabulary()
+    claimed = {at: match for match in sentence.matches for at in match.places}
+    if any(match.symptom == _FROM_BELOW and whose.kind(sentence, match) is Kind.PRESENT for match in sentence.matches):
+        return True
+    for at, token in enumerate(sentence.tokens):
+        beside = sentence.tokens[max(0, at - _BESIDE) : at + _BESIDE]
+        if (
+            token.text in _BLEEDS
+            and at not in claimed
+            and whose.kind_at(sentence, at) is Kind.PRESENT
+            and not any(words.base(other.text) in words.places for other in beside)
+        ):
+            return True
+    return False
 
 
 def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:

@@ -1,7 +1,7 @@
 """Symptoms of a sentence: phrases of the vocabulary whose words stand close together, in any order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -114,6 +114,11 @@ def asking(tokens: Sequence[Token]) -> list[int]:
     return [at for at, token in enumerate(tokens) if token.text == BOUNDARY and token.mark in _ASKING]
 
 
+def joining(tokens: Sequence[Token]) -> list[int]:
+    """Places of slashes between what stands for one list: no cough/fever."""
+    return [at for at, token in enumerate(tokens) if token.mark == "/"]
+
+
 def in_entry(entry: str) -> tuple[list[tuple[str, Kind]], int, int]:
     """The symptoms of an entry of a list, present or denied; how many words they cover, and how many matter."""
     words = vocabulary()
@@ -127,7 +132,7 @@ def in_entry(entry: str) -> tuple[list[tuple[str, Kind]], int, int]:
     for sentence in split(entry, masked):
         tokens = words.rewrites.tokens(mended(sentence.tokens))
         content += sum(token.text not in words.stopwords and token.text != BOUNDARY for token in tokens)
-        denied = negation().judge([token.text for token in tokens], asking(tokens))
+        denied = negation().judge([token.text for token in tokens], asking(tokens), joining(tokens))
         who = scopes().judge(Sentence(tokens, sentence.question), Who.UNSAID).who
         matches = find(tokens, denied)
         covered += len({place for match in matches for place in match.places})
@@ -240,11 +245,18 @@ def _in_segment(segment: Sequence[_Word], words: Vocabulary) -> list[Match]:
         for phrase in words.phrases.get(base, ())
         if phrase.words <= bases and (match := _closest(segment, phrase, places))
     ]
+    denied = {word.at for word in segment if word.denied}
     accepted: list[Match] = []
     for match in sorted(candidates, key=lambda match: (-len(match.places), match.span, match.symptom)):
-        if not any(match.places <= other.places for other in accepted):
+        if not any(match.places <= other.places and not _is_left(match, other, denied) for other in accepted):
             accepted.append(match)
     return accepted
+
+
+def _is_left(match: Match, other: Match, denied: Collection[int]) -> bool:
+    """Whether a larger symptom is denied only by words beside those of a smaller one: a cough that brings up no
+    blood."""
+    return match.places.isdisjoint(denied) and not other.places.isdisjoint(denied)
 
 
 def _closest(segment: Sequence[_Word], phrase: Phrase, places: Mapping[str, Sequence[int]]) -> Match | None:

@@ -20,9 +20,9 @@ _COUNT = (
     rf"|{'|'.join(reversed(_ONES))})"
 )
 _SAYS = (
-    r"(?:[\s:=(]|\b(?:is|was|of|at|reads|reading|read|normal|around|about|approx|now|currently|up to|to|as high as|high"
-    r"|low|only|just|says|said|showed|shows|hit|went|gone|has|down|up|over|under|between|been|measured|this|morning"
-    r"|last|night|today|came|back|rate|level|it|her|his|my|on|the|meter|monitor|home|mostly|stays|staying|running|a"
+    r"(?:[\s:=(-]|\b(?:is|was|of|at|reads|reading|read|normal|around|about|approx|now|currently|up to|to|as high as"
+    r"|high|low|only|just|says|said|showed|shows|hit|went|gone|has|down|up|over|under|between|been|measured|this|morning"
+    r"|last|night|today|in|came|back|rate|level|it|her|his|my|on|the|meter|monitor|home|mostly|stays|staying|running|a"
     r"|then|tonight|by)\b|~){0,9}?"
 )
 """What may stand between the name of a quantity and its value."""
@@ -42,7 +42,7 @@ _FAHRENHEIT = re.compile(
     rf"\b(8\d|9\d|10\d|11[0-4])(?:[.,](\d{{1,2}}))?{_DEGREES}(f\b|fahrenheit|degrees?|\u00b0|\u00ba)"
 )
 _TEMPERATURE = re.compile(
-    rf"\b(?:temperatures?|temps?|fevers?|febrile|t)\b\.?{_SAYS}(?<![\d.,])(2[89]|3\d|4[0-4]|8\d|9\d|10\d|11[0-4])"
+    rf"\b(?:temperatures?|temps?|fevers?|febrile|thermometer|t)(?![a-z])\.?{_SAYS}(?<![\d.,])(2[89]|3\d|4[0-4]|8\d|9\d|10\d|11[0-4])"
     rf"(?:[.,](\d{{1,2}}))?(?!\d){_DEGREES}(c\b|celsius|f\b|fahrenheit)?{_NOT_COUNT}"
 )
 _DECIMAL = re.compile(
@@ -60,35 +60,36 @@ _WHO_MAY_BE_HOT = re.compile(
 _OF_ANOTHER_KIND = re.compile(r"(?:weigh\w*|weight|bmi|size|sugar|glucose|distance|ran|aged?|score)\W+(?:\w+\W+){0,2}$")
 _BEFORE_FEVER = re.compile(r"\b(3[89]|4[0-2])(?:[.,](\d))?\s(fever|temp(?:erature)?)\b")
 _PRESSURE = re.compile(
-    rf"(?:\b(?:blood pressure|pressure|bp)\b{_SAYS})?\b(?<![\d/.])(\d{{2,3}})\s?(?:/|over|on)\s?(\d{{2,3}})\b"
-    r"(?!\s?[/\d])(?:\s?mm\s?hg)?"
+    rf"(?:\b(?:blood pressure|pressure|bp)(?![a-z]){_SAYS}|\b)(?<![\d/.])(\d{{2,3}})\s?(?:/|over|on)\s?(\d{{2,3}})"
+    r"(?!\d)(?!\s?[/\d])(?:\s?mm\s?hg)?"
 )
 _SATURATION = re.compile(
     r"\b(?:sp\s?o2|o2(?:\s?sats?|\s?saturations?|\s?levels?)?|sats?|saturations?|oximeter|pulse ox"
-    rf"|oxygen(?:\s(?:sats?|saturations?|levels?))?)\b{_SAYS}(100|[4-9]\d)(?![.,]?\d)\s?(?:%|percent|per cent)?"
-    r"(?!\s?(?:years|days|weeks|bpm))"
+    rf"|oxygen(?:\s(?:sats?|saturations?|levels?))?)(?![a-z]){_SAYS}(100|[4-9]\d)(?![.,]?\d)s?\s?"
+    r"(?:%|percent|per cent)?(?!\s?(?:years|days|weeks|bpm))"
 )
 _SATURATED = re.compile(
     r"\b([4-9]\d|100)\s?(?:%|percent|per cent)?\s?(?:sats?|sp\s?o2|saturations?|oxygen"
     r"|on (?:\w+ )?(?:oximeter|finger))\b"
 )
 _PULSE = re.compile(
-    rf"\b(?:heart\s?rate|heart\s?beat(?:ing)?|heart|pulse(?:\srate)?|hr|puls)\b{_SAYS}(\d{{2,3}})\b"
+    rf"\b(?:heart\s?rate|heart\s?beat(?:ing)?|heart|pulse(?:\srate)?|hr|puls)(?![a-z]){_SAYS}(\d{{2,3}})(?:\b|(?=reg|irreg|s\b))"
     rf"(?:\s?(?:bpm|beats|/\s?min)\b)?{_NOT_COUNT}"
 )
 _BEATS = re.compile(
     r"\b(\d{2,3})\s?(?:bpm|beats (?:a|per) min(?:ute)?)\b"
     r"|\b(?:heart|pulse)\w*\s(?:\w+\s){0,3}?(\d{2,3}) (?:times )?(?:a|per) min(?:ute)?\b"
+    r"|(?<=\d)[,;]? p\s?:?\s?(\d{2,3})\b(?!\s?m\b)|\bp\s?:?\s?(\d{2,3})[,;]? (?:bp|rr|t)\b"
 )
 _BREATHS = re.compile(
-    r"\b(?:respiratory rate|resp(?:iration)? rate|respirations?|breathing(?:\srate)?|breaths?|rr|resps?)\b"
+    r"\b(?:respiratory rate|resp(?:iration)? rate|respirations?|breathing(?:\srate)?|breaths?|rr|resps?)(?![a-z])"
     rf"{_SAYS}(\d{{2,3}})\b(?:\s?(?:/\s?min|breaths?)?(?:\s?(?:a|per)\s?min(?:ute)?)?){_NOT_COUNT}"
 )
 _BREATHS_A_MINUTE = re.compile(
     r"\b(\d{2,3})\s(?:breaths|times) (?:a|per) min(?:ute)?\b|\bbreathing (\d{2,3}) (?:a|per) min(?:ute)?\b"
 )
 _GLUCOSE = re.compile(
-    rf"\b(?:blood\s?sugars?|sugars?|glucose|bgl?|bm|bsl|cbg|libre|dexcom)\b{_SAYS}(\d{{1,4}}(?:[.,]\d{{1,2}})?)\b"
+    rf"\b(?:blood\s?sugars?|sugars?|glucose|bgl?|bm|bsl|cbg|libre|dexcom)(?![a-z]){_SAYS}(\d{{1,4}}(?:[.,]\d{{1,2}})?)\b"
     rf"\s?(mmols?(?:\s?/\s?l)?|mg\s?/\s?dl)?{_NOT_COUNT}"
 )
 _GLUCOSE_UNIT = re.compile(r"\b(\d{1,4}(?:[.,]\d{1,2})?)\s?(mmols?\s?/\s?l|mmols?|mg\s?/\s?dl)\b")
@@ -124,7 +125,7 @@ _NOT_YEARS = (
 )
 _AGED = re.compile(
     r"\b(?:aged?|age is|i'?m|i am|he'?s|she'?s|he is|she is|who is|i turned|turned|just turned|nearly|almost)\s?:?\s?"
-    rf"(\d{{1,3}}|{'|'.join(_TENS)})\b{_NOT_YEARS}"
+    rf"(\d{{1,3}}|(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(list(_ONES)[:9])})\b)?)\b{_NOT_YEARS}"
 )
 _AGE_SEX = re.compile(r"(?<![\d.,/])\b(\d{1,3})\s?(?:y/?o?\s?)?(?:f|m)\b(?![./'])")
 _HAS_AGE = re.compile(
@@ -133,17 +134,21 @@ _HAS_AGE = re.compile(
     rf"(?:\s?({_TIME})\b)?(?!\s?(?:%|kg|/|{_TIME}|weeks? pregnant|months? pregnant|degrees))"
 )
 _DURATION = re.compile(
-    r"\b(?:for|since|over|past|last|x|within|after|in)\s(?:the\s)?(?:last\s|past\s|about\s|around\s|over\s|nearly\s)?"
+    r"\b(?:for|since|over|past|last|x|within|after|in)(?:\s|(?<=x))(?:the\s)?(?:last\s|past\s|about\s|around\s|over\s|nearly\s)?"
     rf"({_COUNT}|a|an|couple of|a couple of)\s({_TIME})\b"
     rf"|\b({_COUNT}|a|an)\s({_TIME})\s(?:ago|now|history)\b"
     r"|(?<![\d/])\b(\d{1,2})\s?/\s?(7|52|12|24)\b(?!\s?/)"
     rf"|(?<=[a-z] )({_COUNT})\s((?:days|weeks|months|years))(?=\s?(?:[,.;]|$))"
+    rf"|\b(a|last|past|{_COUNT})\s(fortnights?)\b"
+    r"|(?<=[a-z] )\d{1,2}\s?-\s?(\d{1,2})\s?((?:days|weeks|months|years)\b)(?! old)"
 )
-_SYSTOLIC = re.compile(rf"\b(?:blood pressure|bp|systolic)\b{_SAYS}(\d{{2,3}})\b(?!\s?(?:/|over|on)\s?\d){_NOT_COUNT}")
+_SYSTOLIC = re.compile(
+    rf"\b(?:blood pressure|bp|systolic)(?![a-z]){_SAYS}(\d{{2,3}})\b(?!\s?(?:/|over|on)\s?\d){_NOT_COUNT}"
+)
 _SYSTOLIC_DIASTOLIC = re.compile(
-    rf"\bsystolic\b{_SAYS}(\d{{2,3}})\W{{1,3}}(?:and\s)?(?:the\s)?diastolic\b{_SAYS}(\d{{2,3}})\b"
+    rf"\bsystolic(?![a-z]){_SAYS}(\d{{2,3}})\W{{1,3}}(?:and\s)?(?:the\s)?diastolic\b{_SAYS}(\d{{2,3}})\b"
 )
-_KETONES = re.compile(rf"\bketones?\b{_SAYS}(\d{{1,2}}(?:[.,]\d)?)\b(?:\s?mmols?(?:\s?/\s?l)?)?{_NOT_COUNT}")
+_KETONES = re.compile(rf"\bketones?(?![a-z]){_SAYS}(\d{{1,2}}(?:[.,]\d)?)\b(?:\s?mmols?(?:\s?/\s?l)?)?{_NOT_COUNT}")
 _MEDICINE = (
     r"paracetamols?|acetaminophen|tylenols?|panadols?|ibuprofens?|advils?|nurofens?|aspirins?|codeines?|co-codamols?"
     r"|tramadols?|antidepressants?|sleeping (?:pills|tablets)|painkillers?|sertralines?|fluoxetines?|amitriptylines?"
@@ -168,6 +173,7 @@ _UNITS = {
 
 _WARM = re.compile(r"(?<![\d.,])(?:2[6-9]|3\d|4[0-4]|8\d|9\d|1[01]\d)(?!\d)")
 _DIGITS = re.compile(r"\d+")
+_P = re.compile(r"\bp\s?:?\s?\d")
 _PAIR = re.compile(r"\d\s?(?:/|over|on)")
 _HUNDRED, _MOST_HUNDREDS = 100, 10
 _LEAST_SPELT = 20
@@ -178,6 +184,7 @@ _SPELT_VALUE = re.compile(
     r"|respiratory rate|breathing rate)"
     r"(?: (?:is|was|of|at|now|about|around|reads|says|reading|currently|up|to|just|only|a|as|high|low)\b)*"
     rf" (?:a )?({_SPELT_NUMBER})\b(?! {_TIME}\b)(?: over ({_SPELT_NUMBER})\b)?"
+    rf"|\b({_SPELT_NUMBER})(?= (?:degrees|celsius|fahrenheit|on (?:the|my|our) (?:\w+ )?thermometer))"
 )
 """A value in words behind the name of its quantity: temp thirty nine point four, pressure one forty over ninety."""
 
@@ -217,7 +224,7 @@ def _in_digits(leveled: str) -> tuple[str, Callable[[Measurement], Measurement]]
     numbers = [
         (*match.span(group), value)
         for match in _SPELT_VALUE.finditer(leveled)
-        for group in (1, 2)
+        for group in (1, 2, 3)
         if match[group] and ((value := _spelt(match[group])) >= _LEAST_SPELT or " point " in match[group])
     ]
     if not numbers:
@@ -288,7 +295,7 @@ def shown(found: Measurement, age: float | None) -> tuple[tuple[str, bool], ...]
 
 _FAST_PULSE = ((1.0, 160), (2.0, 150), (5.0, 140), (12.0, 120))
 _FAST_BREATHING = ((0.5, 60), (1.0, 50), (5.0, 40), (12.0, 30))
-_NUMBER = re.compile(rf"\d|\b(?:{'|'.join((*_ONES, *_TENS))})\b")
+_NUMBER = re.compile(rf"\d|\b(?:{'|'.join((*_ONES, *_TENS))})\b|\ba (?:couple|fortnight|{_TIME})\b|\ban hour\b")
 
 
 def _fever(celsius: float) -> tuple[tuple[str, bool], ...]:
@@ -459,8 +466,10 @@ def _weights(text: str, stretches: Stretches) -> Iterator[Measurement]:
 def _durations(text: str, stretches: Stretches) -> Iterator[Measurement]:
     for match in _each(text, stretches, _DURATION):
         amount, unit = [group for group in match.groups() if group][:2]
-        name = next(name for start, name in _UNITS.items() if unit.startswith(start))
-        value = 2.0 if "couple" in amount else _amount(amount)
+        name = next((name for start, name in _UNITS.items() if unit.startswith(start)), "weeks")
+        value = 2.0 if "couple" in amount else 1.0 if amount in ("last", "past") else _amount(amount)
+        if unit.startswith("fortnight"):
+            value *= 2
         yield Measurement("duration", value, name, match.start(), match.end())
 
 
@@ -488,7 +497,8 @@ _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
         _simple((_SATURATION, _SATURATED), "oxygen saturation", "%", 40, 100),
     ),
     (
-        _of_words("pulse", "heart", "hr", "bpm", "beats", "puls"), _BEHIND, _FAR,
+        lambda text: sorted((*_of(_P)(text), *_of_words("pulse", "heart", "hr", "bpm", "beats", "puls")(text))),
+        _BEHIND, _FAR,
         _simple((_PULSE, _BEATS), "pulse", "/min", 20, 300),
     ),
     (
@@ -503,6 +513,7 @@ _READERS: tuple[tuple[Callable[[str], list[int]], int, int, Reader], ...] = (
     (_of_words("tablet", "pill", "capsule", "tabs", "caplet", *_MEDICINES), _FAR, _BEHIND, _tablets),
     (lambda text: sorted((*_of(_DIGITS)(text), *_of_words("old", "age", "ty")(text))), _BEHIND, _BEHIND, _ages),
     (
-        _of_words("min", "hour", "hr", "day", "week", "wk", "month", "year", "yr", "/"), _PHRASE, _BEHIND, _durations,
+        _of_words("min", "hour", "hr", "day", "week", "wk", "month", "year", "yr", "/", "fortnight"), _PHRASE, _BEHIND,
+        _durations,
     ),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from functools import cache
 
 from models.diagnoses.disease.knowledge import NegationKnowledge, negation_knowledge
 from models.diagnoses.disease.words import BOUNDARY, MEASURED, each
+from models.diagnoses.knowledge import KnowledgeError
 
 _NEAR = 6
 _BEFORE = 3
@@ -19,9 +20,35 @@ _NUMBERS = frozenset(each("one two three four five six seven eight nine ten seve
 _COORDINATIONS = frozenset({"or", "nor"})
 _NEW_SUBJECTS = frozenset(each("a an my the i he she his her it now am is has have feel feels"))
 _EXCEPTIONS = frozenset(each("apart except besides barring"))
-_PRONOUNS = frozenset(each("it that this which they these those has have is are was now all both he she i"))
+_SYMPTOMS = frozenset(each("symptom symptoms sign signs"))
+_ALL = frozenset(each("all every each usual other full"))
+_HARDLY = frozenset(each("never not hardly rarely seldom scarcely barely"))
+_TIMES = frozenset(each("day night week month hour morning evening meal minute"))
+_DOUBLED = 8
+"""Words between a denial and a `without` that undoes it."""
+_ONE = frozenset(each("one some bit little slight"))
+_BUT_NOW = frozenset(each("but today now i he she do does am is have has it"))
+"""Words of a clause that says that what is not so usually is so now: I am not usually dizzy, but I am today."""
+_DOES = frozenset({("i", "do"), ("he", "does"), ("she", "does"), ("i", "have"), ("i", "am")})
+_BUT_ONE = _ONE | frozenset(
+    each(
+        "well actually ok okay maybe perhaps a an small tiny wait no sorry now i he she have has got there is but today"
+    )
+)
+"""Words of a clause that takes back a denial: no cough, well, a little one; I said no fever but now I have one."""
+_PRONOUNS = frozenset(
+    each(
+        "it that this which they these those has have is are was now all both he she i been again back to but totally"
+        " completely practically virtually quite finally monday tuesday wednesday thursday friday saturday sunday"
+    )
+)
 _NEVER_MORE = frozenset(each("none nothing not never"))
-_NOW = frozenset(each("now today since anymore tonight currently lately presently more"))
+_NOW = frozenset(
+    each(
+        "now today since anymore tonight currently lately presently more or on yet monday tuesday wednesday thursday"
+        " friday saturday sunday"
+    )
+)
 _LOOKED = frozenset(each("i we have had looked checked searched for it everywhere all over"))
 """Words of a clause that only says that one looked: I have checked, none."""
 _LOOKS = frozenset({"looked", "checked", "searched"})
@@ -38,11 +65,19 @@ _ELSE = frozenset({"else", "other"})
 _HEADED = "<headed>"
 """Stands for a word that heads a list of what is not there: negative: seizure, fever."""
 _AFTER = frozenset(
-    each("now since today again this yesterday completely by after and at last within for a on in before already from")
+    each(
+        "now since today again this yesterday completely by after and at last within for a on in before already from"
+        " around with once overnight soon quickly entirely thanks during over finally altogether"
+    )
 )
 _AUXILIARIES = frozenset(
     {"has", "have", "had", "having", "is", "are", "was", "were", "been", "be", "got", "then", "with"}
 )
+
+
+_OBSERVED = frozenset(each("noticed experienced developed noted reported mentioned shows"))
+"""Verbs that end a denial, unless they are denied themselves: I have not noticed any swelling."""
+_WITHOUT_ENDS = frozenset({"i", "he", "she", "it", "they"})
 
 
 class Denial(IntEnum):
@@ -75,6 +110,13 @@ class Negation:
         self._pseudo: dict[str, list[list[str]]] = defaultdict(list)
         for phrase in rules.pseudo_denials.value:
             self._pseudo[phrase.split()[0]].append(phrase.split())
+        self._meant: dict[str, list[tuple[list[str], list[str]]]] = defaultdict(list)
+        for phrase, meant in rules.meant.value.items():
+            words = phrase.split()
+            self._meant[words[0]].append((words, [word.strip("_") for word in meant.split()]))
+            if len(words) != len(meant.split()):
+                raise KnowledgeError(f"negation.yaml: {phrase!r} and what it means differ in their number of words")
+        self._heard = self._any | self._meant.keys() | _SYMPTOMS
 
     @property
     def words(self) -> frozenset[str]:
@@ -82,39 +124,94 @@ class Negation:
         phrases = (word for phrases in self._pseudo.values() for phrase in phrases for word in phrase)
         return self._any | self._terminators | self._backward_ends | frozenset(phrases) - {BOUNDARY, MEASURED}
 
-    def judge(self, words: Sequence[str], asking: Collection[int] = ()) -> list[Denial]:
+    def judge(self, words: Sequence[str], asking: Collection[int] = (), joining: Collection[int] = ()) -> list[Denial]:
         """What is said of each word of a sentence; `asking` are the places of boundaries behind which an answer may
-        stand (`:`, `?`, a dash or a bracket)."""
-        if self._any.isdisjoint(words):
+        stand (`:`, `?`, a dash or a bracket), `joining` those that end no denial (`/`)."""
+        if self._heard.isdisjoint(words):
             return [Denial.NONE] * len(words)
         plain = self._without_pseudo(words)
         answers = self._answered(plain, asking)
-        denied = self._forward(plain, answers, asking)
+        denied = self._forward([word if at not in joining else "" for at, word in enumerate(plain)], answers, asking)
         for at in answers:
             self._deny_answered(plain, at, asking, denied)
-        self._backward(plain, denied)
+        self._backward(plain, denied, asking)
+        self._all_but(plain, denied)
         self._contradicted(words, denied)
         return denied
 
+    def _all_but(self, words: Sequence[str], denied: list[Denial]) -> None:
+        """Deny what is the one exception of all: every symptom of a cold except a cough."""
+        if _SYMPTOMS.isdisjoint(words):
+            return
+        for at, word in enumerate(words):
+            before = words[at - self._clause(words, at) : at]
+            if word not in _EXCEPTIONS or _SYMPTOMS.isdisjoint(before) or _ALL.isdisjoint(before):
+                continue
+            if not self._denials.isdisjoint(before):
+                continue
+            for place in range(at + 1, len(words)):
+                if words[place] in self._terminators - _EXCEPTIONS or words[place] == BOUNDARY:
+                    break
+                denied[place] = Denial.DENIED
+
     def _contradicted(self, words: Sequence[str], denied: list[Denial]) -> None:
-        """Take back what is denied before `but that is not true`."""
+        """Take back what is denied before `but that is not true`, or `well, a little one`."""
         for at in range(1, len(words) - 2):
             said = at + 1 + (words[at + 1] == "is")
             ends = words[said + 2 : said + 3] in ([], [BOUNDARY])
             if words[at] in _THAT and ends and tuple(words[said : said + 2]) in _UNTRUE:
                 denied[:at] = [Denial.NONE] * at
+        last = len(words) - self._clause(words, len(words))
+        turned = frozenset(words[last:])
+        if (
+            last
+            and turned <= _BUT_NOW
+            and not (turned.isdisjoint(_NOW) or turned.isdisjoint(_AUXILIARIES | {"do", "does", "am"}))
+        ):
+            denied[:last] = [Denial.NONE] * last
+        if tuple(words[-2:]) in _DOES and "but" in words[:-2]:
+            denied[: words.index("but")] = [Denial.NONE] * words.index("but")
+        start = len(words)
+        while start and (words[start - 1] in _BUT_ONE or words[start - 1] == BOUNDARY):
+            start -= 1
+        if start and words[-1] in _ONE and len(words) - start > 2:
+            denied[:start] = [Denial.NONE] * start
 
     def _without_pseudo(self, words: Sequence[str]) -> list[str]:
         plain = list(words)
+        self._without_double(plain)
         for at in range(len(plain)):
             for phrase in self._pseudo.get(plain[at], ()):
                 if plain[at : at + len(phrase)] == phrase:
                     plain[at : at + len(phrase)] = [""] * len(phrase)
+            for phrase, meant in self._meant.get(plain[at], ()):
+                if plain[at : at + len(phrase)] == phrase and self._means(plain[at + len(phrase) :]):
+                    plain[at : at + len(phrase)] = meant
             if plain[at] in self._near and self._without_relief(plain, at):
                 plain[at] = _LASTS
             elif plain[at] in self._near and self._beyond_compare(plain, at):
                 plain[at] = ""
         return plain
+
+    def _means(self, following: Sequence[str]) -> bool:
+        """Whether a phrase is followed by a complaint, not by a relief: not instead of getting better."""
+        return self._relief.isdisjoint(following[:1]) and not (
+            following[:1] in (["getting"], ["going"]) and not self._relief.isdisjoint(following[1:2])
+        )
+
+    def _without_double(self, words: list[str]) -> None:
+        """Take out what denies and a `without` behind it, which together say that it is there: I cannot eat without
+        heartburn, hardly an hour without pain."""
+        for at, word in enumerate(words):
+            if word != "without":
+                continue
+            for before in range(at - 1, max(-1, at - 1 - _DOUBLED), -1):
+                if words[before] == BOUNDARY or words[before] in ("and", "or"):
+                    break
+                never = words[before] in _HARDLY or (words[before] == "no" and words[before + 1] in _TIMES)
+                if never or words[before] == "cannot":
+                    words[at], words[before] = "", "" if never else "cannot"
+                    break
 
     def _without_relief(self, words: Sequence[str], at: int) -> bool:
         """Whether a `not` says that something does not get better: not getting any better."""
@@ -148,7 +245,11 @@ class Negation:
         place = answer - 2 if answer - 1 in asking else answer - 1
         if (looked := self._looked_before(words, answer)) is not None:
             place = looked - 1
-        if words[answer] == "neither" and (asked := self._asked_before(words, answer)) is not None:
+        if (
+            looked is None
+            and words[answer] in ("neither", "none")
+            and (asked := self._asked_before(words, answer)) is not None
+        ):
             denied[asked:answer] = [Denial.DENIED] * (answer - asked)
             return
         while place >= 0 and words[place] != BOUNDARY:
@@ -193,8 +294,10 @@ class Negation:
     def _ends(self, words: Sequence[str], at: int, trigger: str, since: int) -> bool:
         word = words[at]
         if word in self._terminators:
-            return not (word in _AUXILIARIES and at - since <= 2)
+            return not (word in _AUXILIARIES | _OBSERVED and at - since <= 2)
         if word == "and" and at - since > 1 and at + 1 < len(words) and words[at + 1] in _NEW_SUBJECTS:
+            return True
+        if trigger == "without" and word in _WITHOUT_ENDS and at - since > 1:
             return True
         if trigger in self._near and (at - since > _NEAR or self._is_rather(words, at, since)):
             return True
@@ -204,6 +307,8 @@ class Negation:
 
     def _is_rather(self, words: Sequence[str], at: int, since: int) -> bool:
         """Whether a `so much as` behind what is denied tells what is there instead: not sore so much as numb."""
+        if words[at] == "as" and list(words[since + 1 : since + 3]) == ["so", "much"] and at > since + 3:
+            return True
         return list(words[at - 2 : at + 1]) == ["so", "much", "as"] and not _AUXILIARIES.issuperset(
             words[since + 1 : at - 2]
         )
@@ -217,7 +322,7 @@ class Negation:
                 return False
         return False
 
-    def _backward(self, words: Sequence[str], denied: list[Denial]) -> None:
+    def _backward(self, words: Sequence[str], denied: list[Denial], asking: Collection[int]) -> None:
         for at, word in enumerate(words):
             last = at + 1 == len(words) or words[at + 1] == BOUNDARY
             if word in self._following and last:
@@ -228,6 +333,8 @@ class Negation:
                 self._deny_back(words, at, denied)
             elif word in _NEVER_MORE and self._is_over(words, at):
                 self._deny_clause(words, at, denied)
+            elif last and at - 1 in asking and (word in self._over or word in self._well):
+                self._deny_back(words, at - 1, denied)
             elif self._is_well(words, at, last=last):
                 self._deny_well(words, at, denied)
 
@@ -241,6 +348,8 @@ class Negation:
 
     def _is_well(self, words: Sequence[str], at: int, *, last: bool) -> bool:
         """Whether a word ends a clause, or comes before when, and says that all is well or over."""
+        if words[at] == "went":
+            return last and at > 1 and words[at - 1] not in _HOLDERS
         if words[at] == "better":
             return not last and words[at + 1] in _NOW
         return (words[at] in self._well or words[at] in self._over) and (last or self._dates(words[at + 1]))
@@ -258,12 +367,13 @@ class Negation:
         over = words[at] in self._over
         self._deny_back(words, at, denied, reach=clause)
         now = at + 1 < len(words) and words[at + 1] in _NOW
-        if _PRONOUNS.issuperset(words[start:at]) and ((over and clause) or now):
+        said_now = not _NOW.isdisjoint(words[start:at]) and (_PRONOUNS | _NOW).issuperset(words[start:at])
+        if said_now or (_PRONOUNS.issuperset(words[start:at]) and ((over and clause) or now)):
             self._deny_clause(words, start, denied)
 
     def _dates(self, word: str) -> bool:
         """Whether a word behind `stopped` says when, not what."""
-        return word in _AFTER or word[0].isdigit() or word in _NUMBERS or word == MEASURED
+        return word in _AFTER or word[:1].isdigit() or word in _NUMBERS or word == MEASURED
 
     def _is_over(self, words: Sequence[str], at: int) -> bool:
         """Whether a `none` or `not` ends a clause with a word for the present: none since, but not today, now I do
@@ -271,8 +381,12 @@ class Negation:
         end = next((place for place in range(at + 1, len(words)) if words[place] == BOUNDARY), len(words))
         if words[at] == "not" and at + 1 == end:
             start = at - self._clause(words, at)
-            return at > 0 and words[at - 1] in _AUXILIARIES | {"do", "does"} and not _NOW.isdisjoint(words[start:at])
-        return at + 1 < end <= at + 3 and _NOW.issuperset(words[at + 1 : end])
+            return (
+                at > 0
+                and words[at - 1] in _AUXILIARIES | _HOLDERS | {"do", "does"}
+                and not _NOW.isdisjoint(words[start:at])
+            )
+        return at + 1 < end <= at + 4 and _NOW.issuperset(words[at + 1 : end])
 
     def _deny_clause(self, words: Sequence[str], end: int, denied: list[Denial]) -> None:
         """Deny the clause that ends before a place, whatever marks or turns stand between."""

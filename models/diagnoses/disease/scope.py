@@ -39,6 +39,9 @@ _HURTS = frozenset(each("bit bites bitten bite scratched scratches attacked maul
 """What an animal does to the patient."""
 _STATES = frozenset(each("have has had am is feel feels get got keep keeps cannot was were"))
 _DEPENDS = frozenset(each("if could would should can will may do does did might"))
+_THIS = frozenset({"this", "these"})
+_PRESUMES = frozenset({("how", "come"), ("what", "can"), ("which", "cream"), ("what", "should")})
+"""Begin questions of somebody who has what is asked about: how come I am dizzy, what can I take for a cough."""
 _HIS = frozenset({"my", "our", "his", "her"})
 _ASKS_WITHOUT_MARK = frozenset({"what", "how", "why", "which", "do", "does"})
 _TELLS = frozenset({"not", "a", "have", "has", "had", "feel", "hardly", "barely"})
@@ -74,7 +77,8 @@ class When(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a sentence says of each of its words: `who`, `when`, whether `hypothetical`; whether the relatives in it
-    `had` something, whether it speaks of what is `recent`, and whether the speaker has it `too`."""
+    `had` something, whether it speaks of what is `recent`, whether the speaker has it `too`, or
+    says not to have it (`contrasted`)."""
 
     who: list[Who]
     when: list[When]
@@ -82,6 +86,7 @@ class Scope:
     had: bool = False
     recent: bool = False
     too: bool = False
+    contrasted: bool = False
 
 
 class Phrases:
@@ -139,7 +144,16 @@ class Scopes:
     """The rules of the knowledge file."""
 
     def __init__(self, rules: NegationKnowledge) -> None:
-        names = ("not_past", "recently_past", "long_past", "history", "since_event", "family_history", "together")
+        names = (
+            "not_past",
+            "recently_past",
+            "long_past",
+            "history",
+            "since_event",
+            "family_history",
+            "together",
+            "contrast",
+        )
         self._phrases = Phrases({name: getattr(rules, name).value for name in names})
         self._idioms = Phrases({"idiom": rules.not_complaints.value})
         self._feared = Phrases({"hypothetical": rules.hypothetical.value})
@@ -192,6 +206,7 @@ class Scopes:
             had=self._tells_of_the_past(words),
             recent=not self._recent.isdisjoint(words),
             too="together" in kinds,
+            contrasted=any(kind == "contrast" and words[end : end + 1] in ([], [BOUNDARY]) for _, end, kind in found),
         )
 
     def _tells_of_the_past(self, words: Sequence[str]) -> bool:
@@ -214,6 +229,8 @@ class Scopes:
             if word in self._named_ones and (named := self._named(words, at, before)) is not None:
                 now = named
                 relative = named if named is not Who.OTHER else relative
+            elif word in self._named_ones and relative is Who.UNSAID and self._tells_of(words, at):
+                relative = Who.RELATIVE
             elif word in self._speaker and not self._of_another(words, at):
                 now = Who.SPEAKER
             elif word in _SUBJECTS or (word in _THIRD and now is Who.UNSAID):
@@ -221,6 +238,11 @@ class Scopes:
             who.append(now)
         start = before or next((said for said in who if said), Who.UNSAID)
         return [said or start for said in who]
+
+    def _tells_of(self, words: Sequence[str], at: int) -> bool:
+        """Whether my relative tells something, so that `his` behind it is the relative's own: my husband thinks his
+        back is worse."""
+        return words[at] in self._relatives and words[at - 1 : at] == ["my"] and words[at + 1 : at + 2] != [BOUNDARY]
 
     def _speaks_of_own(self, words: Sequence[str], at: int) -> bool:
         """Whether the patient is told of behind the family's history: ..., my knee hurts."""
@@ -246,7 +268,7 @@ class Scopes:
         possessed = bool(first) and words[first - 1] in _POSSESSIVE
         first -= possessed
         if first and words[first - 1] in _BY:
-            return None
+            return Who.OTHER if word in self._relatives and self._has_it(words, at) else None
         mine = not _MINE.isdisjoint(words[first:at])
         if not mine and not self._relatives_have.intersection(following) and first and words[first - 1] not in _OPENS:
             return None
@@ -256,7 +278,14 @@ class Scopes:
         if word in self._children:
             grown = {"he", "she"}.intersection(words[at + 1 :]) and "and" in words[at + 1 :]
             return Who.OTHER if possessed and grown else Who.CHILD
+        if possessed and not self._tell.isdisjoint(words[:first]) and not self._relatives.isdisjoint(words[:2]):
+            return Who.RELATIVE
         return Who.OTHER if possessed or (before is Who.THIRD and not mine) else Who.RELATIVE
+
+    def _has_it(self, words: Sequence[str], at: int) -> bool:
+        """Whether a relative whom the sentence only compares with has something: like my father, who had a stroke."""
+        behind = [word for word in words[at + 1 : at + 4] if word != BOUNDARY]
+        return behind[:1] == ["who"] and not {"has", "had", "is", "was", "been"}.isdisjoint(behind)
 
     def _of_another(self, words: Sequence[str], at: int) -> bool:
         """Whether a `my` belongs to a relative or an animal: my late father."""
@@ -341,15 +370,21 @@ class Scopes:
 
     def _hypothetical(self, tokens: Sequence[Token], words: Sequence[str], *, question: bool) -> list[bool]:
         feared = [False] * len(words)
-        if words[0] in self._questions and not _asserts(words) and (question or self._asks(words)):
+        if words[0] in self._questions and not self._asserts(words) and (question or self._asks(words)):
             return [True] * len(words)
         found = self._feared.find(words)
         ends = {at for at, _, _ in self._ends.find(words)} if found else set()
         for start, end, _ in found:
+            if words[end - 1] in _THIS and words[end : end + 1] and words[end] in self._remedies_for:
+                continue
             if words[start] not in _WORRY:
                 feared[start:end] = [True] * (end - start)
             at = end
-            while at < len(words) and not (at in ends and at > end) and not (at > end and self._closes(tokens, at)):
+            while (
+                at < len(words)
+                and not (at in ends and (at > end or words[at] in _THIS))
+                and not (at > end and self._closes(tokens, at))
+            ):
                 feared[at] = True
                 at += 1
         return feared
@@ -359,6 +394,19 @@ class Scopes:
         if len(words) < 2 or words[1] in _TELLS:
             return False
         return words[0] in _ASKS_WITHOUT_MARK or (words[0] in ("is", "are") and not self._asked_of.isdisjoint(words))
+
+    def _asserts(self, words: Sequence[str]) -> bool:
+        """Whether a question tells something of the patient: my head, this cough, I have; not what would be if."""
+        if not _HIS.isdisjoint(words) or tuple(words[:2]) in _PRESUMES:
+            return True
+        if words[0] == "why" and not _PERSON.isdisjoint(words[1:4]):
+            return True
+        return any(
+            (words[at] in _PERSON and words[at + 1] in _STATES and not (at and words[at - 1] in _DEPENDS))
+            or (words[at] in _THIS and not self._remedies_for.isdisjoint(words[at + 1 : at + 3]))
+            or (words[at] == "with" and words[at + 1] in ("a", "an") and "i" in words[1:3])
+            for at in range(len(words) - 1)
+        )
 
     def _closes(self, tokens: Sequence[Token], at: int) -> bool:
         if tokens[at].text != BOUNDARY:
@@ -379,14 +427,6 @@ def _has_begun(words: Sequence[str], at: int) -> bool:
 
 def _ends_clause(words: Sequence[str], at: int) -> bool:
     return at + 1 == len(words) or words[at + 1] == BOUNDARY
-
-
-def _asserts(words: Sequence[str]) -> bool:
-    """Whether a question tells something of the patient: my head, I have; not what would be if."""
-    return not _HIS.isdisjoint(words) or any(
-        words[at] in _PERSON and words[at + 1] in _STATES and not (at and words[at - 1] in _DEPENDS)
-        for at in range(len(words) - 1)
-    )
 
 
 _TIMES = {

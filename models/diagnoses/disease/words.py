@@ -9,6 +9,12 @@ import Stemmer
 
 from models.diagnoses.disease.remembering import remembered
 
+
+def each(words: str) -> tuple[str, ...]:
+    """The words of a line, in order."""
+    return tuple(words.split())
+
+
 BOUNDARY = ","
 MEASURED = "#"
 """Stands where a measurement was read."""
@@ -21,7 +27,11 @@ _TOKEN = re.compile(
 )
 _BOXES: Mapping[str, str] = {"(-)": " no", "(+)": "   ", "[ ]": ",no", "[x]": ",  ", "-ve": "neg", "+ve": "pos"}
 """Ticked and empty boxes and signs of findings, in words of the same length."""
+_BOXES_BEHIND: Mapping[str, str] = {**_BOXES, "[ ]": ":n,", "[x]": "  ,"}
+"""The same where each box stands behind what it ticks."""
 _BOX = re.compile(r"\([-+]\)|\[[ x]\]|(?<![\w+-])[-+]ve\b")
+_SIGN = re.compile(r"(?<=[a-z]: )[-+](?=[.,;\s]|$)|(?<=[a-z]:)[-+](?=[.,;\s]|$)")
+"""A sign that answers: fever: -, cough: +."""
 _CROSSED = re.compile(r"(?<=\w) [\u2717\u2718\u274c](?: |(?=\n|$|,))")
 _TICKED = re.compile(r"(?<=\w) [\u2713\u2714\u2705](?: |(?=\n|$|,))")
 _MARKS = frozenset("\u2717\u2718\u274c\u2713\u2714\u2705")
@@ -68,12 +78,35 @@ _WITHOUT_APOSTROPHE: Mapping[str, tuple[str, ...]] = {
     "whats": ("what",),
     "theres": ("there",),
 }
+_SAID_FOR: Mapping[tuple[str, ...], str] = {
+    **{
+        each(words): "no"
+        for words in (
+            "not at all", "not really", "not so far", "not yet", "not today", "not now", "not any more", "not anymore",
+            "definitely not", "certainly not", "absolutely not", "i do not think so", "do not think so", "far from it",
+            "quite the reverse", "quite the opposite", "the opposite", "on the contrary", "not that i know", "i do not",
+            "i have not", "not that i noticed", "no way", "zero", "not in the least", "not lately", "not recently",
+        )
+    },
+    **{
+        each(words): "yes"
+        for words in (
+            "there is", "there are", "i do", "i have", "i am", "he does", "he has", "she does", "she has", "sometimes",
+            "a bit", "a little", "a lot", "often", "always", "once", "twice", "constantly", "all the time", "very",
+            "terribly", "slightly", "plenty", "loads", "lots", "badly", "some", "definitely", "of course", "sure",
+        )
+    },
+}  # fmt: skip
+"""What answers a question with other words than yes and no."""
+_BEGIN = frozenset({("sometimes",), ("twice",), ("once",), ("a", "bit"), ("a", "little"), ("yes",)})
+_PASSED = frozenset(each("gone stopped resolved cleared settled passed subsided vanished disappeared none better fine"))
+_REFERRING = _PASSED | frozenset(
+    each(
+        "it that they this all is are was has have had now since today completely totally again been and but , anymore"
+    )
+)
+"""Words of a sentence that only says that what was told before is over."""
 _ANSWERS = frozenset({"no", "nope", "nah", "none", "never", "negative", "yes", "yeah", "yep", "positive"})
-
-
-def each(words: str) -> tuple[str, ...]:
-    """The words of a line, in order."""
-    return tuple(words.split())
 
 
 class Token(NamedTuple):
@@ -102,7 +135,11 @@ def level(text: str) -> str:
     if not lower.isascii() and not _MARKS.isdisjoint(lower) and lower.lstrip()[:1] not in _MARKS:
         lower = _CROSSED.sub(lambda cross: ":n, "[: len(cross[0])], lower)
         lower = _TICKED.sub(lambda tick: ",  "[: len(tick[0])], lower)
-    return _BOX.sub(lambda box: _BOXES[box[0]], lower) if _BOX.search(lower) else lower
+    lower = _SIGN.sub(lambda sign: "n" if sign[0] == "-" else " ", lower)
+    if not _BOX.search(lower):
+        return lower
+    boxes = _BOXES if lower.lstrip().startswith("[") else _BOXES_BEHIND
+    return _BOX.sub(lambda box: boxes[box[0]], lower)
 
 
 def split(text: str, leveled: str) -> list[Sentence]:
@@ -142,16 +179,28 @@ def _end(found: list[Sentence], tokens: list[Token], *, question: bool) -> None:
         tokens = tokens[2:]
         if not tokens:
             return
+    if found and not found[-1].question and _refers(tokens):
+        before = found.pop().tokens
+        tokens = [*before, Token(BOUNDARY, before[-1].end, before[-1].end, ";"), *tokens]
     found.append(Sentence(tokens, question))
 
 
+def _refers(tokens: Sequence[Token]) -> bool:
+    """Whether a sentence only says of the one before that all that is over: it has gone now."""
+    words = {token.text for token in tokens}
+    return len(tokens) > 1 and words <= _REFERRING and not words.isdisjoint(_PASSED) and "still" not in words
+
+
 def _plain_answer(tokens: list[Token]) -> list[Token]:
-    """The tokens with `not at all` as `no`, and without the `A:` of an answer."""
-    words = [token.text for token in tokens[:3]]
+    """The tokens with `not at all` and the like as `no`, `sometimes` as `yes`, and without the `A:` of an answer."""
+    words = [token.text for token in tokens]
     if words[:2] == ["a", BOUNDARY] and tokens[1].mark == ":" and len(tokens) > 2:
-        return tokens[2:]
-    if words == ["not", "at", "all"]:
-        return [Token("no", tokens[0].start, tokens[2].end), *tokens[3:]]
+        return _plain_answer(tokens[2:])
+    for answer, meant in _SAID_FOR.items():
+        count = len(answer)
+        whole = words[count : count + 1] in ([], [BOUNDARY])
+        if tuple(words[:count]) == answer and (whole or (meant == "yes" and answer in _BEGIN)):
+            return [Token(meant, tokens[0].start, tokens[count - 1].end), *tokens[count:]]
     return tokens
 
 

@@ -350,3 +350,57 @@ def test_a_complaint_that_returned_is_no_travel() -> None:
 )
 def test_near_words_keep_the_complaint(text: str, symptom: str) -> None:
     assert symptom in of(text).present
+
+
+@pytest.mark.parametrize("text", ["My headache has gone no doubt", "the pain stopped not only today"])
+def test_what_is_over_may_be_followed_by_words_that_only_look_like_a_denial(text: str) -> None:
+    assert of(text).spans
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "not_present"),
+    [
+        ("I can't find any lump in my neck", (), ("neck lump",)),
+        ("I doubt I have a fever", (), ("fever",)),
+        ("no doubt I have a fever", ("fever",), ()),
+        ("hardly an hour goes by without a headache", ("headache",), ()),
+        ("I cannot eat without getting heartburn", ("heartburn",), ()),
+        ("without my glasses I get a headache", ("headache",), ()),
+        ("the cough hasn't brought up any blood", ("cough",), ("coughing up blood",)),
+        ("no cough/fever/SOB", (), ("cough", "fever", "breathlessness")),
+        ("Fever [ ] Cough [x] Rash [ ]", ("cough",), ("fever", "rash")),
+        ("[ ] Fever [x] Cough [ ] Rash", ("cough",), ("fever", "rash")),
+        ("Fever: -. Cough: +.", ("cough",), ("fever",)),
+        ("every cold symptom except a cough", (), ("cough",)),
+        ("no symptoms beyond the cough", ("cough",), ()),
+        ("a cough rather than a sore throat", ("cough",), ("sore throat",)),
+        ("instead of getting better my cough is worse", ("cough",), ()),
+        ("I stopped coughing on Friday", (), ("cough",)),
+        ("I haven't stopped coughing", ("cough",), ()),
+        ("the swelling in my knee has gone down completely", (), ("knee swelling",)),
+        ("the chest pain has gone down my arm", ("chest pain spreading to arm or jaw",), ()),
+        ("the rash is all over", ("rash",), ()),
+        ("Dizziness: resolved. Nausea: ongoing.", ("nausea",), ("dizziness",)),
+        ("I had a sore throat. It has gone now.", (), ("sore throat",)),
+        ("Usually I don't cough, today I do.", ("cough",), ()),
+        ("no cough, well, a little one", ("cough",), ()),
+        ("I said no fever but now I have one", ("fever",), ()),
+        ("Any diarrhoea? Not really.", (), ("diarrhea",)),
+        ("Any cough? A bit.", ("cough",), ()),
+        ("Is there a rash? There is.", ("rash",), ()),
+        ("Grandma snored, mum snored, I don't.", (), ("snoring",)),
+        ("Like my father, who had chest pain, I smoke.", ("smoking",), ("chest pain",)),
+        ("My husband thinks his back pain is worse than my headache.", ("headache",), ("back pain",)),
+        ("How can I get rid of this cough?", ("cough",), ()),
+        ("Should I be worried about this rash?", ("rash",), ()),
+        ("At what point does vomiting become dangerous?", (), ("vomiting",)),
+        ("I work with people who have seizures", (), ("seizure",)),
+        ("26 weeks pregnant and bleeding", ("bleeding in pregnancy",), ()),
+        ("26 weeks pregnant and my gums are bleeding", ("bleeding gums",), ("bleeding in pregnancy",)),
+        ("26 weeks pregnant, no bleeding", (), ("bleeding in pregnancy",)),
+    ],
+)
+def test_a_turn_of_a_sentence_is_followed(text: str, present: tuple[str, ...], not_present: tuple[str, ...]) -> None:
+    found = set(of(text).present)
+    assert set(present) <= found
+    assert found.isdisjoint(not_present)
