@@ -134,8 +134,10 @@ def _pulses(profile: FloatMap, offset: int, scale: Scale, narrowest: float) -> l
         for begin, end in _tops(profile, gain):
             before, after = profile[max(0, begin - near) : begin], profile[end : end + near]
             wide = (end - begin) / scale.across
-            between = before.size and after.size and before[0] < 0.4 * gain and after[-1] < 0.4 * gain
-            if between and narrowest < wide < _WIDEST_PULSE:
+            if not before.size or not after.size:
+                continue
+            rises, falls = (before.min(), after.min()) if wide > _USUAL_PULSE else (before[0], after[-1])
+            if max(rises, falls) < 0.4 * gain and narrowest < wide < _WIDEST_PULSE:
                 found.append(Pulse(offset + begin, offset + end, gain, wide))
     return found
 

@@ -57,3 +57,12 @@ def test_faint_lines_down_the_sheet_are_no_trace() -> None:
     density[240:243] = 36  # a base line
     ink = without_lines(density)
     assert ink[100:200].max() == 0
+
+
+def test_a_pulse_is_found_where_the_first_beat_follows_at_once() -> None:
+    heights = traces()
+    heights[:3, 50:70] = 10  # 5 mm wide
+    heights[:3, 72:76] = [5, 12, 12, 5]  # half a millimetre after it: a tall R wave
+    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    assert pulse is not None
+    assert (pulse.first, pulse.last, pulse.gain, pulse.speed) == (50, 70, 10, 25)
