@@ -37,6 +37,7 @@ from deploy.ray_serve import HTTP, app
 
 NODES, KILLS, CLIENTS = 2, 12, 32
 BETWEEN_KILLS, PATIENCE = 5.0, 90.0
+TRIES = 3
 MEMORY = {"object_store_memory": 80 << 20}
 
 
@@ -164,13 +165,14 @@ def _kill_a_node(cluster: Cluster, found: Found) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     cluster.remove_node(node, allow_graceful=False)
-    while True:
+    for _ in range(TRIES):
         try:
             cluster.add_node(num_cpus=1, **MEMORY)
         except Exception as error:  # Ray's own, where a node does not begin within 30 s: the load has the cores
             print(f"A node did not begin: {error}", flush=True)
         else:
             return
+    raise TimeoutError(f"No node began, {TRIES} times.")
 
 
 def _until_two_serve() -> None:
