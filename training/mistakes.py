@@ -134,10 +134,12 @@ def _sentence(code: str, told: _Told, names: Mapping[str, str]) -> str:
     if told.share.value == 0:
         return f"Of {n} {subject} all were named right: {format_estimate(told.share)} were not."
     wrong = round(told.share.value * n)
-    listed = ", ".join(f"{round(value.value * n)} {names.get(said, said)}" for said, value in told.instead.items())
-    text = f"Of {n} {subject} {wrong} were not named so, {format_estimate(told.share)}. Said most instead: {listed}."
+    text = f"Of {n} {subject} {wrong} were not named so, {format_estimate(told.share)}."
+    if told.instead:
+        listed = [f"{round(value.value * n)} {names.get(said, said)}" for said, value in told.instead.items()]
+        text += f" Said most instead: {', '.join(listed)}."
     ordered = sorted(told.kinds, key=lambda kind: told.kinds[kind].value)
-    if len(ordered) > 1:
+    if ordered and told.kinds[ordered[0]].value < told.kinds[ordered[-1]].value:
         most, least = (f"`{kind}`, {_of(told.kinds[kind])}" for kind in (ordered[-1], ordered[0]))
         text += f" Most often of {most}; least often of {least}."
     return text
