@@ -1,6 +1,8 @@
 """Request ids, CORS, and a log that says nothing of what was sent."""
 
 import logging
+import re
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -10,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.browsers import BrowserMiddleware
 from app.main import create_app
+from app.middleware import _ids_at_random
 from app.settings import Settings
 from tests.service import client_of, serving, upload
 
@@ -64,6 +67,12 @@ async def test_a_malformed_traceparent_is_as_none(client: httpx.AsyncClient, sen
     answer = await client.get("/health", headers={"traceparent": sent})
     assert answer.headers["X-Request-ID"] != TRACE
     assert len(answer.headers["X-Request-ID"]) == 32
+
+
+def test_ids_are_random_also_beyond_those_drawn_at_once() -> None:
+    one, other = (list(islice(_ids_at_random(), 200)) for _ in range(2))
+    assert len({*one, *other}) == 400
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in one)
 
 
 async def test_request_ids_differ(client: httpx.AsyncClient) -> None:
