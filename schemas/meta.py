@@ -221,7 +221,7 @@ class MeasuredEstimate(Part):
     value: float = Field(description="The figure.", examples=[0.962])
     low: float = Field(description="Lower end of the interval.", examples=[0.955])
     high: float = Field(description="Upper end of the interval.", examples=[0.969])
-    n: int = Field(ge=0, description="Cases measured.", examples=[1512])
+    n: int = Field(ge=0, description="Cases measured; of a share those it is a share of.", examples=[1512])
 
 
 class DataUse(Part):

@@ -14,6 +14,7 @@ from models.preprocessing.picture import UInt8Array
 from models.serving.bundle import Estimate, OperatingPoint, TensorSpec
 from training import metrics
 from training.datasets.pictures import Sample, labels_of
+from training.intervals import wilson
 
 REPEATS = 1000
 SMALLEST_SUBGROUP = 20
@@ -147,6 +148,26 @@ def bootstrap(
     return Estimate(
         value=_rounded(statistic(labels, probabilities)), low=_rounded(low), high=_rounded(high), n=len(labels)
     )
+
+
+def mean(values: Sequence[float] | NDArray[Any], groups: Sequence[Any], repeats: int | None = None) -> Estimate:
+    """The mean of values with its 95 % interval, as `bootstrap` finds it."""
+    listed = np.asarray(values, np.float64)
+    return bootstrap(lambda drawn, _: float(np.mean(drawn)), listed, listed, groups, repeats)
+
+
+def share(chosen: Sequence[float] | NDArray[Any], groups: Sequence[Any], repeats: int | None = None) -> Estimate:
+    """The share of yes (1) among yes and no (0), with its 95 % interval as `bootstrap` finds it.
+
+    Where all say yes, or all no, draws don't differ, and that interval would have no width: then it is Wilson's, of as
+    many answers as there are groups.
+    """
+    found = mean(chosen, groups, repeats)
+    if found.value not in (0.0, 1.0):
+        return found
+    count = len(set(groups))
+    low, high = wilson(count if found.value else 0, count)
+    return found.model_copy(update={"low": _rounded(low), "high": _rounded(high)})
 
 
 def _auroc_of_column(index: int, labels: FloatArray, scores: FloatArray) -> float:

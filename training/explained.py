@@ -24,7 +24,7 @@ from models.preprocessing.picture import UInt8Array, to_tensor
 from models.serving.bundle import Bundle, Estimate, Metadata
 from models.serving.engine import CLASS_ACTIVATION, PROBABILITIES, Engine, Outputs
 from training.datasets.pictures import Sample
-from training.evaluate import bootstrap
+from training.evaluate import mean, share
 from training.served import Computed, MeasuredSet, computed
 
 SHARE, DRAWS, SEED = 0.2, 4, 11
@@ -156,19 +156,21 @@ def _figures(tried: Sequence[Tried]) -> Iterator[tuple[str, Estimate]]:
         "hiding the hottest fifth lowers more than a random fifth",
         _share(tried, lambda each: each.lost > each.lost_by_chance),
     )
-    yield "probability lost by hiding the hottest fifth", _share(tried, lambda each: each.lost)
-    yield "probability lost by hiding a random fifth", _share(tried, lambda each: each.lost_by_chance)
+    yield "probability lost by hiding the hottest fifth", _mean(tried, lambda each: each.lost)
+    yield "probability lost by hiding a random fifth", _mean(tried, lambda each: each.lost_by_chance)
     outlined = [each for each in tried if each.inside is not None]
     if outlined:
-        yield "hottest place inside the outline", _share(outlined, lambda each: float(bool(each.inside)))
-        yield "middle of the picture inside the outline", _share(outlined, lambda each: float(bool(each.middle)))
-        yield "outlined share of the picture (chance)", _share(outlined, lambda each: each.outlined or 0.0)
+        yield "hottest place inside the outline", _share(outlined, lambda each: bool(each.inside))
+        yield "middle of the picture inside the outline", _share(outlined, lambda each: bool(each.middle))
+        yield "outlined share of the picture (chance)", _mean(outlined, lambda each: each.outlined or 0.0)
 
 
-def _share(tried: Sequence[Tried], of: Callable[[Tried], float]) -> Estimate:
-    values = np.array([of(each) for each in tried], np.float64)
-    groups = [each.sample.group for each in tried]
-    return bootstrap(lambda drawn, _: float(np.mean(drawn)), values, values, groups, REPEATS)
+def _mean(tried: Sequence[Tried], of: Callable[[Tried], float]) -> Estimate:
+    return mean([of(each) for each in tried], [each.sample.group for each in tried], REPEATS)
+
+
+def _share(tried: Sequence[Tried], of: Callable[[Tried], bool]) -> Estimate:
+    return share([of(each) for each in tried], [each.sample.group for each in tried], REPEATS)
 
 
 def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sequence[MeasuredSet]) -> dict[str, dict[str, Estimate]]:

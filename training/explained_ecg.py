@@ -30,7 +30,7 @@ from training.datasets import ptbxl
 from training.datasets.digitised_sheets import encode, imitate, sheet_of
 from training.datasets.ptbxl import EcgSample
 from training.datasets.st_elevation import CONTIGUOUS, Wall, elevate
-from training.evaluate import bootstrap
+from training.evaluate import mean, share
 
 ECGS: dict[str, AnyDiagnosis] = {HEART_RECORD.name: HEART_RECORD, HEART_IMAGE.name: HEART_IMAGE}
 FOLDS = range(1, 9)
@@ -67,8 +67,8 @@ def measure(bundle: Bundle, data: Path) -> dict[str, dict[str, Estimate]]:
     return {
         "Explanations: PTB-XL, folds 1-8": {
             "silencing what is named lowers more than a random part": _share(lost),
-            "probability lost by silencing what is named": _share([(patient, value) for patient, value, _ in silenced]),
-            "probability lost by silencing a random part": _share([(patient, value) for patient, _, value in silenced]),
+            "probability lost by silencing what is named": _mean([(patient, value) for patient, value, _ in silenced]),
+            "probability lost by silencing a random part": _mean([(patient, value) for patient, _, value in silenced]),
         },
         "Explanations: made-up ST elevation, accepted": {
             "the lead told as raised most looks at the wall": _share([(patient, told) for patient, told, _ in raised]),
@@ -173,8 +173,9 @@ def _signals(
         yield sample, ptbxl.load_signals(data / "ptb-xl", [sample])[0]
 
 
+def _mean(trials: Sequence[tuple[int, float]]) -> Estimate:
+    return mean([value for _, value in trials], [patient for patient, _ in trials], REPEATS)
+
+
 def _share(trials: Sequence[tuple[int, float]]) -> Estimate:
-    values = np.array([value for _, value in trials], np.float64)
-    return bootstrap(
-        lambda drawn, _: float(np.mean(drawn)), values, values, [patient for patient, _ in trials], REPEATS
-    )
+    return share([value for _, value in trials], [patient for patient, _ in trials], REPEATS)

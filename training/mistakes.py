@@ -9,12 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from models.diagnoses.catalogue import BY_NAME
 from models.serving.bundle import MISTAKEN, Estimate
 from training.card import format_estimate
-from training.evaluate import bootstrap
+from training.evaluate import share
 
 HEADING = "## What it gets wrong"
 EVERYTHING = "any"
@@ -82,8 +80,7 @@ def _of_class(code: str, cases: Sequence[Case]) -> Iterator[tuple[str, Estimate]
 
 
 def _share(chosen: Sequence[bool], cases: Sequence[Case]) -> Estimate:
-    values = np.array(chosen, np.float64)
-    return bootstrap(lambda drawn, _: float(np.mean(drawn)), values, values, [case.owner for case in cases], REPEATS)
+    return share(chosen, [case.owner for case in cases], REPEATS)
 
 
 def section_of(name: str, document: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from training.datasets import isic2017
 from training.datasets.pictures import Sample
 from training.datasets.ultrasound import assessment_of
 from training.diagnoses import breast, skin, xray
-from training.evaluate import bootstrap
+from training.evaluate import mean, share
 from training.served import Answer, answers
 from training.served_sets import outside
 from training.splits import split_groups
@@ -129,7 +129,9 @@ def figures(known: Sequence[Answer], truth: Truth) -> dict[str, Estimate]:
 
     told = {
         "coverage": _share(known, covered),
-        "mean size": _share(known, lambda answer: float(len(answer.possible or ()))),
+        "mean size": mean(
+            [len(answer.possible or ()) for answer in known], [answer.sample.group for answer in known], REPEATS
+        ),
         "accuracy of the most probable": _share(known, first),
     }
     for code in sorted({truth(each.sample) or "" for each in known}):
@@ -138,9 +140,7 @@ def figures(known: Sequence[Answer], truth: Truth) -> dict[str, Estimate]:
 
 
 def _share(given: Sequence[Answer], of: Callable[[Answer], float]) -> Estimate:
-    values = np.array([of(each) for each in given])
-    groups = [each.sample.group for each in given]
-    return bootstrap(lambda drawn, _: float(np.mean(drawn)), values, values, groups, REPEATS)
+    return share([of(each) for each in given], [each.sample.group for each in given], REPEATS)
 
 
 def skin_sets(data: Path) -> Sets:

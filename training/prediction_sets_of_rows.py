@@ -17,7 +17,7 @@ from models.serving.engine import PROBABILITIES
 from training.datasets import disease_profiles, ptbxl, vignettes
 from training.datasets.ptbxl import EcgSample
 from training.diagnoses import disease, heart_image, heart_record
-from training.evaluate import bootstrap
+from training.evaluate import mean, share
 from training.evaluate import predict as run_onnx
 from training.prediction_sets import HALF, REPEATS, SEED, Known, calibrate, with_spec
 
@@ -65,22 +65,18 @@ def figures(rows: Rows, spec: PredictionSetSpec, *, by_class: bool) -> dict[str,
     paired = list(zip(rows.known, sets, rows.owners, strict=True))
     covered = [(code, float(code in fitting), owner) for known, fitting, owner in paired for code in known.true]
     told = {
-        "coverage": _mean([value for _, value, _ in covered], [owner for *_, owner in covered]),
-        "mean size": _mean([float(len(fitting)) for fitting in sets], rows.owners),
-        "most probable is true": _mean(
-            [float(max(each.chances, key=lambda code: each.chances[code]) in each.true) for each in rows.known],
+        "coverage": share([value for _, value, _ in covered], [owner for *_, owner in covered], REPEATS),
+        "mean size": mean([len(fitting) for fitting in sets], rows.owners, REPEATS),
+        "most probable is true": share(
+            [max(each.chances, key=lambda code: each.chances[code]) in each.true for each in rows.known],
             rows.owners,
+            REPEATS,
         ),
     }
     for code in sorted({code for code, *_ in covered}) if by_class else ():
         own = [(value, owner) for each, value, owner in covered if each == code]
-        told[f"coverage, {code}"] = _mean([value for value, _ in own], [owner for _, owner in own])
+        told[f"coverage, {code}"] = share([value for value, _ in own], [owner for _, owner in own], REPEATS)
     return told
-
-
-def _mean(values: Sequence[float], owners: Sequence[str]) -> Estimate:
-    listed = np.array(values)
-    return bootstrap(lambda drawn, _: float(np.mean(drawn)), listed, listed, owners, REPEATS)
 
 
 def record_sets(bundle: Bundle, data: Path, _: Path) -> RowSets:

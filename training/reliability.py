@@ -18,7 +18,7 @@ from models.serving.bundle import BIN, BY_GROUP, MISTAKEN, RELIABILITY, Bundle, 
 from training import mistakes, prediction_sets, prediction_sets_of_rows
 from training.datasets.pictures import Sample
 from training.datasets.ultrasound import UNKNOWN
-from training.evaluate import bootstrap
+from training.evaluate import bootstrap, share
 from training.explained import WHOLE
 from training.metrics import calibration_error
 from training.mistakes import NOT_SETTLED, REFUSED, Case
@@ -79,9 +79,7 @@ def figures(said: Said, most: int = TENTHS) -> Iterator[tuple[str, Estimate]]:
     bins = max(1, min(most, len(order) // FEWEST))
     for part in np.array_split(order, bins):
         owners = [said.groups[place] for place in part]
-        true = said.true[part].astype(np.float64)
-        found = bootstrap(lambda drawn, _: float(np.mean(drawn)), true, true, owners, REPEATS)
-        yield f"{BIN}{said.chances[part].mean():.4f}", found
+        yield f"{BIN}{said.chances[part].mean():.4f}", share(said.true[part], owners, REPEATS)
     yield ECE, bootstrap(_error, said.true, said.chances, said.groups, REPEATS)
     rng = np.random.default_rng(SEED)
     drawn = [_error(rng.random(len(order)) < said.chances, said.chances) for _ in range(DRAWS)]

@@ -23,7 +23,7 @@ from training import between_groups, mistakes, versions
 from training.card import format_estimate
 from training.datasets.pictures import MAX_PIXELS, Sample, for_each
 from training.errors import TrainingError
-from training.evaluate import bootstrap
+from training.evaluate import bootstrap, share
 
 HEADING = "## As served"
 TABLE_BEGIN, TABLE_END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -58,6 +58,19 @@ class Answer:
 Figures = Mapping[str, Estimate]
 Figure = Callable[[Sequence[Answer]], float]
 """A figure of some answers; no number where they don't define it."""
+Chosen = Callable[[Answer], bool]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The figure that says which share of those answers that are `among` is as `of` asks."""
+
+    of: Chosen
+    among: Chosen = lambda _: True
+
+    def __call__(self, given: Sequence[Answer]) -> float:
+        counted = [self.of(answer) for answer in given if self.among(answer)]
+        return float(np.mean(counted)) if counted else float("nan")
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,9 @@ def _answer(diagnosis: AnyDiagnosis, found: Computed) -> Answer:
 
 
 def estimate(figure: Figure, given: Sequence[Answer]) -> Estimate:
-    """A figure with its interval, whole groups drawn with replacement."""
+    """A figure with its interval, whole groups drawn with replacement; a share is counted among those it is of."""
+    if isinstance(figure, Share) and (counted := [answer for answer in given if figure.among(answer)]):
+        return share([figure.of(answer) for answer in counted], [answer.sample.group for answer in counted], REPEATS)
     listed = np.empty(len(given), dtype=object)
     listed[:] = given
     groups = [answer.sample.group for answer in given]

@@ -13,19 +13,7 @@ from training.datasets.ultrasound import assessment_of
 from training.diagnoses import breast, skin, xray
 from training.diagnoses.breast import quadratic_kappa
 from training.diagnoses.picture_task import PictureTask, hold_some_outside
-from training.served import Answer, Figure, MeasuredSet
-
-Chosen = Callable[[Answer], bool]
-
-
-def share(of: Chosen, among: Chosen = lambda _: True) -> Figure:
-    """The share of those answers among some, no number where there are none."""
-
-    def figure(given: Sequence[Answer]) -> float:
-        counted = [of(answer) for answer in given if among(answer)]
-        return float(np.mean(counted)) if counted else float("nan")
-
-    return figure
+from training.served import Answer, Chosen, Figure, MeasuredSet, Share
 
 
 def ranking(score: Callable[[Answer], float], positive: Chosen, among: Chosen = lambda _: True) -> Figure:
@@ -68,9 +56,9 @@ def skin_sets(data: Path) -> list[MeasuredSet]:
         return figure
 
     urgent: dict[str, Figure] = {
-        "melanomas answered routine": share(lambda answer: answer.routine, of("mel")),
-        "nevi escalated": share(lambda answer: not answer.routine, of("nv")),
-        "refused": share(lambda answer: not answer.accepted),
+        "melanomas answered routine": Share(lambda answer: answer.routine, of("mel")),
+        "nevi escalated": Share(lambda answer: not answer.routine, of("nv")),
+        "refused": Share(lambda answer: not answer.accepted),
     }
     whole: dict[str, Figure] = {
         "macro AUROC": aurocs(codes),
@@ -103,16 +91,16 @@ def xray_sets(data: Path) -> list[MeasuredSet]:
 
     usual: dict[str, Figure] = {
         "AUROC": ranking(score, ill),
-        "sensitivity": share(lambda answer: answer.code == "pneumonia", ill),
-        "specificity": share(lambda answer: answer.code == "normal", lambda answer: not ill(answer)),
-        "accuracy": share(lambda answer: answer.code == ("pneumonia" if ill(answer) else "normal")),
+        "sensitivity": Share(lambda answer: answer.code == "pneumonia", ill),
+        "specificity": Share(lambda answer: answer.code == "normal", lambda answer: not ill(answer)),
+        "accuracy": Share(lambda answer: answer.code == ("pneumonia" if ill(answer) else "normal")),
         "ECE": lambda given: metrics.calibration_error(
             np.array([ill(answer) for answer in given], np.float64), np.array([score(answer) for answer in given])
         ),
     }
     ranked = {key: usual[key] for key in ("AUROC", "sensitivity", "specificity")}
     adults: dict[str, Figure] = {
-        "false alarms": share(lambda answer: answer.code != "normal", lambda answer: _set(answer) == "normal_adults"),
+        "false alarms": Share(lambda answer: answer.code != "normal", lambda answer: _set(answer) == "normal_adults"),
         "AUROC of NIH pneumonia against them": ranking(
             score, ill, lambda answer: _set(answer) == "normal_adults" or ill(answer)
         ),
@@ -156,18 +144,18 @@ def breast_sets(data: Path) -> list[MeasuredSet]:
 
     ranked: dict[str, Figure] = {
         "AUROC of malignancy, lesions": ranking(malignancy, truly("malignant"), lesion),
-        "malignant lesions answered 1 or 2": share(lambda answer: birads(answer) in (1, 2), truly("malignant")),
-        "malignant among lesions answered 2 or 3": share(
+        "malignant lesions answered 1 or 2": Share(lambda answer: birads(answer) in (1, 2), truly("malignant")),
+        "malignant among lesions answered 2 or 3": Share(
             truly("malignant"), lambda answer: lesion(answer) and birads(answer) in (2, 3)
         ),
-        "benign lesions answered 2 or 3": share(lambda answer: birads(answer) in (2, 3), truly("benign")),
+        "benign lesions answered 2 or 3": Share(lambda answer: birads(answer) in (2, 3), truly("benign")),
         "ECE of malignancy, lesions": lambda given: _calibration(
             [answer for answer in given if lesion(answer)], truly("malignant"), malignancy
         ),
-        "refused": share(lambda answer: not answer.accepted),
+        "refused": Share(lambda answer: not answer.accepted),
     }
     normal: dict[str, Figure] = {
-        "normal pictures answered 1 or 2": share(lambda answer: birads(answer) in (1, 2), truly("normal")),
+        "normal pictures answered 1 or 2": Share(lambda answer: birads(answer) in (1, 2), truly("normal")),
         "AUROC of a lesion": ranking(lambda answer: 1.0 - answer.chances["1"], lesion),
     }
     return [

@@ -26,7 +26,7 @@ from training.card import renewed
 from training.datasets.pictures import Sample, load_tensors
 from training.diagnoses.picture_task import PictureTask
 from training.errors import TrainingError
-from training.evaluate import bootstrap, predict
+from training.evaluate import predict, share
 from training.strangers import SEED, add_classifier, strangers
 
 OWN = 1500
@@ -90,9 +90,8 @@ def told(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path) -> dict[str, Estim
     engine = Engine(bundle, threads=2)
     shares = {}
     for kind, tensors in found.items():
-        refused = np.array([not each for each in accepted(diagnosis, bundle, engine, tensors)])
-        name = f"refused: {kind}"
-        shares[name] = bootstrap(lambda truth, _: float(np.mean(truth)), refused, refused, range(len(refused)), 200)
+        refused = [not each for each in accepted(diagnosis, bundle, engine, tensors)]
+        shares[f"refused: {kind}"] = share(refused, range(len(refused)), 200)
     return shares
 
 

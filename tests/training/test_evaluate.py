@@ -5,7 +5,8 @@ import pytest
 from scipy.special import expit
 
 from models.serving.bundle import OperatingPoint
-from training.evaluate import bootstrap, measure_multilabel
+from training.evaluate import bootstrap, mean, measure_multilabel, share
+from training.intervals import wilson
 from training.metrics import balanced_accuracy
 
 RNG = np.random.default_rng(0)
@@ -21,6 +22,18 @@ def test_bootstrap_draws_whole_groups() -> None:
     assert apart.low < apart.value < apart.high
     assert together.value == apart.value
     assert together.high - together.low < apart.high - apart.low
+
+
+def test_a_share_of_all_or_none_has_an_interval_of_as_many_answers_as_there_are_groups() -> None:
+    groups = [str(i // 2) for i in range(20)]
+    none, every = share([False] * 20, groups), share([True] * 20, groups)
+    _, high = wilson(0, 10)
+    assert (none.value, none.low, none.n) == (0, 0, 20)
+    assert none.high == pytest.approx(high, abs=1e-4)
+    assert (every.value, every.high) == (1, 1)
+    assert every.low == pytest.approx(1 - high, abs=1e-4)
+    some = [i % 3 == 0 for i in range(20)]
+    assert share(some, groups, 50) == mean(some, groups, 50)
 
 
 def test_figures_of_classes_that_occur_together_come_with_intervals_around_them() -> None:

@@ -12,7 +12,7 @@ from tests.fake_bundle import make_bundle
 from training import cli, served
 from training.card import format_estimate
 from training.datasets.pictures import Sample
-from training.served import TABLE_BEGIN, TABLE_END, MeasuredSet, answers, estimate, measure, with_section
+from training.served import TABLE_BEGIN, TABLE_END, MeasuredSet, Share, answers, estimate, measure, with_section
 
 LIGHTS = (0, 60, 127, 128, 200, 255)
 
@@ -59,6 +59,14 @@ def test_a_figure_comes_with_an_interval_over_groups(bundle: Bundle, samples: li
     assert found.value == pytest.approx(4 / 6, abs=1e-4)
     assert found.n == 6
     assert found.low < found.value < found.high
+
+
+def test_a_share_is_counted_among_those_it_is_of(bundle: Bundle, samples: list[Sample]) -> None:
+    given = answers(XRAY, bundle, samples)
+    accepted = [answer for answer in given if answer.accepted]
+    found = estimate(Share(lambda answer: answer.accepted, among=lambda answer: answer.accepted), given)
+    assert (found.value, found.high, found.n) == (1, 1, len(accepted))
+    assert found.low < 0.9  # nobody knows so much of so few
 
 
 def test_card_and_page_say_what_was_measured_of_this_very_network(

@@ -27,7 +27,7 @@ from training.datasets.digitised_sheets import DigitisedSheets, SheetData, imita
 from training.datasets.ptbxl import CLASSES, EcgSample
 from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of, record_figures
-from training.evaluate import bootstrap, measure_multilabel, tensor_specs
+from training.evaluate import measure_multilabel, share, tensor_specs
 from training.evaluate import predict as run_onnx
 from training.explainable_ecg import explain_leads
 from training.recipe import SheetRecipe
@@ -193,8 +193,8 @@ def round_trip(data: Path, bundle: Bundle, record_bundle: Bundle, sheets: Sheets
     if record_bundle.metadata.signal_preprocessing.beat:
         signals = np.stack([with_beat(signal) for signal in signals])
     recorded = _leading(record_bundle, signals)
-    same = np.array([one == other for one, other in zip(seen, recorded, strict=True)], dtype=np.float64)
-    return bootstrap(lambda _, agreed: float(agreed.mean()), same, same, [sample.patient_id for sample in samples])
+    same = [one == other for one, other in zip(seen, recorded, strict=True)]
+    return share(same, [sample.patient_id for sample in samples])
 
 
 def _leading(bundle: Bundle, tensors: FloatArray) -> list[int]:
