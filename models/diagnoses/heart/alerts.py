@@ -46,6 +46,17 @@ def raise_alerts(stretches: Sequence[Figures], person: Person, tolerance: float)
     return tuple(found[rule.name] for rule in _RULES.all if rule.name in found)
 
 
+def alerts_of_misread(figures: Figures, person: Person, tolerance: float) -> tuple[Alert, ...]:
+    """The alert of ST elevation that traces raise which do not fit together, with that said: a sheet is misread in part
+    more often than all over, and other signs need more of it."""
+    doubt = _RULES.misread.value
+    return tuple(
+        alert.model_copy(update={"evidence": f"{alert.evidence}; {doubt}"})
+        for alert in raise_alerts([figures], person, tolerance)
+        if alert.name == _RULES.st_elevation.name
+    )
+
+
 def limit_of_v2_v3(limits: StLimits, person: Person) -> float:
     """mV; the lowest of those that may hold for a person of whom not all is known."""
     if person.sex == "female":

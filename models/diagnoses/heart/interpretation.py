@@ -99,7 +99,9 @@ def describe_sheet(reading: HeartReading, sheet: MeasuredSheet, prediction: Pred
         quality=qualities(found),
     )
     scaled = found.gain_from != "assumed"
-    measured = _measured(reading, sheet.figures, sheet.alerts, prediction, scaled=scaled) if sheet.figures else {}
+    if sheet.figures is None:
+        return reading.model_copy(update={"sheet": summary, "alerts": sheet.alerts})
+    measured = _measured(reading, sheet.figures, sheet.alerts, prediction, scaled=scaled)
     return reading.model_copy(update={"sheet": summary, **measured})
 
 

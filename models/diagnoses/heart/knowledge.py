@@ -67,7 +67,8 @@ class Imitators(Part):
 
 
 class AlertRules(Part):
-    """The rules of alerts; the tolerances, mV, are by how far a level has to pass a limit."""
+    """The rules of alerts; the tolerances, mV, are by how far a level has to pass a limit; `misread` is said beside one
+    of a sheet whose traces do not fit together."""
 
     tolerance_of_records: Sourced[float]
     tolerance_of_sheets: Sourced[float]
@@ -75,6 +76,7 @@ class AlertRules(Part):
     posterior: DepressionRule
     widespread_depression: DepressionRule
     imitators: Sourced[Imitators]
+    misread: Sourced[str]
     figures: tuple[FigureRule, ...]
 
     @property

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.diagnoses.heart.alerts import raise_alerts
+from models.diagnoses.heart.alerts import alerts_of_misread, raise_alerts
 from models.diagnoses.heart.beats import sample
 from models.diagnoses.heart.figures import Figures, measure, together
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.preprocessing import ecg_record, ecg_sheet
 from models.preprocessing.ecg_record import LEADS, EcgWindows, SignalPreprocessing
-from models.preprocessing.ecg_sheet import DigitisedSheet, ReadSheet, SheetPreprocessing, Told
+from models.preprocessing.ecg_sheet import ReadSheet, SheetPreprocessing, Told
 from models.preprocessing.ecg_sheet.digitisation import RATE as SHEET_RATE
 from models.preprocessing.inputs import Limits
 from schemas.common import Alert
@@ -21,6 +21,9 @@ LARGEST_QRS = 8.0
 """mV: of 1,498 records of folds 1 to 8 none spans more than 7.0."""
 MOST_NOISE = 0.12
 """mV, in the middle one of the leads: one record in 700 has more."""
+
+SHEET_LIKE = 0.6
+"""Fit from which rows that do not fit together are still those of an ECG: other pictures have up to 0.51."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class MeasuredRecord:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSheet:
-    """A sheet that was read, what was measured on its traces where they are a heart's, and the alerts this raises."""
+    """A sheet that was read, what was measured on its traces where they are a heart's, and the alerts this raises: of
+    traces that do not fit together that of ST elevation alone, since a person has to look at them."""
 
     sheet: ReadSheet
     figures: Figures | None
@@ -69,16 +73,15 @@ def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Li
     printed = sent.printed
     told = Told(printed.speed, printed.gain, printed.layout, printed.lead_order)
     sheet = ecg_sheet.preprocess(sent.image, preprocessing, max_pixels=limits.max_pixels, told=told)
-    if sheet.reading is None or not _is_traced(sheet.reading, preprocessing):
+    reading = sheet.reading
+    if reading is None or reading.fit < preprocessing.least_fit:
         return MeasuredSheet(sheet, None, ())
-    figures = measure(sample(sheet.reading.signal, sheet.reading.shown, SHEET_RATE))
+    figures = measure(sample(reading.signal, reading.shown, SHEET_RATE))
     tolerance = heart_knowledge().alerts.tolerance_of_sheets.value
+    if reading.consistency < preprocessing.least_consistency:
+        misread = alerts_of_misread(figures, sent.person, tolerance) if reading.fit >= SHEET_LIKE else ()
+        return MeasuredSheet(sheet, None, misread)
     return MeasuredSheet(sheet, figures, raise_alerts([figures], sent.person, tolerance))
-
-
-def _is_traced(reading: DigitisedSheet, preprocessing: SheetPreprocessing) -> bool:
-    """Whether what was followed are the traces of a heart; a sheet may be refused for another reason all the same."""
-    return reading.fit >= preprocessing.least_fit and reading.consistency >= preprocessing.least_consistency
 
 
 def _fault(windows: EcgWindows, figures: Figures) -> str | None:

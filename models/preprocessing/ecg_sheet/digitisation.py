@@ -27,7 +27,7 @@ from models.preprocessing.ecg_sheet.lead_names import read_lead_names
 from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
 from models.preprocessing.ecg_sheet.printed_scale import PrintedScale, read_printed_scale
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
-from models.preprocessing.ecg_sheet.rows import Rows, find_rows
+from models.preprocessing.ecg_sheet.rows import Rows, find_rows, without_first
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
 from models.preprocessing.ecg_sheet.speed import beat_shape, find_speed
 from models.preprocessing.ecg_sheet.trace import Traces, follow
@@ -64,8 +64,9 @@ _WIDEST_GAP = 7.0
 """Millimetres between columns of leads, at most."""
 _LIKE = 0.6
 """Least correlation of a rhythm strip with the lead that it shows."""
-LAWFUL, _SIDEWAYS = 0.3, 0.5
-"""Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned."""
+LAWFUL, _SURELY = 0.3, 0.5
+"""Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned, or of
+one without what passed for its first row."""
 _MUCH_BETTER = 0.3
 _SLOW = 0.55
 _BACKWARDS = -0.3
@@ -187,7 +188,7 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
     if density.ink.max() < _LEAST_DENSITY:
         raise SheetError(_NO_LINES)
     try:
-        reading, fault = _measure(_follow(_straight(density)), told), None
+        reading, fault = _read(_straight(density), told), None
     except ForeignSheetError:
         raise
     except SheetError as error:
@@ -195,11 +196,24 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
     if reading and reading.consistency >= LAWFUL:
         return reading
     with suppress(SheetError):
-        turned = _measure(_follow(_straight(_lying(density))), told)
-        if turned.consistency >= _SIDEWAYS:
+        turned = _read(_straight(_lying(density)), told)
+        if turned.consistency >= _SURELY:
             return turned
     if reading is None:
         raise fault or SheetError
+    return reading
+
+
+def _read(sheet: _Straight, told: Told) -> DigitisedSheet:
+    """What a sheet shows; where that are not the leads of one heart, what it does without its first row, if that is: a
+    fold, a rule or the sheet's edge may pass for one."""
+    reading = _measure(_follow(sheet), told)
+    if reading.consistency >= LAWFUL or not candidates(len(sheet.rows.baselines) - 1):
+        return reading
+    with suppress(SheetError):
+        fewer = _measure(_follow(sheet._replace(rows=without_first(sheet.rows))), told)
+        if fewer.consistency >= _SURELY:
+            return fewer
     return reading
 
 

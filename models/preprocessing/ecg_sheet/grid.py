@@ -22,6 +22,8 @@ _INKED, _FAINT = 99.0, 0.4
 _RULE = 0.5
 _RULE_SHARE = 0.04
 """A printed rule is dark for half the width but for that share of its cells; a base line has beats in more."""
+_EVEN = 0.75
+"""And these have at least so much of the darkness of the usual cell: a beat leaves less of a base line in its cell."""
 
 
 def without_lines(density: UInt8Array) -> FloatMap:
@@ -56,7 +58,9 @@ def _rules(cells: FloatMap) -> FloatMap:
     length = max(round(_RULE * cells.shape[1]), 1)
     share = int(_RULE_SHARE * length)
     windows = sliding_window_view(cells, length, axis=1)[:, :: max(length // 8, 1)]
-    rules: FloatMap = np.partition(windows, share, axis=2)[:, :, share].max(axis=1)
+    ordered = np.partition(windows, (share, length // 2), axis=2)
+    low, usual = ordered[:, :, share], ordered[:, :, length // 2]
+    rules: FloatMap = np.where(low >= _EVEN * usual, low, 0).max(axis=1)
     return rules
 
 

@@ -119,10 +119,13 @@ def _window(heights: FloatMap, place: int, scale: Scale) -> tuple[slice, FloatMa
 
 def _tops(profile: FloatMap, gain: float) -> Iterator[tuple[int, int]]:
     """Where a row stays at the height of a gain, and is flat."""
-    high = np.abs(profile - gain) < 0.18 * gain
+    seen = np.abs(profile - gain) < 0.18 * gain
+    high = seen.copy()
+    high[1:-1] |= seen[:-2] & seen[2:]  # over a pixel without ink
     edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if end - begin > 3 and float(np.ptp(profile[begin + 1 : end - 1])) < 0.15 * gain:
+        top = profile[begin + 1 : end - 1][seen[begin + 1 : end - 1]]
+        if end - begin > 3 and top.size and float(np.ptp(top)) < 0.15 * gain:
             yield begin, end
 
 

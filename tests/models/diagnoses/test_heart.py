@@ -1,6 +1,7 @@
 """ECG readings: findings that may occur together."""
 
 import json
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -9,11 +10,16 @@ from hypothesis import strategies as st
 
 from models.diagnoses.heart import interpretation as heart
 from models.diagnoses.heart.knowledge import heart_knowledge
+from models.diagnoses.heart.measured import prepare_sheet
+from models.diagnoses.heart.sent import SentSheet
 from models.diagnoses.probabilities import gravity
+from models.preprocessing.ecg_sheet import SheetPreprocessing
+from models.preprocessing.inputs import Limits
 from schemas.common import Alert, Reliability, Urgency
 from schemas.heart import MEASUREMENTS_EXAMPLE, HeartMeasurements, HeartReading
 from tests import contract
 from tests.models.serving.metadata import make_metadata
+from tests.sheets import ecg, sheet
 
 CODES = ("NORM", "MI", "STTC", "CD", "HYP")
 MEASURED = HeartMeasurements.model_validate(MEASUREMENTS_EXAMPLE)
@@ -142,3 +148,28 @@ def test_where_nothing_could_be_read_nothing_is_excluded_and_no_emergency_made_o
     assert unread.prediction.name == "Not settled: Myocardial Infarction not excluded"
     assert (unread.severity, unread.urgency.color, unread.staging.stage) == ("uncertain", "orange", "Not settled")
     assert "relied upon" in unread.staging.description
+
+
+def of_anterior_injury(*, misread: bool) -> bytes:
+    """A sheet with 3 mm of ST elevation in V2-V4; lead III may be another one."""
+    signal = ecg()
+    beat = np.arange(len(signal)) / 100 % 0.86
+    signal[:, 7:10] += 0.4 * ((beat > 0.56) & (beat < 0.78))[:, None]
+    if misread:
+        signal[:, 0], signal[:, 2] = 0.7 * signal[:, 9], signal[:, 8]
+    file = BytesIO()
+    sheet(signal).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("misread", [False, True])
+def test_st_elevation_alerts_on_a_sheet_that_is_refused_since_its_limb_leads_do_not_add_up_too(misread: bool) -> None:
+    wanted = SheetPreprocessing(least_fit=0.4, least_consistency=0.5)
+    measured = prepare_sheet(SentSheet(of_anterior_injury(misread=misread)), wanted, Limits(10**7))
+    assert (measured.sheet.fault is not None) is misread
+    (alert,) = (alert for alert in measured.alerts if alert.name == "ST elevation")
+    assert "V3" in alert.evidence
+    assert ("misread" in alert.evidence) is misread
+    if misread:
+        assert measured.alerts == (alert,)
+        assert measured.figures is None

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet import DigitisedSheet, SheetError, digitisation, digitise
-from models.preprocessing.ecg_sheet.digitisation import LONG_SIDE
+from models.preprocessing.ecg_sheet.digitisation import LONG_SIDE, UNTOLD
+from models.preprocessing.ecg_sheet.ink import densities
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, leads_shown, preprocess, read
 from models.preprocessing.picture import PictureError, decode
 from tests.pictures import encode, noise, plain
@@ -184,3 +185,14 @@ def test_what_is_taller_than_wide_and_no_sheet_may_have_to_be_turned() -> None:
     lying = read(noise(600, 400), SPEC).fault
     assert lying is not None
     assert "90 degrees" not in lying
+
+
+def test_what_passes_for_a_first_row_is_left_out_where_the_others_are_those_of_one_heart() -> None:
+    straight = digitisation._straight(densities(sheet(strip=None), 5))
+    rows = straight.rows
+    fold = rows.baselines[:1] - 0.8 * rows.gap
+    found = digitisation._read(
+        straight._replace(rows=rows._replace(baselines=np.vstack([fold, rows.baselines]))), UNTOLD
+    )
+    assert (found.layout, found.strips) == ("3x4", 0)
+    assert found.consistency > 0.5

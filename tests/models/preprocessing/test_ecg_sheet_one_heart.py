@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageOps
 
-from models.preprocessing.ecg_sheet.one_heart import same_leads
+from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from tests.models.preprocessing.test_ecg_sheet_names import with_names
 from tests.sheets import ecg, sheet
@@ -64,3 +64,12 @@ def test_names_in_the_mirror_tell_a_mirrored_sheet_of_a_fast_heart() -> None:
     fault = read(ImageOps.mirror(picture), SPEC).fault
     assert fault is not None
     assert "mirrored" in fault
+
+
+@pytest.mark.parametrize(("other", "two"), [(1.04, True), (0.66, False)])
+def test_rates_tell_two_hearts_although_a_beat_more_is_seen(other: float, two: bool) -> None:
+    one, second = ecg(apart=0.66).T, ecg(apart=other).T
+    traces = np.concatenate([one[:3, :500], second[6:9, 500:]], axis=1).astype(np.float32)
+    traces[:, 130:133] += np.array([[0.8], [0.0], [0.8]], np.float32)  # a label, say, that was followed
+    quarters = [(0, 250), (250, 500), (500, 750), (750, 1000)]
+    assert two_hearts(traces, traces[:0], quarters, 100, 4, [[0.0] * 4]) is two

@@ -66,3 +66,23 @@ def test_a_pulse_is_found_where_the_first_beat_follows_at_once() -> None:
     pulse = find_pulse(heights, 50, 1050, ONE_MM)
     assert pulse is not None
     assert (pulse.first, pulse.last, pulse.gain, pulse.speed) == (50, 70, 10, 25)
+
+
+def test_a_pulse_with_a_blank_in_its_top_is_found_beside_a_steep_beat() -> None:
+    heights = traces()
+    heights[:3, 550:570] = 10
+    heights[:3, 560] = 0  # no ink was followed
+    heights[:3, 573:590] = 6  # a beat follows at once
+    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    assert pulse is not None
+    assert (pulse.first, pulse.last, pulse.gain) == (550, 570, 10)
+
+
+def test_the_base_line_of_a_slow_heart_is_no_printed_rule() -> None:
+    density = np.zeros((300, 520), np.uint8)
+    density[150:152] = 190
+    for beat in range(60, 520, 110):
+        density[110:150, beat : beat + 3] = 190
+        density[150:152, beat - 4 : beat + 4] = 66  # steep strokes of a thin pen leave little on the base line
+    kept = without_lines(density)
+    assert (kept[150:152, 56:64] > 40).all()
