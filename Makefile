@@ -88,7 +88,7 @@ bench-smoke: $(VENV)/.dev ## Run a short form of the benchmarks, without other s
 hostile: $(VENV)/.dev ## Send what means harm, hold connections, kill and stop under load: half an hour; fails where a bar is missed
 	@status=0; for part in hostile connections storms; do $(BIN)/python -m benchmarks.$$part || status=1; done; exit $$status
 
-hostile-smoke: $(VENV)/.dev ## The same in a minute and a half
+hostile-smoke: $(VENV)/.dev ## The same in two minutes
 	$(BIN)/python -m benchmarks.hostile --short
 	$(BIN)/python -m benchmarks.connections --short
 	$(BIN)/python -m benchmarks.storms --short

@@ -72,7 +72,7 @@ def main() -> None:
         Bar("requests lost that began after it", float(len(found.lost) - len(held)), most=0),
         Bar("slowest answer", found.slowest, "s"),
     ]
-    sys.exit(judge("ray_storm", bars, whole=not options.short))
+    sys.exit(judge("ray-storm", bars, whole=not options.short))
 
 
 @contextmanager
