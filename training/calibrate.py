@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from training.metrics import FloatArray, IntArray
 @dataclass(frozen=True)
 class OperatingRule:
     """How the threshold of one class is chosen: the highest with at least `minimum_sensitivity`, or, without one, the
-    middle of the range (in log odds) where the sum of sensitivity and specificity stays within 0.01 of its best.
+    middle or an end of the range (in log odds) where the sum of sensitivity and specificity stays within `slack` of its
+    best.
 
     The probabilities of several classes, `codes`, may be added up under another code; the sensitivity is then that for
     the classes `of`. Predictive values are stated for a `prevalence`.
@@ -26,6 +28,8 @@ class OperatingRule:
     codes: tuple[str, ...] = ()
     of: tuple[str, ...] = ()
     prevalence: float | None = None
+    place: Literal["lowest", "middle", "highest"] = "middle"
+    slack: float = 0.01
 
 
 def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.float64] | None = None) -> float:
@@ -70,9 +74,14 @@ def choose_operating_point(
         text = f"highest threshold with sensitivity of at least {rule.minimum_sensitivity:g} on validation"
     else:
         gain = sensitivity + specificity
-        odds = logit(np.clip(thresholds[gain >= gain.max() - 0.01], 1e-6, 1 - 1e-6))
-        threshold = float(expit((odds.min() + odds.max()) / 2))
-        text = "middle of the range where sensitivity + specificity on validation is within 0.01 of its best"
+        best = thresholds[gain >= gain.max() - rule.slack]
+        odds = logit(np.clip(best, 1e-6, 1 - 1e-6))
+        middle = float(expit((odds.min() + odds.max()) / 2))
+        threshold = {"lowest": float(best[0]), "middle": middle, "highest": float(best[-1])}[rule.place]
+        text = (
+            f"{rule.place} of the range where sensitivity + specificity on validation is within {rule.slack:g} "
+            "of its best"
+        )
     found = (
         float(np.average(scores[positive] >= threshold, weights=weights[positive])),
         float(np.average(scores[~positive] < threshold, weights=weights[~positive])),

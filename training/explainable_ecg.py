@@ -1,11 +1,12 @@
 """One more output for the networks of ECGs: which leads and which seconds speak for each finding.
 
-They are linear in shares of time, those in which a random convolution lies above a threshold, and in the median beat.
-So what each second adds to the log odds is exact, and so is what a convolution of one lead adds; what one of several
-leads adds is divided among them evenly. `class_activation` is that, in log odds before the temperature: of a record
-(n, classes, 12 leads, 10 seconds) against silence, of a sheet (n, classes, 12 leads, 1) against the average ECG, as the
-network itself counts a lead that is not shown; most sheets show a lead for a quarter of the time. In records the shares
-are counted second by second and then added, in whole numbers, so no other output changes by a bit.
+They are linear in shares of time, of ten seconds or of a part of the median beat, in which a random convolution lies
+above a threshold. So what each second adds to the log odds is exact, and so is what a convolution of one lead adds;
+what one of several leads adds is divided among them evenly. `class_activation` is that, in log odds before the
+temperature: of a record (n, classes, 12 leads, 10 seconds) against silence, of a sheet (n, classes, 12 leads, 1)
+against the average ECG, as the network itself counts a lead that is not shown; most sheets show a lead for a quarter of
+the time. In records the shares are counted second by second and then added, in whole numbers, so no other output
+changes by a bit.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from models.preprocessing.ecg_beat import BEAT
 from models.preprocessing.ecg_record import LEADS
 from models.serving.engine import CLASS_ACTIVATION
 from training.errors import ExportError
@@ -26,8 +26,10 @@ from training.errors import ExportError
 FloatArray = NDArray[np.float32]
 
 SAMPLES, SECONDS, RATE = 1000, 10, 100
-KERNELS, STEP, _MATRIX = 84, 2, 2
-"""As in `random_convolutions` and `beat_reading`, which need Keras."""
+KERNELS, _MATRIX = 84, 2
+"""As in `random_convolutions`, which needs Keras."""
+_PARTS = ("Reshape", "MatMul", "Reshape", "Cast", "Greater", "Unsqueeze", "Slice", "Squeeze", "Conv")
+"""What makes a block of shares in the parts of a beat."""
 
 
 class NoLeadsError(ExportError):
@@ -106,9 +108,10 @@ class _Graph:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A linear reading of features: the nodes that make its blocks, and its weights (features, classes) in log odds."""
+    """A linear reading of features, `shares`: its blocks of them, and its weights (features, classes) in log odds."""
 
     number: int
+    shares: str
     blocks: Sequence[str]
     weights: FloatArray
 
@@ -123,22 +126,25 @@ def _readings(graph: _Graph) -> list[_Reading]:
         weights = graph.fixed[head.input[1]]
         if len(weights) % KERNELS:
             continue
-        slopes = _slopes(graph, head.output[0])
-        found.append(_Reading(len(found), list(node.input), np.asarray(weights[:, : graph.classes] * slopes)))
+        of_classes = weights[:, : graph.classes] @ _slopes(graph, head.output[0])
+        found.append(_Reading(len(found), node.output[0], list(node.input), np.asarray(of_classes, np.float32)))
     if not found:
         raise NoLeadsError("The network has no readings of random convolutions.")
     return found
 
 
 def _slopes(graph: _Graph, name: str) -> FloatArray:
-    """What the answers of a reading are multiplied by, (classes,), on their way to the log odds: a bias is added, those
-    of several readings may be put beside one another and parted again, and the columns of the classes are taken."""
+    """What the answers of a reading are multiplied by, (classes, classes), on their way to the log odds: a bias is
+    added, those of several readings may be put beside one another and parted again, and the columns of the classes are
+    taken."""
     parts = 0
     for _ in range(8):
         following = [node for node in graph.proto.node if name in node.input]
         for node in following:
             slopes = [graph.fixed[each] for each in node.input if each in graph.fixed]
             if node.op_type == "Mul" and slopes and slopes[0].shape == (graph.classes,):
+                return np.diag(slopes[0])
+            if node.op_type == "MatMul" and slopes and slopes[0].shape == (graph.classes, graph.classes):
                 return np.asarray(slopes[0], np.float32)
         chosen = next((node for node in following if node.op_type != "Slice" or _takes_classes(graph, node)), None)
         if chosen is None:
@@ -156,16 +162,19 @@ def _takes_classes(graph: _Graph, node: NodeProto) -> bool:
 
 
 def _of_record(graph: _Graph) -> str:
-    """Cells (n, classes, leads, seconds) of the shapes, of the voltages and of the beat, which is in every second."""
+    """Cells (n, classes, leads, seconds) of the shapes and the voltages, of ten seconds and of the beat, which is in
+    every second."""
     graph.constant("cells", np.array([0, KERNELS, SECONDS, RATE], np.int64))
-    total = _of_beat(graph)
+    total = ""
     for reading in _readings(graph):
-        counts = [_counted_by_second(graph, block) for block in reading.blocks]
-        used = np.concatenate([_leads_of(graph, block) for block in reading.blocks])
-        silent = np.concatenate([_in_silence(graph, block) for block in reading.blocks])
-        total = graph.append(
-            "Add", [total, _cells_of(graph, reading, counts, used, silent)], f"leads/to_{reading.number}"
-        )
+        if graph.made[reading.blocks[0]].op_type == "ReduceMean":
+            counts = [_counted_by_second(graph, block) for block in reading.blocks]
+            used = np.concatenate([_leads_of(graph, block) for block in reading.blocks])
+            silent = np.concatenate([_in_silence(graph, block) for block in reading.blocks])
+            cells = _cells_of(graph, reading, counts, used, silent)
+        else:
+            cells = _of_beat(graph, reading)
+        total = graph.append("Add", [total, cells], f"leads/to_{reading.number}") if total else cells
     return total
 
 
@@ -210,25 +219,27 @@ def _cells_of(
     return graph.append("Reshape", [found, shape], f"{name}/found")
 
 
-def _of_beat(graph: _Graph) -> str:
-    """Cells (n, classes, leads, 1) of the median beat, a tenth of it for each second."""
-    rows = BEAT // STEP * len(LEADS)
-    for node in list(graph.proto.node):
-        weights = graph.fixed.get(node.input[1]) if node.op_type == "MatMul" else None
-        entry = graph.made.get(node.input[0])
-        if weights is None or entry is None or entry.op_type != "Concat" or not rows < len(weights) < 2 * rows:
-            continue
-        of_classes = weights[:rows, : graph.classes] * _slopes(graph, node.output[0]) / SECONDS
-        by_lead = of_classes.reshape(BEAT // STEP, len(LEADS), graph.classes).transpose(2, 0, 1)
-        weigh = graph.constant("beat/weights", np.ascontiguousarray(by_lead, np.float32))
-        shape = graph.back(entry.input[0], "Reshape").input[0]
-        each = graph.append("Unsqueeze", [shape, graph.constant("one", np.array([1], np.int64))], "leads/beat/each")
-        weighed = graph.append("Mul", [each, weigh], "leads/beat/weighed")
-        second = graph.constant("second", np.array([2], np.int64))
-        found = graph.append("ReduceSum", [weighed, second], "leads/beat/found", keepdims=0)
-        last = graph.constant("end", np.array([3], np.int64))
-        return graph.append("Unsqueeze", [found, last], "leads/beat")
-    raise NoLeadsError("The network does not read the median beat.")
+def _of_beat(graph: _Graph, reading: _Reading) -> str:
+    """Cells (n, classes, leads, 1) of a reading of the median beat, a tenth of it for each second."""
+    made = [graph.back(block, *_PARTS) for block in reading.blocks]
+    levels = np.concatenate([graph.fixed[graph.back(block, *_PARTS[:5]).input[1]] for block in reading.blocks])
+    parts = graph.fixed[graph.back(reading.blocks[0], *_PARTS[:2]).input[1]]
+    silent = (levels < 0).astype(np.float32) @ parts
+    kernels, each, name = len(levels), silent[0].size, f"leads/{reading.number}"
+    used = np.concatenate([(graph.fixed[conv.input[1]] != 0).any(axis=(2, 3)) for conv in made]).astype(np.float32)
+    more = graph.append(
+        "Sub", [reading.shares, graph.constant(f"{name}/silent", silent.reshape(1, -1))], f"{name}/more"
+    )
+    apart = graph.constant(f"{name}/apart", np.array([-1, kernels, 1, each], np.int64))
+    by_kernel = graph.append("Reshape", [more, apart], f"{name}/by_kernel")
+    weights = reading.weights.reshape(kernels, each, graph.classes) / SECONDS
+    found = graph.append("MatMul", [by_kernel, graph.constant(f"{name}/weights", weights)], f"{name}/weighed")
+    together = graph.constant(f"{name}/together", np.array([-1, kernels, graph.classes, 1], np.int64))
+    column = graph.append("Reshape", [found, together], f"{name}/column")
+    ordered = graph.append("Transpose", [column], f"{name}/ordered", perm=[0, 2, 3, 1])
+    share = graph.constant(f"{name}/leads", used / used.sum(axis=1, keepdims=True))
+    of_leads = graph.append("MatMul", [ordered, share], f"{name}/of_leads")
+    return graph.append("Transpose", [of_leads], f"{name}/found", perm=[0, 1, 3, 2])
 
 
 def _of_sheet(graph: _Graph) -> str:

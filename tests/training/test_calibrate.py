@@ -64,6 +64,19 @@ def test_without_a_wanted_sensitivity_the_middle_of_the_best_range() -> None:
     assert (point.sensitivity, point.specificity) == (1.0, 1.0)
 
 
+def test_where_findings_are_dear_or_missing_them_is_an_end_of_the_best_range() -> None:
+    scores = np.array([0.01, 0.02, 0.05, 0.3, 0.6, 0.95, 0.98, 0.99])
+    positive = np.array([False, False, False, False, True, True, True, True])
+    lowest, highest = (
+        choose_operating_point(OperatingRule("MI", place=place, slack=0.3), positive, scores, np.ones(8))
+        for place in ("lowest", "highest")
+    )
+    assert (lowest.threshold, highest.threshold) == (0.3, 0.95)
+    assert (
+        highest.rule == "highest of the range where sensitivity + specificity on validation is within 0.3 of its best"
+    )
+
+
 def test_a_class_without_cases_has_no_operating_point() -> None:
     with pytest.raises(ValueError, match="with and without"):
         choose_operating_point(OperatingRule("mel"), np.zeros(3, bool), np.ones(3), np.ones(3))

@@ -92,5 +92,5 @@ def test_no_network_gets_the_map_twice_and_none_of_pictures_gets_it() -> None:
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(np.ones((12, 5), np.float32), "w")],
     )
-    with pytest.raises(NoLeadsError, match="beat"):
+    with pytest.raises(NoLeadsError, match="no readings"):
         add_lead_activation(helper.make_model(graph), 5)

@@ -1,14 +1,14 @@
 """Thresholds and figures that the models of ECG records and of sheets share."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.serving.bundle import Estimate, OperatingPoint
 from training import metrics
-from training.calibrate import OperatingRule, choose_multilabel_points, choose_operating_point
+from training.calibrate import OperatingRule, choose_operating_point
 from training.datasets.ecg_beats import RHYTHMS
 from training.datasets.ptbxl import CLASSES
 from training.evaluate import bootstrap, measure_multilabel
@@ -16,6 +16,10 @@ from training.evaluate import bootstrap, measure_multilabel
 MOST_MISSED = 0.05
 """Share of the infarctions without NORM that may be named Normal where thresholds are chosen."""
 FIBRILLATION_FOUND = 0.92
+SLACK = 0.02
+PLACES: dict[str, Literal["lowest", "highest"]] = {"MI": "lowest", "STTC": "highest", "CD": "highest", "HYP": "highest"}
+"""Where in the range of thresholds whose sensitivity + specificity is within `SLACK` of the best a class has its own:
+to miss an infarction costs most, and every false finding leaves a normal ECG unsettled."""
 _NORMAL, _INFARCTION = CLASSES.index("NORM"), CLASSES.index("MI")
 
 FloatArray = NDArray[np.float32]
@@ -23,23 +27,38 @@ BoolArray = NDArray[np.bool_]
 
 
 def choose_points(labels: FloatArray, chances: FloatArray) -> tuple[OperatingPoint, ...]:
-    """A threshold a class, labels and chances (n, 5): that of NORM is the lowest at which at most `MOST_MISSED` of the
-    infarctions without NORM are named Normal."""
-    points = choose_multilabel_points(CLASSES, labels, chances)
+    """A threshold a class, labels and chances (n, 5): of infarction the lowest, of the others the highest at which
+    sensitivity and specificity are about as good as they can be; of NORM, from its best on, the lowest at which at most
+    `MOST_MISSED` of the infarctions without NORM are named Normal."""
+    points = _points_of(labels, chances)
     quiet = ~(chances >= np.array([point.threshold for point in points]))[:, 1:].any(axis=1)
     infarctions = (labels[:, _INFARCTION] > 0) & (labels[:, _NORMAL] == 0)
     missed = np.sort(np.where(quiet, chances[:, _NORMAL], 0.0)[infarctions])[::-1]
     allowed = int(MOST_MISSED * len(missed))
-    threshold = float(np.nextafter(np.float32(missed[allowed]), np.float32(1))) if allowed < len(missed) else 0.0
+    least = float(np.nextafter(np.float32(missed[allowed]), np.float32(1))) if allowed < len(missed) else 0.0
+    threshold = max(least, points[0].threshold)
     normal, named = labels[:, _NORMAL] > 0, chances[:, _NORMAL] >= threshold
     first = OperatingPoint(
         code=CLASSES[_NORMAL],
         threshold=threshold,
-        rule=f"lowest threshold at which at most {MOST_MISSED:.0%} of infarctions without NORM are named Normal",
+        rule=f"lowest threshold, from the best for NORM alone on, at which at most {MOST_MISSED:.0%} of infarctions "
+        "without NORM are named Normal",
         sensitivity=metrics.sensitivity(normal, named),
         specificity=metrics.specificity(normal, named),
     )
     return (first, *points[1:])
+
+
+def _points_of(labels: FloatArray, chances: FloatArray) -> tuple[OperatingPoint, ...]:
+    """Of NORM the best threshold; of the others what costs infarctions or normal ECGs least, labels, chances (n, 5)."""
+    rules = [
+        OperatingRule(code, place=PLACES[code], slack=SLACK) if code in PLACES else OperatingRule(code)
+        for code in CLASSES
+    ]
+    even, exact = np.ones(len(labels)), np.asarray(chances, np.float64)
+    return tuple(
+        choose_operating_point(rule, labels[:, column] > 0, exact[:, column], even) for column, rule in enumerate(rules)
+    )
 
 
 def choose_rhythm_points(labels: FloatArray, chances: FloatArray) -> tuple[OperatingPoint, ...]:

@@ -1,4 +1,4 @@
-"""The ECG record model from data to bundle: random convolutions and a reading of the median beat, weighed together.
+"""The ECG record model from data to bundle: random convolutions of ten seconds and of the median beat, weighed.
 
 The published folds fix who is held out: of folds 1-8 two at a time are left out, and what readings answer that had not
 seen them weighs these readings, calibrates them and chooses the thresholds; fold 9 is measured once.
@@ -32,13 +32,18 @@ from training.recipe import ConvolutionRecipe
 log = logging.getLogger(__name__)
 
 NAME = "heart_record"
-VERSION = "1.2.1"
+VERSION = "1.3.0"
 TITLE = "12-lead ECG records, five superclasses and the rhythm"
 SPEC = SignalPreprocessing(beat=True)
 GROUPS = ((1, 2), (3, 4), (5, 6), (7, 8))
 """Folds that are left out together."""
 CONVOLUTIONS = ConvolutionRecipe()
-CONVOLUTIONS_FILE, BEAT_FILE, ANSWERS_FILE = "convolutions.keras", "beat.keras", "answers.npz"
+BEAT_CONVOLUTIONS = ConvolutionRecipe(
+    dilations=(1, 2, 3, 4, 6, 8), thresholds=4, voltage_ridge=1.0, parts=(8, 28, 36, 42, 50, 62, 84, 112)
+)
+"""The parts of the beat are about P, PR, both halves of QRS, the J point, and both halves of ST and T."""
+CONVOLUTIONS_FILE, BEAT_CONVOLUTIONS_FILE = "convolutions.keras", "beat_convolutions.keras"
+BEAT_FILE, ANSWERS_FILE = "beat.keras", "answers.npz"
 OUT_OF_FOLD = "folds 1-8, out of fold, records in mV"
 TEST = "fold 9, records in mV"
 _FIVE = len(CLASSES)
@@ -78,17 +83,20 @@ def load_records(folder: Path) -> Records:
 
 
 def train(job: Job) -> None:
-    """Fit the random convolutions and the reading of the beat, and keep them with what they answer out of fold."""
+    """Fit the random convolutions and the readings of the beat, and keep them with what they answer out of fold."""
     from training.networks.beat_reading import fit_beat_reading
     from training.networks.random_convolutions import fit_convolutions
 
     folder, records = job.runs / NAME, load_records(job.data / "ptb-xl")
     folder.mkdir(parents=True, exist_ok=True)
-    fitted = fit_convolutions(CONVOLUTIONS, records.ecgs, records.groups.tolist())
-    reading = fit_beat_reading(records.beats, records.ecgs.labels, records.groups)
+    groups, labels = records.groups, records.ecgs.labels
+    fitted = fit_convolutions(CONVOLUTIONS, records.ecgs, groups.tolist())
+    of_beat = fit_convolutions(BEAT_CONVOLUTIONS, replace(records.ecgs, signals=records.beats.median), groups.tolist())
+    reading = fit_beat_reading(records.beats, labels[:, _FIVE:], groups)
     fitted.model.save(folder / CONVOLUTIONS_FILE)
+    of_beat.model.save(folder / BEAT_CONVOLUTIONS_FILE)
     reading.model.save(folder / BEAT_FILE)
-    np.savez(folder / ANSWERS_FILE, answers=np.stack([*fitted.answers, reading.answers]))
+    np.savez(folder / ANSWERS_FILE, convolved=[*fitted.answers, *of_beat.answers], beat=reading.answers)
 
 
 def make_bundle(job: Job) -> Bundle:
@@ -100,12 +108,17 @@ def make_bundle(job: Job) -> Bundle:
 
     folder, records = job.runs / NAME, load_records(job.data / "ptb-xl")
     with np.load(folder / ANSWERS_FILE) as kept:
-        answers = kept["answers"]
+        convolved, beat = kept["convolved"], kept["beat"]
     labels, voiced, groups = records.ecgs.labels, records.ecgs.known > 0, records.groups
-    classes = [answer[voiced] for answer in ensemble.of_classes(*answers)], labels[voiced, :_FIVE]
-    rhythms = ensemble.of_rhythms(*answers), labels[:, _FIVE:]
+    classes = (
+        [answer[voiced] for answer in ensemble.of_classes(*convolved)],
+        labels[voiced, :_FIVE],
+        ensemble.EACH_CLASS,
+    )
+    rhythms = ensemble.of_rhythms(convolved[0], beat), labels[:, _FIVE:], ensemble.EACH_RHYTHM
     together = ensemble.Ensemble(
         keras.models.load_model(folder / CONVOLUTIONS_FILE),
+        keras.models.load_model(folder / BEAT_CONVOLUTIONS_FILE),
         keras.models.load_model(folder / BEAT_FILE),
         ensemble.fit_weights(*classes),
         ensemble.fit_weights(*rhythms),
@@ -151,7 +164,7 @@ def _draft(
         licence="CC BY 4.0 (as its training data)",
         data=(ptbxl.SOURCE,),
         metrics=metrics,
-        training={"backbone": "random convolutions, and a linear reading of the median beat", "records": records},
+        training={"backbone": "random convolutions of ten seconds and of the median beat", "records": records},
         notes=notes_of(NAME),
     )
 

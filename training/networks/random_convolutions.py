@@ -8,6 +8,9 @@ through the convolutions, so it takes minutes where networks take hours.
 
 Two linear models are combined. That of the shape, each lead scaled to variance 1, learns from every record; that of the
 voltage only from those whose voltage is known.
+
+Of a median beat, which is aligned, the shares are counted part by part: where in the beat something is, is most of what
+it means.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +45,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Convolutions:
-    """`model` makes of a signal (n, 1000, 12) in mV two linear answers, of its shape and of its voltage, (n, 2 x t).
+    """`model` makes of a signal (n, samples, 12) in mV two linear answers, of its shape and of its voltage, (n, 2 x t).
 
     `answers` (2, n, t) are those for the training ECGs, each by a model that had not seen its fold; those of voltage
     are 0 where the voltage is unknown.
@@ -75,7 +78,7 @@ def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[
         readings.append(read(convolve(signal)))
         read.set_weights(list(ridge(features, labels, strength)))
         answers.append(unseen)
-    model = keras.Model(signal, keras.ops.concatenate(readings, axis=1), name="random_convolutions")
+    model = keras.Model(signal, keras.ops.concatenate(readings, axis=1), name=f"random_convolutions_{signal.shape[1]}")
     return Convolutions(model, np.stack(answers))
 
 
@@ -91,25 +94,54 @@ def _voltage(signal: Any) -> Any:
 def _convolutions(
     recipe: ConvolutionRecipe, scaled: Callable[[Any], Any], sample: FloatArray, rng: np.random.Generator
 ) -> keras.Model:
-    """Signals to features (n, dilations x thresholds x 84), with thresholds at quantiles of a sample's outputs.
+    """Signals to features (n, dilations x thresholds x 84, or times the parts), with thresholds at quantiles of a
+    sample's outputs.
 
     Time is the last axis where means are taken: ONNX Runtime takes them along the first of two axes many times slower.
     """
     signal = keras.Input(sample.shape[1:])
     leads = sample.shape[2]
+    count = _count_in_parts if recipe.parts else _count
     features = []
     for dilation in recipe.dilations:
         layer = layers.Conv1D(len(KERNELS), 9, padding="same", dilation_rate=dilation, use_bias=False, trainable=False)
         convolved = layer(scaled(signal))
-        layer.set_weights([_kernels(leads, rng)])
-        seen = keras.Model(signal, convolved).predict(sample, verbose=0).reshape(-1, len(KERNELS))
-        by_kernel = keras.ops.transpose(convolved, (0, 2, 1))
-        for _ in range(recipe.thresholds):
-            quantiles = rng.uniform(0.02, 0.98, len(KERNELS))
-            levels = np.array([np.quantile(values, q) for values, q in zip(seen.T, quantiles, strict=True)])
-            above = keras.ops.greater(by_kernel, levels.astype(np.float32)[:, None])
-            features.append(keras.ops.mean(keras.ops.cast(above, "float32"), axis=2))
+        kernels = _kernels(leads, rng)
+        layer.set_weights([kernels * rng.choice((-1, 1), kernels.shape[1:]) if recipe.parts else kernels])
+        seen = keras.Model(signal, convolved).predict(sample, verbose=0)
+        features += count(recipe, keras.ops.transpose(convolved, (0, 2, 1)), seen, rng)
     return keras.Model(signal, keras.ops.concatenate(features, axis=1))
+
+
+def _count(recipe: ConvolutionRecipe, by_kernel: Any, seen: FloatArray, rng: np.random.Generator) -> list[Any]:
+    """For each threshold the share of time (n, 84) in which the kernels' outputs (n, 84, time) are above it."""
+    return [
+        keras.ops.mean(keras.ops.cast(keras.ops.greater(by_kernel, _levels(seen, rng)[:, None]), "float32"), axis=2)
+        for _ in range(recipe.thresholds)
+    ]
+
+
+def _count_in_parts(recipe: ConvolutionRecipe, by_kernel: Any, seen: FloatArray, rng: np.random.Generator) -> list[Any]:
+    """The shares (n, 84 x thresholds x parts) of each part in which the kernels' outputs (n, 84, time) are above the
+    thresholds of that part."""
+    first, last = recipe.parts[0], recipe.parts[-1]
+    lengths = np.diff(recipe.parts)
+    levels = [
+        [_levels(seen[:, start : start + length], rng) for _ in range(recipe.thresholds)]
+        for start, length in zip(recipe.parts, lengths, strict=False)
+    ]
+    in_time = np.repeat(np.transpose(levels, (2, 1, 0)), lengths, axis=2)
+    share = np.repeat(np.diag(1 / lengths), lengths, axis=0).astype(np.float32)
+    above = keras.ops.greater(keras.ops.expand_dims(by_kernel[:, :, first:last], 2), in_time)
+    shares = keras.ops.matmul(keras.ops.cast(above, "float32"), share)
+    return [keras.ops.reshape(shares, (-1, len(KERNELS) * recipe.thresholds * len(lengths)))]
+
+
+def _levels(seen: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A random quantile of each kernel's outputs (n, time, 84), (84,)."""
+    values = seen.reshape(-1, len(KERNELS)).T
+    quantiles = rng.uniform(0.02, 0.98, len(KERNELS))
+    return np.array([np.quantile(*each) for each in zip(values, quantiles, strict=True)], np.float32)
 
 
 def _kernels(leads: int, rng: np.random.Generator) -> FloatArray:

@@ -30,6 +30,8 @@ def test_at_most_one_infarction_in_twenty_is_named_normal() -> None:
     assert 0 < named[infarction].mean() <= MOST_MISSED
     lower = (points[0].model_copy(update={"threshold": points[0].threshold - 0.02}), *points[1:])
     assert named_normal(chances[:, :5], lower)[infarction].mean() > MOST_MISSED
+    assert points[1].rule.startswith("lowest")
+    assert points[2].rule.startswith("highest")
     assert named[labels[:, 0] > 0].mean() > 0.3
 
 

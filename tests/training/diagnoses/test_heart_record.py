@@ -1,6 +1,7 @@
 """From made-up PTB-XL records to a bundle that the service would load."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heart_record, "CONVOLUTIONS", FEW)
+        patch.setattr(heart_record, "BEAT_CONVOLUTIONS", replace(FEW, parts=(8, 40, 112)))
         patch.setattr("training.networks.random_convolutions.SLOPE_PENALTY", 1.0)  # noise separates so few records
         assert cli.main(["heart-record", "--data", str(data), "--runs", str(folder)]) == 0
     return folder

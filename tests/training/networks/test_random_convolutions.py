@@ -1,5 +1,7 @@
 """Random convolutions learn shapes from few records, and voltages where they are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from training.networks.random_convolutions import Convolutions, fit_convolutions
 from training.recipe import ConvolutionRecipe
 
 RECIPE = ConvolutionRecipe(dilations=(1, 4), thresholds=3)
+GROUPS = [n % 5 for n in range(150)]
 
 
 def _records(count: int, seed: int) -> EcgData:
@@ -27,7 +30,7 @@ def _records(count: int, seed: int) -> EcgData:
 @pytest.fixture(scope="module")
 def fitted() -> tuple[EcgData, Convolutions]:
     train = _records(150, 0)
-    return train, fit_convolutions(RECIPE, train, [n % 5 for n in range(150)])
+    return train, fit_convolutions(RECIPE, train, GROUPS)
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +87,19 @@ def test_the_ridge_is_the_one_solved_by_hand() -> None:
     weights, bias = ridge(features, labels, 2.0)
     np.testing.assert_allclose(weights, by_hand, atol=1e-5)
     np.testing.assert_allclose(bias, labels.mean(axis=0) - mean @ by_hand, atol=1e-4)
+
+
+def test_where_in_a_beat_a_peak_stands_is_told_by_parts_alone() -> None:
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, (150, 1)).astype(np.float32)
+    beats = rng.normal(0, 0.02, (150, 112, 12)).astype(np.float32)
+    for beat, late in zip(beats, labels[:, 0], strict=True):
+        place = int(rng.integers(62, 84) if late else rng.integers(14, 28))
+        beat[place - 2 : place + 3, rng.integers(0, 12)] += 1
+    told = {
+        parts: auroc(labels[:, 0] > 0, fit_convolutions(replace(RECIPE, parts=parts), data, GROUPS).answers[0][:, 0])
+        for data in [EcgData(beats, np.ones(150, np.float32), labels)]
+        for parts in ((), (8, 40, 112))
+    }
+    assert told[()] < 0.75
+    assert told[8, 40, 112] > 0.95
