@@ -102,14 +102,15 @@ class Recipe(LoopRecipe):
 class ConvolutionRecipe:
     """Dilations in samples, thresholds a kernel, and the ridge of the two linear models; chosen by cross-validation.
 
-    With `parts`, the samples where one ends and the next begins, shares are counted in each part by itself, with
-    thresholds of its own, and half of the leads that a kernel reads are read upside down.
+    Without a `voltage_ridge` the shape alone is read. With `parts`, the samples where one ends and the next begins,
+    shares are counted in each part by itself, with thresholds of its own, and half of the leads that a kernel reads are
+    read upside down.
     """
 
     dilations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
     thresholds: int = 9
     shape_ridge: float = 1.0
-    voltage_ridge: float = 2.0
+    voltage_ridge: float | None = None
     parts: tuple[int, ...] = ()
     seed: int = 20260
 

@@ -50,9 +50,9 @@ class Weights:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The readings, and how they are weighed: for the classes the random convolutions of ten seconds and of the median
-    beat, for the rhythms, which learn from records without voltage too, those of shape in ten seconds and the linear
-    reading of the beat and of regularity."""
+    """The readings, and how they are weighed: for the classes the random convolutions of the shape in ten seconds and
+    of the median beat's shape and voltage, for the rhythms, which learn from records without voltage too, those of ten
+    seconds and the linear reading of the beat and of regularity."""
 
     convolutions: keras.Model
     beat_convolutions: keras.Model
@@ -61,14 +61,14 @@ class Ensemble:
     rhythms: Weights
 
 
-def of_classes(shape: Any, voltage: Any, beat_shape: Any, beat_voltage: Any) -> list[Any]:
+def of_classes(shape: Any, beat_shape: Any, beat_voltage: Any) -> list[Any]:
     """The answers (n, 5) that are weighed for the classes, of those of each of the random convolutions (n, 8)."""
-    return [answers[:, _CLASSES] for answers in (shape, voltage, beat_shape, beat_voltage)]
+    return [answers[:, _CLASSES] for answers in (shape, beat_shape, beat_voltage)]
 
 
 def of_rhythms(shape: Any, beat: Any) -> list[Any]:
-    """The answers (n, 3) that are weighed for the rhythms, of those of the convolutions of shape (n, 8) and of the
-    linear reading (n, 3)."""
+    """The answers (n, 3) that are weighed for the rhythms, of those of the convolutions of ten seconds (n, 8) and of
+    the linear reading (n, 3)."""
     return [shape[:, _RHYTHMS], beat]
 
 
@@ -100,9 +100,9 @@ def served_model(ensemble: Ensemble, gaussian: Gaussian) -> keras.Model:
     each by itself, and `novelty` (n,)."""
     signal = keras.Input(SignalPreprocessing(beat=True).tensor_shape, name="signal")
     beat, rhythm = signal[:, _SAMPLES : _SAMPLES + BEAT], signal[:, _SAMPLES + BEAT, :RHYTHM]
-    shape, voltage = ops.split(ensemble.convolutions(signal[:, :_SAMPLES]), 2, axis=1)
+    shape = ensemble.convolutions(signal[:, :_SAMPLES])
     beat_shape, beat_voltage = ops.split(ensemble.beat_convolutions(beat), 2, axis=1)
-    classes = ensemble.classes.combine(of_classes(shape, voltage, beat_shape, beat_voltage))
+    classes = ensemble.classes.combine(of_classes(shape, beat_shape, beat_voltage))
     rhythms = ensemble.rhythms.combine(of_rhythms(shape, ensemble.beat_reading([beat, rhythm])))
     outputs = {
         PROBABILITIES: layers.Activation("sigmoid", name=PROBABILITIES)(classes),

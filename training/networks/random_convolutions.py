@@ -6,7 +6,7 @@ a quantile of what training records give. A ridge regression reads the features 
 regression turns its answers for records that it had not seen into log odds (Platt 1999). Nothing here needs gradients
 through the convolutions, so it takes minutes where networks take hours.
 
-Two linear models are combined. That of the shape, each lead scaled to variance 1, learns from every record; that of the
+There may be two linear models. That of the shape, each lead scaled to variance 1, learns from every record; that of the
 voltage only from those whose voltage is known.
 
 Of a median beat, which is aligned, the shares are counted part by part: where in the beat something is, is most of what
@@ -45,10 +45,11 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Convolutions:
-    """`model` makes of a signal (n, samples, 12) in mV two linear answers, of its shape and of its voltage, (n, 2 x t).
+    """`model` makes of a signal (n, samples, 12) in mV linear answers of its shape, (n, t), or of its shape and of its
+    voltage, (n, 2 x t).
 
-    `answers` (2, n, t) are those for the training ECGs, each by a model that had not seen its fold; those of voltage
-    are 0 where the voltage is unknown.
+    `answers` (1 or 2, n, t) are those for the training ECGs, each by a model that had not seen its fold; those of
+    voltage are 0 where the voltage is unknown.
     """
 
     model: keras.Model
@@ -56,7 +57,7 @@ class Convolutions:
 
 
 def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[int]) -> Convolutions:
-    """Fit both readings of `train`, whose `folds` (n,) say which records belong together."""
+    """Fit the readings of `train`, whose `folds` (n,) say which records belong together."""
     signal = keras.Input(train.signals.shape[1:], name="signal")
     groups, voiced = np.asarray(folds), train.known > 0
     everything = np.ones(len(voiced), dtype=bool)
@@ -64,6 +65,8 @@ def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[
     for number, (scaled, learned, strength) in enumerate(
         ((_shape, everything, recipe.shape_ridge), (_voltage, voiced, recipe.voltage_ridge))
     ):
+        if strength is None:
+            continue
         rng = np.random.default_rng([recipe.seed, number])
         sample = rng.choice(np.flatnonzero(learned), min(_SAMPLE, int(learned.sum())), replace=False)
         convolve = _convolutions(recipe, scaled, train.signals[sample], rng)
@@ -78,7 +81,8 @@ def fit_convolutions(recipe: ConvolutionRecipe, train: EcgData, folds: Sequence[
         readings.append(read(convolve(signal)))
         read.set_weights(list(ridge(features, labels, strength)))
         answers.append(unseen)
-    model = keras.Model(signal, keras.ops.concatenate(readings, axis=1), name=f"random_convolutions_{signal.shape[1]}")
+    together = keras.ops.concatenate(readings, axis=1) if len(readings) > 1 else readings[0]
+    model = keras.Model(signal, together, name=f"random_convolutions_{signal.shape[1]}")
     return Convolutions(model, np.stack(answers))
 
 

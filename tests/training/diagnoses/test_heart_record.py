@@ -63,7 +63,7 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heart_record, "CONVOLUTIONS", FEW)
-        patch.setattr(heart_record, "BEAT_CONVOLUTIONS", replace(FEW, parts=(8, 40, 112)))
+        patch.setattr(heart_record, "BEAT_CONVOLUTIONS", replace(FEW, voltage_ridge=1.0, parts=(8, 40, 112)))
         patch.setattr("training.networks.random_convolutions.SLOPE_PENALTY", 1.0)  # noise separates so few records
         assert cli.main(["heart-record", "--data", str(data), "--runs", str(folder)]) == 0
     return folder

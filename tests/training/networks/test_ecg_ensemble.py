@@ -82,13 +82,15 @@ def test_the_readings_become_one_graph(tmp_path: Path, reading: BeatReading) -> 
     ecgs, groups = EcgData(SIGNALS, np.ones(COUNT, np.float32), TARGETS), [n % 4 for n in range(COUNT)]
     few = ConvolutionRecipe(dilations=(1, 4), thresholds=1)
     convolutions = fit_convolutions(few, ecgs, groups)
-    of_beat = fit_convolutions(replace(few, parts=(8, 40, 112)), replace(ecgs, signals=BEATS.median), groups)
+    of_beat = fit_convolutions(
+        replace(few, voltage_ridge=1.0, parts=(8, 40, 112)), replace(ecgs, signals=BEATS.median), groups
+    )
     rng = np.random.default_rng(1)
     classes, rhythms = (
         ecg_ensemble.Weights(
             rng.normal(size=(readings, columns, columns)).astype(np.float32), np.ones(columns, np.float32)
         )
-        for readings, columns in ((4, 5), (2, 3))
+        for readings, columns in ((3, 5), (2, 3))
     )
     together = ecg_ensemble.Ensemble(convolutions.model, of_beat.model, reading.model, classes, rhythms)
     gaussian = novelty.fit_gaussian(ecg_ensemble.familiar_features(BEATS.median))
@@ -98,11 +100,11 @@ def test_the_readings_become_one_graph(tmp_path: Path, reading: BeatReading) -> 
     assert export.check_parity(served, exported, tensors) < 1e-4
     names = ["probabilities", "rhythm", "novelty"]
     found = dict(zip(names, ort.InferenceSession(str(exported)).run(names, {"signal": tensors}), strict=True))
-    shape, voltage = np.split(convolutions.model.predict(SIGNALS[:3], verbose=0), 2, axis=1)
+    shape = convolutions.model.predict(SIGNALS[:3], verbose=0)
     beat_shape, beat_voltage = np.split(of_beat.model.predict(BEATS.median[:3], verbose=0), 2, axis=1)
     rhythm = reading.model.predict([BEATS.median[:3], BEATS.rhythm[:3]], verbose=0)
     expected = (
-        classes.combine([each[:, :5] for each in (shape, voltage, beat_shape, beat_voltage)]),
+        classes.combine([each[:, :5] for each in (shape, beat_shape, beat_voltage)]),
         rhythms.combine([shape[:, 5:], rhythm]),
     )
     for name, log_odds in zip(names, expected, strict=False):
