@@ -27,7 +27,7 @@ from models.preprocessing.ecg_sheet.lead_names import read_lead_names
 from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
 from models.preprocessing.ecg_sheet.printed_scale import PrintedScale, read_printed_scale
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
-from models.preprocessing.ecg_sheet.rows import Rows, find_rows, without_first
+from models.preprocessing.ecg_sheet.rows import Rows, find_rows
 from models.preprocessing.ecg_sheet.scale import WIDTHS, Pulse, Scale, find_pulse, find_scale
 from models.preprocessing.ecg_sheet.speed import beat_shape, find_speed
 from models.preprocessing.ecg_sheet.trace import Traces, follow
@@ -207,14 +207,23 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
 def _read(sheet: _Straight, told: Told) -> DigitisedSheet:
     """What a sheet shows; where that are not the leads of one heart, what it does without its first row, if that is: a
     fold, a rule or the sheet's edge may pass for one."""
-    reading = _measure(_follow(sheet), told)
-    if reading.consistency >= LAWFUL or not candidates(len(sheet.rows.baselines) - 1):
+    found = _follow(sheet)
+    reading = _measure(found, told)
+    if reading.consistency >= LAWFUL:
         return reading
-    with suppress(SheetError):
-        fewer = _measure(_follow(sheet._replace(rows=without_first(sheet.rows))), told)
-        if fewer.consistency >= _SURELY:
-            return fewer
+    below = _without_first(found)
+    layout = find_layout(_all_shapes(below), *below.span)
+    if layout and layout.consistency >= _SURELY:
+        with suppress(SheetError):
+            return _measure(below, told)
     return reading
+
+
+def _without_first(found: _Followed) -> _Followed:
+    """The same sheet without its first row."""
+    (heights, inked), sheet = found.traces, found.sheet
+    rows = sheet.rows._replace(baselines=sheet.rows.baselines[1:])
+    return found._replace(sheet=sheet._replace(rows=rows), traces=Traces(heights[1:], inked[1:]), above=found.above[1:])
 
 
 def _lying(density: Densities) -> Densities:
@@ -347,7 +356,7 @@ def _without(pulse: Pulse, first: int, last: int, scale: Scale, inked: NDArray[n
 
 
 def _measure(found: _Followed, told: Told) -> DigitisedSheet:
-    shapes = np.stack([_shapes(found, lag) for lag in _LAGS])
+    shapes = _all_shapes(found)
     known, hint = _with_print(told, found.sheet)
     layout = find_layout(shapes, *found.span, known.layout, known.order)
     turned_span = shapes.shape[2] - found.span[1], shapes.shape[2] - found.span[0]
@@ -387,6 +396,11 @@ def _is_mirrored(found: _Followed, speed: float) -> bool:
         return False
     rows = found.sheet.rows
     return hint_of(read_lead_names(found.sheet.print[:, ::-1]), rows.baselines[:, ::-1], rows.gap).legible
+
+
+def _all_shapes(found: _Followed) -> FloatMap:
+    """What `_shapes` gives for each of `_LAGS`, (lags, rows, width)."""
+    return np.stack([_shapes(found, lag) for lag in _LAGS])
 
 
 def _shapes(found: _Followed, lag: float) -> FloatMap:

@@ -58,9 +58,12 @@ def _rules(cells: FloatMap) -> FloatMap:
     length = max(round(_RULE * cells.shape[1]), 1)
     share = int(_RULE_SHARE * length)
     windows = sliding_window_view(cells, length, axis=1)[:, :: max(length // 8, 1)]
-    ordered = np.partition(windows, (share, length // 2), axis=2)
-    low, usual = ordered[:, :, share], ordered[:, :, length // 2]
-    rules: FloatMap = np.where(low >= _EVEN * usual, low, 0).max(axis=1)
+    low = np.partition(windows, share, axis=2)[:, :, share]
+    best = low.argmax(axis=1)
+    rules: FloatMap = low.max(axis=1)
+    dark = np.flatnonzero(rules)
+    usual = np.median(windows[dark, best[dark]], axis=1)
+    rules[dark[rules[dark] < _EVEN * usual]] = 0
     return rules
 
 

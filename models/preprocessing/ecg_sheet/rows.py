@@ -54,13 +54,6 @@ def find_rows(ink: FloatMap) -> Rows:
     return Rows(baselines.astype(np.float32), gap, float(np.clip(most / (len(rows) * (1 - _NEEDED)), 0, 1)))
 
 
-def without_first(rows: Rows) -> Rows:
-    """The rows below the first of two or more."""
-    baselines = rows.baselines[1:]
-    apart = np.diff(baselines.mean(axis=1))
-    return rows._replace(baselines=baselines, gap=float(np.median(apart)) if apart.size else rows.gap)
-
-
 def _coverage(ink: FloatMap, reach: int) -> FloatMap:
     """Share of a strip's columns with ink within `reach` pixels of a height, shape (strips, height)."""
     wide = np.pad(ink, ((0, 0), (1, 1)))
