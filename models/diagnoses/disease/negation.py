@@ -116,7 +116,7 @@ class Negation:
             self._meant[words[0]].append((words, [word.strip("_") for word in meant.split()]))
             if len(words) != len(meant.split()):
                 raise KnowledgeError(f"negation.yaml: {phrase!r} and what it means differ in their number of words")
-        self._heard = self._any | self._meant.keys() | _SYMPTOMS
+        self._heard = self._any | {max(phrase.split(), key=len) for phrase in rules.meant.value} | _SYMPTOMS
 
     @property
     def words(self) -> frozenset[str]:

@@ -40,6 +40,9 @@ _HURTS = frozenset(each("bit bites bitten bite scratched scratches attacked maul
 _STATES = frozenset(each("have has had am is feel feels get got keep keeps cannot was were"))
 _DEPENDS = frozenset(each("if could would should can will may do does did might"))
 _THIS = frozenset({"this", "these"})
+_FOUND = frozenset({"found", "spotted", "discovered"})
+_CALLED = frozenset(each("mum mom mam mummy mommy dad daddy gran granny grandma grandpa grandad nan nana"))
+"""What the speaker calls a relative, whom `she` or `he` before may mean."""
 _PRESUMES = frozenset({("how", "come"), ("what", "can"), ("which", "cream"), ("what", "should")})
 """Begin questions of somebody who has what is asked about: how come I am dizzy, what can I take for a cough."""
 _HIS = frozenset({"my", "our", "his", "her"})
@@ -101,6 +104,7 @@ class Phrases:
         for entries in self._by_first.values():
             entries.sort(key=lambda entry: -len(entry[0]))
         self._firsts = frozenset(self._by_first)
+        self._or_numbers = self._firsts | _NUMBERS
         self._after_number = self._by_first.get("9", [])
         self.words = (
             frozenset(word for entries in self._by_first.values() for phrase, _ in entries for word in phrase)
@@ -113,7 +117,7 @@ class Phrases:
         if not self._after_number and self._firsts.isdisjoint(words):
             return found
         after = 0
-        firsts = self._firsts | _NUMBERS
+        firsts = self._or_numbers
         for at in [at for at, word in enumerate(words) if word in firsts or word[0] in _DIGITS]:
             if at < after:
                 continue
@@ -280,7 +284,8 @@ class Scopes:
             return Who.OTHER if possessed and grown else Who.CHILD
         if possessed and not self._tell.isdisjoint(words[:first]) and not self._relatives.isdisjoint(words[:2]):
             return Who.RELATIVE
-        return Who.OTHER if possessed or (before is Who.THIRD and not mine) else Who.RELATIVE
+        another = before is Who.THIRD and not mine and word not in _CALLED
+        return Who.OTHER if possessed or another else Who.RELATIVE
 
     def _has_it(self, words: Sequence[str], at: int) -> bool:
         """Whether a relative whom the sentence only compares with has something: like my father, who had a stroke."""
@@ -330,10 +335,14 @@ class Scopes:
         return when
 
     def _goes_on(self, words: Sequence[str], start: int, end: int, triggers: Sequence[tuple[int, int, str]]) -> bool:
-        """Whether a clause says that it lasts, in words beside those for when: not `first` of my first pregnancy."""
+        """Whether a clause says that it lasts, in words beside those for when: not `first` of my first pregnancy; what
+        somebody found is still there: I found a lump last week."""
         when = {at for first, last, _ in triggers for at in range(first, last)}
         return any(
-            words[at] in self._lasting and words[at - 1 : at] not in (["never"], ["not"])
+            (words[at] in self._lasting and words[at - 1 : at] not in (["never"], ["not"]))
+            or (
+                words[at] in _FOUND and words[at - 1] in _PERSON and words[at + 1 : at + 2] in (["a"], ["an"], ["this"])
+            )
             for at in range(start, end)
             if at not in when
         )
