@@ -270,11 +270,10 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
     open_span: Span | None = None
     owner: tuple[Kind, str | None] | None = None
     kinds = {match.places: whose.kind(sentence, match) for match in sentence.matches}
+    told_now = Kind.PRESENT in kinds.values()
     for at, token in enumerate(sentence.tokens):
         owned = claimed.get(at)
-        taken = (kinds[owned.places], owned.symptom) if owned else _taken_alone(token.text, owner)
-        if owned is None and sentence.denied[at] is Denial.DENIED and token.text in _PLAIN_COMPLAINTS:
-            taken = (Kind.DENIED, None)
+        taken = (kinds[owned.places], owned.symptom) if owned else _unmatched(sentence, at, owner, told_now=told_now)
         if taken is None:
             if token.text == BOUNDARY or token.text == MEASURED or token.text not in words.stopwords:
                 owner = None
@@ -288,6 +287,18 @@ def _spans(sentence: _Told, whose: _Whose) -> Iterator[Span]:
             open_span, owner = Span(token.start, token.end, kind, symptom), (kind, symptom)
     if open_span:
         yield open_span
+
+
+def _unmatched(
+    sentence: _Told, at: int, before: tuple[Kind, str | None] | None, *, told_now: bool
+) -> tuple[Kind, str | None] | None:
+    """What a word in no match is taken for; what is feared or made up is that where the patient's own is `told_now`."""
+    word = sentence.tokens[at].text
+    if sentence.denied[at] is Denial.DENIED and word in _PLAIN_COMPLAINTS:
+        return Kind.DENIED, None
+    taken = _taken_alone(word, before)
+    made_up = told_now and sentence.scope.hypothetical[at]
+    return (Kind.HYPOTHETICAL, None) if made_up and taken == (Kind.NOT_UNDERSTOOD, None) else taken
 
 
 def _taken_alone(word: str, before: tuple[Kind, str | None] | None) -> tuple[Kind, str | None] | None:

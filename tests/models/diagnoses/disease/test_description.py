@@ -407,3 +407,10 @@ def test_a_turn_of_a_sentence_is_followed(text: str, present: tuple[str, ...], n
     found = set(of(text).present)
     assert set(present) <= found
     assert found.isdisjoint(not_present)
+
+
+def test_a_strange_word_of_a_film_is_hypothetical_beside_what_the_patient_has() -> None:
+    text = "I watched a film where a man gets the flurbs, now I have a cough"
+    assert kinds(text)["flurbs"] == "hypothetical"
+    assert of(text).present == ("cough",)
+    assert "flurbs" in of("I watched a film where a man gets the flurbs").unrecognized
