@@ -260,9 +260,6 @@ def _series(options: argparse.Namespace) -> int:
     from training.diagnoses import training_called
     from training.networks import breast_heads, chest_objective  # noqa: F401
 
-    chosen = [training_called(name) for name in options.names]
-    if options.smoke and (unable := [each.name for each in chosen if all(one.name != "smoke" for one in each.options)]):
-        raise TrainingError(f"There are no made-up pictures for {', '.join(unable)}: leave out --smoke, or the name.")
     log, failed = logging.getLogger(__name__), []
     for name in options.names:
         try:

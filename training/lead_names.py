@@ -37,7 +37,7 @@ def main() -> None:
     options.run.mkdir(parents=True, exist_ok=True)
     seen, _ = typefaces(options.fonts)
     pages = load_pages(options.data / "ptb-xl", seen, options.pages, options.run / "pages.npz")
-    train(pages, options.run, options.epochs, begin=options.begin)
+    train(pages, options.run, options.epochs, begin=options.begin, steps=options.steps)
 
 
 def typefaces(folders: Sequence[Path]) -> tuple[list[str], list[str]]:
@@ -77,7 +77,7 @@ def train(
     from training.networks.lead_name_network import Crops, build, loss, served
 
     held = max(1, len(pages) // 10)
-    training, validation = Crops(pages[:-held], BATCH, steps, 1), Crops(pages[-held:], BATCH, 20, 2)
+    training, validation = Crops(pages[:-held], BATCH, steps, 1), Crops(pages[-held:], BATCH, max(1, steps // 10), 2)
     network = build()
     if begin is not None:
         _take_over(network, begin)
@@ -107,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, default=Path("runs/lead_names"), help="where the run is kept")
     parser.add_argument("--pages", type=int, default=1000, help="pages to draw")
     parser.add_argument("--begin", type=Path, help="network.keras of an earlier run to go on from")
-    parser.add_argument("--epochs", type=int, default=20, help="of 200 steps")
+    parser.add_argument("--epochs", type=int, default=20, help="each with a validation")
+    parser.add_argument("--steps", type=int, default=200, help="of an epoch")
     return parser
 
 

@@ -29,7 +29,8 @@ def main() -> None:
     options = _parser().parse_args()
     options.run.mkdir(parents=True, exist_ok=True)
     seen, _ = typefaces(options.fonts)
-    train(load_strips(seen, options.scenes, options.run / "strips.npz"), options.run, options.epochs, options.begin)
+    strips = load_strips(seen, options.scenes, options.run / "strips.npz")
+    train(strips, options.run, options.epochs, options.begin, steps=options.steps)
 
 
 def load_strips(fonts: Sequence[str], scenes: int, file: Path) -> list[Strip]:
@@ -54,9 +55,7 @@ def load_strips(fonts: Sequence[str], scenes: int, file: Path) -> list[Strip]:
     return strips
 
 
-def train(
-    strips: Sequence[Strip], run: Path, epochs: int, begin: Path | None = None, *, steps: int = 100, batch: int = BATCH
-) -> Path:
+def train(strips: Sequence[Strip], run: Path, epochs: int, begin: Path | None = None, *, steps: int = 100) -> Path:
     """Train on all but the last twentieth of the strips, from the weights of a network kept before where there is one;
     export the network and log what its checksum is."""
     import keras
@@ -65,7 +64,8 @@ def train(
     from training.networks.scale_word_network import Pieces, build, loss, served
 
     held = max(1, len(strips) // 20)
-    training, validation = Pieces(strips[:-held], batch, steps, 1), Pieces(strips[-held:], batch, 10, 2)
+    training = Pieces(strips[:-held], BATCH, steps, 1)
+    validation = Pieces(strips[-held:], BATCH, max(1, steps // 10), 2)
     network = build()
     if begin is not None:
         network.set_weights(keras.models.load_model(begin, compile=False).get_weights())
@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, default=Path("runs/printed_scale"), help="where the run is kept")
     parser.add_argument("--scenes", type=int, default=2600, help="scenes to draw, of about eight strips")
     parser.add_argument("--begin", type=Path, help="network.keras of an earlier run to go on from")
-    parser.add_argument("--epochs", type=int, default=14, help="of 100 steps")
+    parser.add_argument("--epochs", type=int, default=14, help="each with a validation")
+    parser.add_argument("--steps", type=int, default=100, help="of an epoch")
     return parser
 
 

@@ -50,15 +50,8 @@ def smoke_splits(task: PictureTask, folder: Path) -> Splits:
                 names[stratum] = strata[number % len(strata)]
             if task.test_by:
                 names.setdefault(task.test_by, "made-up")
-            samples.append(
-                Sample(
-                    path=path,
-                    label=label,
-                    group=f"{code}_{number // PICTURES_PER_GROUP}",
-                    source="smoke",
-                    strata=names,
-                )
-            )
+            group = f"{code}_{number // PICTURES_PER_GROUP}"
+            samples.append(task.made_up(Sample(path=path, label=label, group=group, source="smoke", strata=names)))
     development, test = split_groups(samples, 0.2, 0)
     train, validation = split_groups(development, 0.25, 0)
     return Splits(train, validation, test)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.commands import completions, examples, parsed
+from tests.documents import asked_for, plain, texts, written
 from tests.documents import commands as commands_of
-from tests.documents import texts
 from tests.fake_bundle import make_bundle
 from training import cli
 from training.diagnoses import TRAININGS, training_called
@@ -65,7 +66,10 @@ def test_data_lie_in_data_or_where_the_environment_says(monkeypatch: pytest.Monk
 
 
 def test_verify_says_what_differs(ham10000: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["data", "verify", "ham10000", str(ham10000)]) == 1
+    asked = written(
+        "medidiagnose-train data verify ham10000 /path/to/data/HAM10000", {"/path/to/data/HAM10000": ham10000}
+    )
+    assert cli.main(asked) == 1
     assert "nv: 2 pictures, published 6705" in capsys.readouterr().out
 
 
@@ -124,3 +128,17 @@ def test_every_training_command_of_the_texts_is_one_that_there_is() -> None:
     found = [command for page in texts() for command in commands_of(page) if "medidiagnose-train " in command]
     assert len(found) > 15
     assert [command for command in found if not parsed(cli.build_parser(), command)] == []
+
+
+def test_every_training_command_of_the_texts_is_run_by_a_test_on_made_up_data() -> None:
+    every = {plain(command) for page in texts() for command in commands_of(page)}
+    modules = r"python -m (?:training\.|benchmarks\.(?:parity|made_up_sheets) )"
+    found = {command for command in every if re.search(f"medidiagnose-train |make train-|{modules}", command)}
+    assert len(found) > 30
+    assert found - asked_for() == set()
+
+
+def test_make_starts_the_runs_that_are_tested() -> None:
+    assert written("make train-smoke") == ["skin", "--smoke"]
+    by_hand = written("medidiagnose-train skin --data /path/to/data")
+    assert written("make train-skin DATA=/path/to/data") == by_hand

@@ -4,6 +4,8 @@ import numpy as np
 
 from models.diagnoses.disease import findings, likeness, red_flags
 from models.diagnoses.disease.likeness import KIND_BUCKETS
+from tests.documents import written
+from training import danger_sentences
 from training.danger_sentences import SENTENCES, allowing, held_out, load, mixed, read_yaml, save, tabulate
 
 
@@ -53,3 +55,13 @@ def test_the_served_score_is_the_learnt_one(tmp_path, monkeypatch) -> None:  # t
             and len({piece.sentence for piece in likeness.pieces(heard, found.spans, 999).pieces}) == 1
         ):
             assert abs(served.score - expected) < 1e-3
+
+
+def test_the_command_of_the_text_writes_what_is_served(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    some = [each for each in load() if each.kind in ("", "stroke", "burn") and each.voice in ("adults", "young")]
+    monkeypatch.setattr(danger_sentences, "load", lambda: some[::4])
+    asked = written("python -m training.danger_sentences")
+    monkeypatch.setattr("sys.argv", ["danger_sentences", *asked, "--run", str(tmp_path)])
+    danger_sentences.main()
+    with np.load(tmp_path / likeness.MODEL.name) as kept:
+        assert sorted(kept["rules"].tolist()) == ["Possible stroke", "Severe burn"]

@@ -1,6 +1,7 @@
 """The script that asks the service about sheets of known truth: what it counts as right."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from benchmarks import made_up_sheets
 from benchmarks.made_up_sheets import Records, Service, alerts_of_st, elevations, pages, tempo
 from models.preprocessing.ecg_record import SignalPreprocessing, preprocess
+from tests.documents import written
 from tests.sheets import ecg
+from tests.training.made_up_sets import write_ptbxl
 from training.datasets import ptbxl
 from training.datasets.ptbxl import EcgSample
 
@@ -89,3 +92,16 @@ def test_alerts_of_st_elevation_are_told_by_their_names(names: tuple[str, ...], 
 def test_a_record_arrives_as_it_was_drawn() -> None:
     windows = preprocess(*ptbxl.wfdb_of(ecg().astype(np.float32)), SignalPreprocessing())
     assert windows.tensors.shape[1:] == (1000, 12)
+
+
+def test_the_command_of_the_text_asks_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_ptbxl(tmp_path / "ptb-xl", 1)
+    here = {"/path/to/data": tmp_path}
+    asked = written("python -m benchmarks.made_up_sheets --data /path/to/data --part tempo", here)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["made_up_sheets", *asked, "--count", "1"])
+    with pytest.raises(SystemExit):
+        made_up_sheets.main()
+    assert "speed right, usual" in capsys.readouterr().out

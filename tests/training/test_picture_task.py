@@ -10,8 +10,12 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 
+from benchmarks import parity
+from benchmarks.server import running_server
 from models.serving.bundle import read_bundle
-from training import cli
+from tests.documents import written
+from tests.training.made_up_sets import write_sets
+from training import cli, strangers
 from training.diagnoses import Job, skin, xray
 from training.diagnoses.picture_task import Run, hold_some_outside, match, open_run, set_weights
 from training.smoke import smoke_splits, smoke_task
@@ -21,7 +25,8 @@ from training.splits import assert_no_leak
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    assert cli.main(["skin", "--smoke", "--runs", str(folder), "--install", str(folder / "bundles")]) == 0
+    command = written("medidiagnose-train skin --data /path/to/data", {"--data /path/to/data": "--smoke"})
+    assert cli.main([*command, "--runs", str(folder), "--install", str(folder / "bundles")]) == 0
     return folder
 
 
@@ -54,9 +59,14 @@ def test_smoke_run_writes_a_report_and_a_keras_model(runs: Path) -> None:
 
 
 def test_resume_goes_on_where_the_backup_stands(runs: Path) -> None:
-    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--resume", "--steps", "6", "--bundle-only"]) == 0
+    command = written("medidiagnose-train skin --data /path/to/data --resume", {"--data /path/to/data": "--smoke"})
+    assert cli.main([*command, "--runs", str(runs), "--steps", "6", "--bundle-only"]) == 0
     assert len(pd.read_csv(runs / "skin-smoke" / "history.csv")) == 2
-    assert cli.main(["skin", "--smoke", "--runs", str(runs), "--resume", "--steps", "6"]) == 0
+    asked = written(
+        'make train-skin DATA=/path/to/data ARGS="--steps 2000 --loss focal"',
+        {"--data /path/to/data": "--smoke --resume", "--steps 2000": "--steps 6"},
+    )
+    assert cli.main([*asked, "--runs", str(runs)]) == 0
     assert pd.read_csv(runs / "skin-smoke" / "history.csv")["step"].tolist() == [2, 4, 6]
 
 
@@ -66,12 +76,38 @@ def test_the_test_split_is_measured_when_asked(runs: Path) -> None:
     assert list(metadata["metrics"]) == ["validation", "test"]
 
 
+def test_a_service_answers_what_was_measured(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "predictions.csv"
+    asked = written(
+        "medidiagnose-train evaluate skin --data /path/to/data --split test --predictions predictions.csv",
+        {"--data /path/to/data": "--smoke", "predictions.csv": file},
+    )
+    bundle = runs / "bundles" / "skin" / f"{skin.TASK.version}.dev0"
+    assert cli.main([*asked, "--runs", str(runs), "--bundle", str(bundle)]) == 0
+    assert len(pd.read_csv(file)) > 10
+    asked = written(
+        "python -m benchmarks.parity --predictions predictions.csv --route /analyze/skin", {"predictions.csv": file}
+    )
+    with running_server({"MEDIDIAGNOSE_BUNDLES": str(runs / "bundles")}) as server:
+        monkeypatch.setattr("sys.argv", ["parity", *asked, "--url", server.url, "--count", "5"])
+        parity.main()
+
+
+def test_a_network_that_was_trained_is_quantised(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = written(
+        "medidiagnose-train quantize skin models/bundles/skin/1.1.1",
+        {"models/bundles/skin/1.1.1": runs / "skin-smoke" / "bundle"},
+    )
+    assert cli.main([*asked, "--smoke", "--runs", str(runs)]) == 0
+    assert "An int8 copy of the network" in capsys.readouterr().out
+
+
 @dataclass(frozen=True)
 class Folds:
-    """A run of two folds, of which the second was trained alone and the first when they were joined: its `command` and
+    """A run of two folds, of which the first was trained alone and the second when they were joined: its `options` and
     `runs`, what lay in its folder when one fold was trained, and whether that fold stayed as it was."""
 
-    command: list[str]
+    options: list[str]
     runs: Path
     alone: set[str]
     kept: bool
@@ -84,21 +120,24 @@ class Folds:
 @pytest.fixture(scope="module")
 def folds(tmp_path_factory: pytest.TempPathFactory) -> Folds:
     runs = tmp_path_factory.mktemp("folds")
-    command = ["xray", "--smoke", "--runs", str(runs), "--folds", "2", "--steps", "2", "--sizes", "64"]
-    assert cli.main([*command, "--fold", "2"]) == 0
+    options = ["--smoke", "--runs", str(runs), "--folds", "2", "--steps", "2", "--sizes", "64"]
+    half = written("medidiagnose-train xray --fold 1 --mixed-precision mixed_bfloat16")
+    assert cli.main([*half, *options]) == 0
+    keras.config.set_dtype_policy("float32")
     folder = runs / "xray-smoke"
-    said, alone = folder / "fold2" / "out_of_fold.csv", {path.name for path in folder.iterdir()}
+    said, alone = folder / "fold1" / "out_of_fold.csv", {path.name for path in folder.iterdir()}
     trained = said.stat().st_mtime_ns
-    assert cli.main([*command, "--resume"]) == 0
-    return Folds(command, runs, alone, said.stat().st_mtime_ns == trained)
+    whole = written("make train-xray DATA=/path/to/data", {"--data /path/to/data": "--resume"})
+    assert cli.main([*whole, *options]) == 0
+    return Folds(options, runs, alone, said.stat().st_mtime_ns == trained)
 
 
 def test_a_fold_can_be_trained_alone_and_joined_to_the_others_later(folds: Folds) -> None:
-    assert "fold2" in folds.alone
-    assert not {"fold1", "model.keras"} & folds.alone
+    assert "fold1" in folds.alone
+    assert not {"fold2", "model.keras"} & folds.alone
     assert folds.kept
     assert read_bundle(folds.folder / "bundle").metadata.training["folds"] == 2
-    assert cli.main([*folds.command, "--fold", "3"]) == 1
+    assert cli.main(["xray", *folds.options, "--fold", "3"]) == 1
 
 
 def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(folds: Folds) -> None:
@@ -112,13 +151,35 @@ def test_folds_leave_what_they_say_of_those_held_out_and_a_mean(folds: Folds) ->
     np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
     metadata = read_bundle(folder / "bundle").metadata
     assert metadata.training["folds"] == 2
-    assert cli.main([*folds.command, "--resume", "--student"]) == 0
-    student = keras.models.load_model(folder / "student" / "model.keras").get_weights()[-2]
-    assert np.abs(student - mean).max() > 0
-    assert (folder / "student" / "teachers.npy").is_file()
     assert {name: part["accuracy"].n for name, part in metadata.metrics.items()} == {
         "out of fold made-up": len(run.splits.train)
     }
+
+
+def test_from_the_student_to_what_is_told_of_it_as_it_is_served(
+    folds: Folds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands from networks to bundles, in the order of the text; `tables` has a test in test_served.py."""
+    bundle, data, options = folds.folder / "bundle", write_sets(tmp_path), [*folds.options, "--student"]
+    here = {"runs/xray/bundle": bundle}
+    mean = keras.models.load_model(folds.folder / "model.keras").get_weights()[-2]
+    assert cli.main([*written("medidiagnose-train xray --resume --student"), *folds.options]) == 0
+    student = keras.models.load_model(folds.folder / "student" / "model.keras").get_weights()[-2]
+    assert np.abs(student - mean).max() > 0
+    assert (folds.folder / "student" / "teachers.npy").is_file()
+    assert cli.main([*written("medidiagnose-train xray --bundle-only --student"), *folds.options]) == 0
+    assert cli.main([*written("medidiagnose-train xray --test"), *options]) == 0
+    assert [name for name in read_bundle(bundle).metadata.metrics if name.startswith("test")]
+    small = ["--smoke", "--folds", "2", "--runs", str(folds.runs)]
+    assert cli.main([*written("medidiagnose-train quantize xray runs/xray/bundle", here), *small]) == 0
+    monkeypatch.setattr(strangers, "DRAWN", 4)
+    sets = ["--data", str(data), "--runs", str(folds.runs)]
+    assert cli.main([*written("medidiagnose-train strangers xray runs/xray/bundle 1.1.0", here), *sets]) == 0
+    assert read_bundle(bundle).metadata.version == "1.1.0"
+    assert cli.main([*written("medidiagnose-train measure xray runs/xray/bundle", here), *sets]) == 0
+    measured = read_bundle(bundle, "int8").measured
+    assert measured is not None
+    assert {"Kermany test split", "pictures of another kind"} <= set(measured.sets)
 
 
 def test_a_mean_that_answers_unlike_the_folds_makes_no_bundle(folds: Folds, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +190,7 @@ def test_a_mean_that_answers_unlike_the_folds_makes_no_bundle(folds: Folds, caps
     head.set_weights([values / 4 for values in head.get_weights()])
     network.save(file)
     capsys.readouterr()
-    assert cli.main([*folds.command, "--bundle-only"]) == 1
+    assert cli.main(["xray", *folds.options, "--bundle-only"]) == 1
     assert "--student" in capsys.readouterr().err
     file.write_bytes(sound)
 
@@ -157,29 +218,46 @@ def test_folds_hold_a_part_of_the_test_split_outside_everything(tmp_path: Path) 
     assert hold_some_outside(splits, lambda _: True).test == splits.test
 
 
+@pytest.mark.parametrize(
+    "series",
+    [
+        written("medidiagnose-train series xray breast skin --resume"),
+        written(
+            "nohup nice -n 19 medidiagnose-train series xray breast skin --data /path/to/data --runs /path/to/runs "
+            "--resume >> /path/to/runs/series.log 2>&1 &",
+            {"--data /path/to/data --runs /path/to/runs": ""},
+        ),
+    ],
+    ids=["here", "apart"],
+)
 def test_a_series_trains_one_after_the_other_and_goes_on_after_a_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    series: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """On made-up pictures, up to where each network would be trained, as it is by the commands of one model."""
     asked = []
 
-    def train(run: Run) -> None:
-        asked.append(run.task.name)
+    def train(run: Run, *_: object) -> None:
+        assert run.resume
+        asked.append(f"{run.task.name}, {len(run.splits.train)} pictures")
         if run.task.name == "xray":
             raise RuntimeError
 
-    monkeypatch.setattr("training.diagnoses.picture_task.train", train)
+    for place in ("picture_task.train", "breast.train_folds", "breast.fit"):
+        monkeypatch.setattr(f"training.diagnoses.{place}", train)
     with caplog.at_level("INFO"):
-        assert cli.main(["series", "xray", "skin", "--smoke", "--runs", str(tmp_path), "--resume"]) == 1
-    assert asked == ["xray", "skin"]
-    assert "done: skin" in caplog.text
+        assert cli.main([*series, "--smoke", "--runs", str(tmp_path)]) == 1
+    assert asked == ["xray, 24 pictures", "breast, 80 pictures", "breast, 80 pictures", "skin, 84 pictures"]
+    assert "done: breast, skin" in caplog.text
 
 
-def test_a_series_says_for_what_there_are_no_made_up_pictures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["series", "skin", "breast", "--smoke", "--runs", str(tmp_path)]) != 0
-    assert "no made-up pictures for breast" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+def test_a_fold_of_ultrasounds_is_trained(tmp_path: Path) -> None:
+    """One network of the four that the whole command trains, which would take minutes: the others are trained alike,
+    and networks/test_breast_heads.py tries what is made of them."""
+    breast = written("medidiagnose-train breast --data /path/to/data", {"--data /path/to/data": "--smoke --fold 1"})
+    assert cli.main([*breast, "--runs", str(tmp_path)]) == 0
+    said = pd.read_csv(tmp_path / "breast-smoke" / "fold1" / "out_of_fold.csv")
+    assert len(said) > 10
+    assert np.isfinite(said.filter(like="logit_").to_numpy()).all()
 
 
 def test_averaged_weights_lie_in_the_middle(tmp_path: Path) -> None:

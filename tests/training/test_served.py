@@ -8,6 +8,7 @@ from PIL import Image
 
 from models.diagnoses.xray import XRAY
 from models.serving.bundle import MEASURED_FILE, Bundle, Estimate, file_sha256
+from tests.documents import written
 from tests.fake_bundle import make_bundle
 from training import cli, served
 from training.card import format_estimate
@@ -89,7 +90,8 @@ def test_card_and_page_say_what_was_measured_of_this_very_network(
     page = tmp_path / "figures.md"
     page.write_text(f"Before.\n\n{TABLE_BEGIN}\nold\n{TABLE_END}\n\nAfter.\n")
     for _ in range(2):
-        assert cli.main(["tables", "--bundles", str(tmp_path / "bundles"), "--page", str(page)]) == 0
+        asked = written("medidiagnose-train tables")
+        assert cli.main([*asked, "--bundles", str(tmp_path / "bundles"), "--page", str(page)]) == 0
     told = f"accepted {format_estimate(again)}"
     assert told.split(" ", 1)[1] in (bundle.folder / "card.md").read_text()
     assert (bundle.folder / "card.md").read_text().count(served.HEADING) == 1

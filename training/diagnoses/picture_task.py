@@ -112,6 +112,8 @@ class PictureTask:
     """What is learned, where it is something else than one class of several."""
     more: Callable[[Sequence[Sample], Path], list[Sample]] = lambda _samples, _folder: []
     """Pictures made of those trained on, into a folder; each belongs to the group of its source."""
+    made_up: Callable[[Sample], Sample] = lambda sample: sample
+    """What a made-up picture of a class, by its index, stands for."""
     finish: Callable[[Bundle], Bundle] = lambda bundle: bundle
     """What else belongs into the bundle's folder."""
     int8_figures: Mapping[str, Callable[[IntArray, Mapping[str, FloatArray]], float]] = field(

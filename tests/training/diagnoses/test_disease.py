@@ -1,5 +1,6 @@
 """The symptom model's arithmetic, its graph, and how its constants are chosen and measured."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from scipy.special import softmax
 from models.diagnoses.disease.features import feature_names, values_of
 from models.diagnoses.disease.findings import read
 from models.diagnoses.disease.patient import Patient
+from models.serving.bundle import read_bundle
+from tests.documents import written
+from tests.training.datasets.test_symptom_tables import record, write_vignettes
+from training import cli
+from training.datasets import disease_profiles
 from training.datasets.disease_profiles import Disease
 from training.datasets.vignettes import Vignette
 from training.diagnoses.disease import (
@@ -145,3 +151,23 @@ def test_a_case_of_an_unlisted_disease_counts_as_wrong() -> None:
     assert figures["semigran, cross-validated"]["top_3"].value == 0.5
     assert figures["semigran, cross-validated"]["top_3_listed"].value == 1
     assert figures["semigran, cross-validated"]["listed"].value == 0.5
+
+
+def test_make_trains_it_from_tables_and_vignettes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of tables with a symptom a condition, and of few vignettes, each constant with one choice."""
+    symcat, told = tmp_path / "symptoms" / "symcat", tmp_path / "symptoms" / "vignettes"
+    for folder in (symcat, told):
+        folder.mkdir(parents=True)
+    slugs = {profile.symcat for profile in disease_profiles.profiles().profiles.value.values() if profile.symcat}
+    conditions = {slug: record(slug, fever=20) for slug in sorted(slugs)}
+    (symcat / "conditions.json").write_text(json.dumps(conditions))
+    (symcat / "recovered_prior.csv").write_text("condition,recovered_prior,from_data\ncommon-cold,0.015,True\n")
+    cases = [
+        {"correct_diagnosis": name, "case_description": text}
+        for name, text in (("Stroke", "One side of my face droops."), ("Gout", "My big toe is swollen and hot."))
+    ]
+    write_vignettes(told, "\n".join(json.dumps(case) for case in 3 * cases))
+    monkeypatch.setattr("training.diagnoses.disease.CHOICES", {name: each[:1] for name, each in CHOICES.items()})
+    asked = written("make train-disease DATA=/path/to/data", {"/path/to/data": tmp_path})
+    assert cli.main([*asked, "--runs", str(tmp_path / "runs")]) == 0
+    assert read_bundle(tmp_path / "runs" / "disease" / "bundle").metadata.classes[0]

@@ -9,6 +9,7 @@ import pytest
 from models.diagnoses.heart_risk import interpretation as diagnosis
 from models.serving.bundle import Bundle, read_bundle
 from models.serving.engine import Engine
+from tests.documents import written
 from training import cli
 from training.datasets import uci_heart
 from training.diagnoses import heart_risk
@@ -55,7 +56,8 @@ def cases(data: Path) -> Cases:
 @pytest.fixture(scope="module")
 def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     runs = tmp_path_factory.mktemp("runs")
-    assert cli.main(["heart-risk", "--data", str(data), "--runs", str(runs), "--install", str(runs / "all")]) == 0
+    asked = written("make train-heart-risk DATA=/path/to/data", {"/path/to/data": data})
+    assert cli.main([*asked, "--runs", str(runs), "--install", str(runs / "all")]) == 0
     assert (runs / "heart_risk" / "report" / "calibration.png").stat().st_size > 0
     assert "six inputs" in (runs / "heart_risk" / "report" / "index.html").read_text()
     return read_bundle(runs / "all" / "heart_risk" / heart_risk.VERSION)

@@ -2,7 +2,6 @@
 
 import inspect
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from PIL import Image
 
 import training
 from models.serving.bundle import read_bundle
+from tests.documents import commands, written
 from tests.net import free_port
 from tests.service import upload
 from training import cli
@@ -120,35 +120,36 @@ def test_what_can_not_be_is_a_sentence(
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
 def test_jax_trains_and_tensorflow_exports(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training.cli", "pictures", "--smoke", "--name", "retina", "--runs", str(tmp_path)]
+    asked = written("medidiagnose-train pictures --smoke --name retina")
+    command = [sys.executable, "-m", "training.cli", *asked, "--runs", str(tmp_path)]
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert read_bundle(tmp_path / "retina-smoke" / "bundle").metadata.name == "retina"
 
 
-def page_commands() -> list[list[str]]:
-    """The commands of the block that begins with the training of one's own pictures."""
-    text = (ROOT / "docs/own-classes.md").read_text(encoding="utf-8")
-    [block] = re.findall(r"```sh\n(medidiagnose-train pictures --data.*?)```", text, re.DOTALL)
-    return [shlex.split(line) for line in block.splitlines()]
-
-
 def test_from_a_folder_to_an_answer_over_http_in_the_three_commands_of_the_page(
-    my_pictures: Path, tmp_path: Path
+    my_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train, serve, ask = page_commands()
+    train = written("medidiagnose-train pictures --data my_pictures --name retina --install my_bundles")
+    serve, ask = (shlex.split(command) for command in list(commands(ROOT / "docs/own-classes.md"))[1:3])
     small = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     folder: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
     (tmp_path / "my_pictures").symlink_to(my_pictures)
     trained = subprocess.run(
-        [sys.executable, "-m", "training.cli", *train[1:], *small],
+        [sys.executable, "-m", "training.cli", *train, *small],
         **folder,
         capture_output=True,
         text=True,
         check=False,
     )
     assert trained.returncode == 0, trained.stderr[-2000:]
+    monkeypatch.chdir(tmp_path)
+    backup = tmp_path / "runs" / "retina" / "backup" / "latest.weights.h5"
+    kept = backup.stat().st_mtime_ns
+    again = written("medidiagnose-train pictures --data my_pictures --name retina --resume")
+    assert cli.main([*again, *small]) == 0
+    assert backup.stat().st_mtime_ns == kept, "a run that ended is not trained again"
     assert (serve[0], ask[0], ask[2]) == ("medidiagnose", "curl", "image=@eye.jpg")
     port, address = free_port(), urlsplit(ask[3])
     with subprocess.Popen([sys.executable, "-m", "app.cli", *serve[1:], "--port", str(port)], **folder) as service:

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from models.preprocessing.ecg_sheet.lead_names import NAMES, STRIDE, USUAL_SIZE
+from tests.documents import written
+from tests.training.made_up_sets import write_ptbxl, write_typefaces
+from training import lead_names
 from training.datasets.lead_labels import LabelledPage
-from training.export import check_parity, export_onnx
-from training.networks.lead_name_network import CROP, Crops, build, cut, loss, served
+from training.networks.lead_name_network import CROP, cut
 
 
 def page() -> LabelledPage:
@@ -30,14 +32,16 @@ def test_a_piece_knows_where_its_names_are(seed: int) -> None:
         assert len(inside) > 0.9 * len(dark)
 
 
-def test_it_learns_and_is_exported(tmp_path: Path) -> None:
-    crops = Crops([page()], batch=4, steps=2, seed=0)
-    network = build()
-    network.compile("adam", loss)
-    history = network.fit(crops, epochs=2, verbose=0)
-    assert np.isfinite(history.history["loss"]).all()
-    final = served(network)
-    export_onnx(final, tmp_path / "names.onnx")
-    assert check_parity(final, tmp_path / "names.onnx", np.zeros((1, 64, 96, 1), np.float32)) < 1e-4
-    assert (tmp_path / "names.onnx").stat().st_size < 250_000
-    assert keras.backend.backend()
+def test_the_command_of_the_text_draws_pages_and_leaves_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ptbxl(tmp_path / "ptb-xl", 2)
+    here = {"/path/to/data": tmp_path, "/usr/share/fonts": write_typefaces(tmp_path / "fonts")}
+    asked = written("python -m training.lead_names --data /path/to/data --fonts /usr/share/fonts", here)
+    small = ["--run", str(tmp_path / "run"), "--pages", "3", "--epochs", "1", "--steps", "1"]
+    monkeypatch.setattr(lead_names, "BATCH", 4)
+    monkeypatch.setattr("sys.argv", ["lead_names", *asked, *small])
+    lead_names.main()
+    network = keras.models.load_model(tmp_path / "run" / "network.keras", compile=False)
+    assert all(np.isfinite(values).all() for values in network.get_weights())
+    assert (tmp_path / "run" / "lead_names.onnx").stat().st_size < 250_000

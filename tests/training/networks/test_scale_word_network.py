@@ -1,12 +1,16 @@
 from pathlib import Path
 
+import keras
 import numpy as np
+import pytest
 
 from models.preprocessing.ecg_sheet.print_lines import HEIGHT
 from models.preprocessing.ecg_sheet.printed_scale import ALPHABET
+from tests.documents import written
+from tests.training.made_up_sets import write_typefaces
+from training import printed_scale
 from training.datasets.scale_words import Strip
-from training.export import check_parity, export_onnx
-from training.networks.scale_word_network import WIDTH, Pieces, build, loss, served, stretch, truth_of
+from training.networks.scale_word_network import WIDTH, Pieces, stretch, truth_of
 
 
 def strip() -> Strip:
@@ -39,12 +43,15 @@ def test_neighbours_of_a_character_do_not_count_and_two_alike_are_kept_apart() -
     assert truth[9:14, 1].tolist() == [0, 1, 1, 1, 0]
 
 
-def test_it_learns_and_is_exported(tmp_path: Path) -> None:
-    network = build()
-    network.compile("adam", loss)
-    history = network.fit(Pieces([strip()], batch=4, steps=2, seed=0), epochs=2, verbose=0)
-    assert np.isfinite(history.history["loss"]).all()
-    final = served(network)
-    export_onnx(final, tmp_path / "words.onnx")
-    assert check_parity(final, tmp_path / "words.onnx", np.zeros((1, HEIGHT, 96, 1), np.float32)) < 1e-4
-    assert (tmp_path / "words.onnx").stat().st_size < 400_000
+def test_the_command_of_the_text_draws_print_and_leaves_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"/usr/share/fonts": write_typefaces(tmp_path / "fonts")}
+    asked = written("python -m training.printed_scale --fonts /usr/share/fonts", here)
+    small = ["--run", str(tmp_path / "run"), "--scenes", "3", "--epochs", "1", "--steps", "1"]
+    monkeypatch.setattr(printed_scale, "BATCH", 4)
+    monkeypatch.setattr("sys.argv", ["printed_scale", *asked, *small])
+    printed_scale.main()
+    network = keras.models.load_model(tmp_path / "run" / "network.keras", compile=False)
+    assert all(np.isfinite(values).all() for values in network.get_weights())
+    assert (tmp_path / "run" / "scale_words.onnx").stat().st_size < 400_000
