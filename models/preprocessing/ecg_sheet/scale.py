@@ -14,6 +14,7 @@ USUAL_WIDTH = 250.0
 """Width of the traces in mm: ten seconds at 25 mm/s, the paper most machines take."""
 WIDTHS = (USUAL_WIDTH, 500.0)
 _GAINS = (5.0, 10.0, 20.0)
+_USUAL_GAIN = 10.0
 _NARROW, _MIDDLE, _USUAL_PULSE, _WIDEST_PULSE = 1.2, 2.0, 3.5, 12.0
 _LEAST_TOP = 2.2
 """Of a pulse at the edge of the paper, in mm."""
@@ -121,7 +122,8 @@ def _tops(profile: FloatMap, gain: float) -> Iterator[tuple[int, int]]:
     """Where a row stays at the height of a gain, and is flat."""
     seen = np.abs(profile - gain) < 0.18 * gain
     high = seen.copy()
-    high[1:-1] |= seen[:-2] & seen[2:]  # over a pixel without ink
+    if gain >= _USUAL_GAIN:  # lower tops come of T waves, too
+        high[1:-1] |= seen[:-2] & seen[2:]  # over a pixel without ink
     edges = np.flatnonzero(np.diff(np.concatenate([[0], high.astype(np.int8), [0]])))
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         top = profile[begin + 1 : end - 1][seen[begin + 1 : end - 1]]

@@ -86,3 +86,10 @@ def test_the_base_line_of_a_slow_heart_is_no_printed_rule() -> None:
         density[150:152, beat - 4 : beat + 4] = 66  # steep strokes of a thin pen leave little on the base line
     kept = without_lines(density)
     assert (kept[150:152, 56:64] > 40).all()
+
+
+def test_low_tops_with_a_blank_are_no_pulse() -> None:
+    heights = traces()
+    heights[:3, 550:570] = 5
+    heights[:3, [557, 563]] = 0
+    assert find_pulse(heights, 50, 1050, ONE_MM) is None
