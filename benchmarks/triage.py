@@ -188,8 +188,8 @@ PARTS: Mapping[str, Callable[[Service, Row], AsyncIterator[Judged]]] = {
     "red_flag_pairs": red_flag_pairs,
 }
 SETS: Mapping[str, Sequence[str]] = {
-    "triage": ("first", "second", "third", "fourth", "own_second"),
-    "sentences": ("first", "second", "third", "fourth", "own_first", "own_second"),
+    "triage": ("first", "second", "third", "fourth", "fifth", "own_second"),
+    "sentences": ("first", "second", "third", "fourth", "fifth", "own_first", "own_second"),
 }
 """The parts whose cases stand in several files, and these."""
 
