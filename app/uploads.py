@@ -20,7 +20,6 @@ from app.errors import (
     refuse_encoded,
     shown,
 )
-from app.plain_multipart import plain_parts
 from models.preprocessing.picture import FORMATS
 from schemas.common import FieldProblem
 from schemas.heart import AGES, GAINS, LAYOUTS, ORDERS, SEXES, SPEEDS
@@ -28,8 +27,6 @@ from schemas.heart import AGES, GAINS, LAYOUTS, ORDERS, SEXES, SPEEDS
 MAX_PARTS = 16
 _MULTIPART = "multipart/form-data"
 _LONGEST_NAME = 64
-_SMALL = 1 << 20
-"""Bytes of a body up to which it may be in memory once more for a moment."""
 
 Parts = Sequence[tuple[str, bytes | str]]
 """The parts of a form by name, in the order they were sent: bytes of a file, or a text."""
@@ -182,13 +179,9 @@ async def _parts_of(request: Request, content_type: str) -> Parts:
         raise MalformedFormError(
             "The header Content-Type names no boundary. Leave Content-Type to the HTTP client, which adds the boundary."
         )
-    async with aclosing(request.stream()) as stream:
-        pieces = deque([piece async for piece in stream])
-    if sum(map(len, pieces)) <= _SMALL and (plain := plain_parts(content_type, b"".join(pieces), most=MAX_PARTS)):
-        return plain
     try:
-        async with aclosing(_arrived(pieces)) as arrived:
-            parsed = await _InMemoryParser(request.headers, arrived).parse()
+        async with aclosing(_arrived(request)) as stream:
+            parsed = await _InMemoryParser(request.headers, stream).parse()
     except MultiPartException as error:
         raise MalformedFormError(f"{error.message.rstrip('.')}. Send the form again.") from error
     except ValueError as error:  # a charset that is none, such as `undefined`
@@ -201,12 +194,14 @@ async def _parts_of(request: Request, content_type: str) -> Parts:
     return parts
 
 
-async def _arrived(pieces: deque[bytes]) -> AsyncGenerator[bytes, None]:
-    """The pieces of a body, all of which is there, each let go when it is handed on.
+async def _arrived(request: Request) -> AsyncGenerator[bytes, None]:
+    """The pieces of a body, once all of it is there.
 
     A file that grew as slowly as it came, beside others that do the same, would be moved in memory again and again and
     leave holes: 100 stalled uploads took three times their bytes.
     """
+    async with aclosing(request.stream()) as stream:
+        pieces = deque([piece async for piece in stream])
     while pieces:
         yield pieces.popleft()
 
