@@ -25,6 +25,7 @@ HISTORY: Mapping[str, Mapping[str, str]] = {
         "1.1.0": "the classes, by random convolutions",
         "1.2.0": "reads the median beat too, tells the rhythm, and names at most one infarction in twenty Normal",
         "1.2.1": "which leads and seconds speak for each class as one more output, every other the same in every bit",
+        "1.3.0": "random convolutions of the median beat, part by part; NORM is weighed against every finding",
     },
     "heart_image": {
         "1.0.0": "the first",
