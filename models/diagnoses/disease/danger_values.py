@@ -7,6 +7,11 @@ from models.diagnoses.disease.reading import Kind, Measurement, Quantity
 
 _WEEKS = {"days": 1 / 7, "weeks": 1.0, "months": 52.18 / 12, "years": 52.18}
 _DIGIT = re.compile(r"\d")
+_PEAK_FLOW = re.compile(
+    r"peak ?flow\D{0,20}(\d{2,3})\b[^.;\n]{0,30}?\b(?:best|usual|usually|normal|normally)\D{0,12}(\d{2,3})\b"
+)
+_LEAST_PEAK_FLOW = 0.33
+"""Of the best, below which an attack of asthma threatens life (SIGN 244)."""
 _BOUNDS: Mapping[Quantity, Mapping[str, Callable[[Measurement], bool]]] = {
     "temperature": {
         "measured_fever": lambda found: found.celsius >= 37.95,
@@ -52,6 +57,8 @@ def values_of(measured: Iterable[Measurement], text: str) -> Iterator[tuple[str,
             for name, holds in _BOUNDS.get(found.quantity, {}).items():
                 if holds(found):
                     yield name, digit.start() if digit else found.start
+    if "peak" in text and (told := _PEAK_FLOW.search(text)) and int(told[1]) < _LEAST_PEAK_FLOW * int(told[2]):
+        yield "peak_third", told.start(1)
 
 
 def days_of(found: Measurement) -> float | None:

@@ -13,6 +13,8 @@ from models.diagnoses.disease.phrases import UNHEARD, Heard, Hits, Line, compile
 from models.diagnoses.disease.vocabulary import vocabulary
 
 _MOST_QUOTED = 80
+_REASSURED = "reassured"
+"""The class of what tells of a mild course, for words that are only a little alike to a danger."""
 _AGES: Mapping[str, tuple[float, float]] = {
     "aged_young_baby": (0, 0.25),
     "aged_infant": (0.25, 0.5),
@@ -79,15 +81,17 @@ def _words(hits: Hits, text: str, patient: Patient) -> dict[int, str]:
 
 def alike(found: Findings, patient: Patient, text: str, heard: Heard) -> tuple[Raised | None, str | None]:
     """The danger that a text tells in words alike to those that tell one, and the words of it that are a little alike:
-    neither, the second, or both."""
+    neither, the second, or both. Neither where the text says what makes that danger harmless."""
     like = likeness(heard, found.spans, len(text))
     if like is None:
         return None, None
     words = text[like.begin : like.end]
     if like.rule is None:
-        return None, words
+        return None, None if _REASSURED in heard.hits else words
     rule = _rules_by_name()[like.rule]
-    if not _is_aged(rule, patient) or not heard.hits.keys().isdisjoint(rule.silenced_by):
+    if not heard.hits.keys().isdisjoint(rule.silenced_by):
+        return None, None
+    if not _is_aged(rule, patient):
         return None, words
     return Raised(rule, words=words, alike=True), words
 
