@@ -15,6 +15,8 @@ from models.diagnoses.disease.vocabulary import vocabulary
 _MOST_QUOTED = 80
 _REASSURED = "reassured"
 """The class of what tells of a mild course, for words that are only a little alike to a danger."""
+_PREGNANT = "any_pregnant"
+"""The class of what tells of a pregnancy, which is never taken from mere likeness."""
 _AGES: Mapping[str, tuple[float, float]] = {
     "aged_young_baby": (0, 0.25),
     "aged_infant": (0.25, 0.5),
@@ -91,7 +93,8 @@ def alike(found: Findings, patient: Patient, text: str, heard: Heard) -> tuple[R
     rule = _rules_by_name()[like.rule]
     if not heard.hits.keys().isdisjoint(rule.silenced_by):
         return None, None
-    if not _is_aged(rule, patient):
+    guessed = "pregnancy" in rule.means and _PREGNANT not in heard.hits and "pregnancy" not in found.present
+    if guessed or not _is_aged(rule, patient):
         return None, words
     return Raised(rule, words=words, alike=True), words
 

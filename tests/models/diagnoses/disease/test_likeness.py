@@ -80,3 +80,52 @@ def test_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="damaged"):
         likeness.weights()
     likeness.weights.cache_clear()
+
+
+def alike(text: str, sex: str | None = None) -> tuple[str | None, str | None]:
+    """The rule whose words a text is alike to, and the words that are a little alike."""
+    case = understand(DiseaseRequest(text=text, sex=sex))
+    return next((each.rule.name for each in case.red_flags if each.alike), None), case.doubt
+
+
+@pytest.mark.parametrize(
+    ("mild", "near"),
+    [
+        (
+            "7 weeks along. Queasy every morning, sick once a day at most. Crackers and ginger tea stay put.",
+            "7 weeks along. Queasy every morning, ginger tea stays put, lost weight",
+        ),
+        (
+            "Brings up a mouthful of milk after every bottle, then grins at me. 10 weeks old and piling on weight.",
+            "Brings up a mouthful of milk after every bottle, white, then cries. 10 weeks old.",
+        ),
+    ],
+)
+def test_a_mild_course_takes_a_doubt_away(mild: str, near: str) -> None:
+    assert alike(mild)[1] is None
+    assert alike(near)[1] is not None
+
+
+@pytest.mark.parametrize(
+    ("harmless", "near"),
+    [
+        (
+            "Calf went into a rock hard knot at 4 in the morning, hobbled, and it let go. No swelling.",
+            "Calf went into a rock hard knot at 4 in the morning, and one leg is bigger",
+        ),
+        (
+            "fainted for a few secs at the blood test, saw the needle went all hot and grey. walked home",
+            "fainted for a few secs, saw the room went all hot and grey, my heart was racing",
+        ),
+    ],
+)
+def test_what_is_harmless_by_its_cause_is_alike_to_no_danger(harmless: str, near: str) -> None:
+    assert alike(harmless) == (None, None)
+    assert understand(DiseaseRequest(text=near)).red_flags or alike(near) != (None, None)
+
+
+def test_a_pregnancy_is_not_taken_from_likeness() -> None:
+    text = "home machine says 196 over 118, did it three times. feel perfectly ok, no headache"
+    case = understand(DiseaseRequest(text=text))
+    assert [each.rule.name for each in case.red_flags] == ["Very high blood pressure"]
+    assert "pregnancy" not in case.findings.present
