@@ -148,3 +148,29 @@ def test_a_narrower_symptom_keeps_the_wider_one_from_being_denied() -> None:
 )
 def test_common_words_are_not_taken_for_symptoms(text: str, wrong: str) -> None:
     assert wrong not in present(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "absent"),
+    [
+        ("Dying for a wee every twenty minutes", ("frequent urination",), ()),
+        ("sick of waiting, ear's throbbing", ("ear pain",), ()),
+        ("free of pain, full of wind", ("flatulence",), ()),
+        ("I strained my shoulder shifting the freezer", ("shoulder pain",), ()),
+        ("Six loose stools, peeing ok", ("diarrhea",), ("unable to urinate",)),
+        ("both thighs sore, pee is normal pale colour", ("leg pain",), ("dark urine",)),
+        ("something bulges down below by evening", ("vaginal bulge",), ()),
+        ("found a hard bump on my right ball", ("testicle lump",), ()),
+        ("one of her eyes drifts inwards", ("squint",), ()),
+        ("He gave me the shivers with that film", (), ()),
+        ("a lump on the ball of my foot", (), ()),
+        ("Gutted about the match", (), ()),
+    ],
+)
+def test_what_people_say_of_a_complaint_of_its_absence_and_of_neither(
+    text: str, present: tuple[str, ...], absent: tuple[str, ...]
+) -> None:
+    found = read([], text)
+    assert set(present) <= set(found.present)
+    assert set(absent) <= set(found.absent)
+    assert present or not found.present
