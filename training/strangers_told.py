@@ -27,7 +27,7 @@ from training.datasets.pictures import Sample, load_tensors
 from training.diagnoses.picture_task import PictureTask
 from training.errors import TrainingError
 from training.evaluate import predict, share
-from training.strangers import SEED, add_classifier, strangers
+from training.strangers import FALSE_ALARMS, SEED, add_classifier, strangers
 
 OWN = 1500
 """The most pictures of one's own that teach, and as many that set where a stranger begins."""
@@ -51,13 +51,13 @@ def teach(bundle: Bundle, task: PictureTask, data: Path, cache: Path, version: s
     checked = load_tensors(_spread(splits.validation or splits.train, offset=1), spec, cache)[:]
     others = np.concatenate(list(strangers(metadata.name, data, "learn", spec).values()))
     reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
-    add_classifier(reference, metadata.novelty.threshold, own, others, checked)
+    add_classifier(reference, metadata.novelty.threshold, own, others, checked, FALSE_ALARMS[metadata.name])
     composition = _composition(own, checked) if metadata.name in COMPOSED else None
     novelty = {**_judged(reference, metadata.novelty.threshold, checked), "composition": composition}
     changes = {"version": version, "novelty": novelty}
     if metadata.int8 and metadata.int8.novelty:
         threshold = metadata.int8.novelty.threshold
-        add_classifier(quantised, threshold, own, others, checked)
+        add_classifier(quantised, threshold, own, others, checked, FALSE_ALARMS[metadata.name])
         known = {
             "sha256": file_sha256(quantised),
             "novelty": {**_judged(quantised, threshold, checked), "composition": composition},

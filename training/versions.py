@@ -9,6 +9,7 @@ HISTORY: Mapping[str, Mapping[str, str]] = {
         "1.0.0": "one run: balanced accuracy 0.724, macro AUROC 0.949 on the test split",
         "1.1.0": "the mean of the weights of two runs; an int8 network beside it",
         "1.1.1": "a class activation map as one more output, every other the same in every bit",
+        "1.1.2": "refuses bare skin; nothing else that it answers is another",
     },
     "xray": {
         "1.0.0": "the first",

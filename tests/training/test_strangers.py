@@ -64,7 +64,7 @@ def test_a_taught_network_tells_strangers_and_answers_as_before(tmp_path: Path) 
     before = predict(file, own)
     assert predict(file, strange)["novelty"].max() < threshold
     for _ in range(2):
-        add_classifier(file, threshold, own, strange, of_colour((150, 110, 100), 400, 3))
+        add_classifier(file, threshold, own, strange, of_colour((150, 110, 100), 400, 3), 0.015)
     onnx.checker.check_model(onnx.load(file))
     after = predict(file, own)
     np.testing.assert_array_equal(after["probabilities"], before["probabilities"])
