@@ -9,6 +9,8 @@ of the warm-up, and what was measured after it. A failure is any status but 200.
 import argparse
 import asyncio
 import json
+import os
+import sys
 import time
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
@@ -32,6 +34,12 @@ class Load:
 def main() -> None:
     options = _parser().parse_args()
     load = uvloop.run(drive(options.url, options.path, options.body, options.connections, options.seconds))
+    show(load)
+
+
+def show(load: Load) -> None:
+    """Print it whole, also where something has set the pipe not to wait: `print` would leave out all but 64 kB."""
+    os.set_blocking(sys.stdout.fileno(), True)
     print(json.dumps(asdict(load)))
 
 
