@@ -1,53 +1,23 @@
 """Valid forms that go past FastAPI are answered as FastAPI answers them, and nothing else goes past it."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
-from app.settings import Settings
 from benchmarks.traffic import FORMS
-from tests.service import serving
+from tests.app.long_way import both_ways
 
 pytestmark = pytest.mark.anyio
-THE_LONG_WAY = "?explain=false"
-"""A query, which only FastAPI reads, that changes nothing."""
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-async def shipped() -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(bundles=Settings.model_fields["bundles"].get_default(call_default_factory=True)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(bundles=tmp_path_factory.mktemp("none"), wait_until_ready=False) as client:
-        yield client
-
-
-def _told(response: httpx.Response) -> tuple[int, dict[str, str], Any]:
-    """Of an answer what does not differ from one to the next."""
-    headers = {name: value for name, value in response.headers.items() if name != "x-request-id"}
-    answer = response.json()
-    answer.pop("request_id" if "request_id" in answer else "instance")
-    return response.status_code, headers, answer
-
-
 async def _both(
-    client: httpx.AsyncClient,
-    path: str,
-    body: bytes,
-    headers: Mapping[str, str] = JSON,
-    ways: tuple[str, str] = ("", THE_LONG_WAY),
+    client: httpx.AsyncClient, path: str, body: bytes, headers: Mapping[str, str] = JSON, **more: Any
 ) -> httpx.Response:
-    """The answer, which must be that of the long way."""
-    short, long = [await client.post(path + way, content=body, headers=dict(headers)) for way in ways]
-    assert _told(short) == _told(long)
-    return short
+    return await both_ways(client, path, content=body, headers=dict(headers), **more)
 
 
 @pytest.mark.parametrize("path", FORMS)

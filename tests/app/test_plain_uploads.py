@@ -1,6 +1,6 @@
 """Uploads that go past FastAPI are answered as those that don't."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -11,40 +11,11 @@ from app.main import create_app
 from app.plain_uploads import PlainUploadMiddleware
 from app.settings import Settings
 from models.samples import SAMPLES, Sample
-from tests.service import serving
+from tests.app.long_way import both_ways
 
 pytestmark = pytest.mark.anyio
-THE_LONG_WAY = "?explain=false"
-"""A query, which only FastAPI reads, that changes nothing."""
 UPLOADS = [sample for sample in SAMPLES if sample.files[0].field]
 PATHS = sorted({sample.path for sample in UPLOADS})
-
-
-@pytest.fixture(scope="module")
-async def shipped() -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(bundles=Settings.model_fields["bundles"].get_default(call_default_factory=True)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(bundles=tmp_path_factory.mktemp("none"), wait_until_ready=False) as client:
-        yield client
-
-
-def _told(response: httpx.Response) -> tuple[int, dict[str, str], Any]:
-    """Of an answer what does not differ from one to the next."""
-    headers = {name: value for name, value in response.headers.items() if name != "x-request-id"}
-    answer = response.json()
-    answer.pop("request_id" if "request_id" in answer else "instance")
-    return response.status_code, headers, answer
-
-
-async def _both(client: httpx.AsyncClient, path: str, **sent: Any) -> httpx.Response:
-    """The answer, which must be that of the long way."""
-    short, long = [await client.post(path + way, **sent) for way in ("", THE_LONG_WAY)]
-    assert _told(short) == _told(long)
-    return short
 
 
 def _files(sample: Sample) -> dict[str, tuple[str, bytes]]:
@@ -53,7 +24,7 @@ def _files(sample: Sample) -> dict[str, tuple[str, bytes]]:
 
 @pytest.mark.parametrize("sample", UPLOADS, ids=lambda sample: sample.name)
 async def test_an_upload_is_answered_as_fastapi_does(shipped: httpx.AsyncClient, sample: Sample) -> None:
-    assert (await _both(shipped, sample.path, files=_files(sample))).status_code == 200
+    assert (await both_ways(shipped, sample.path, files=_files(sample))).status_code == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -76,12 +47,12 @@ async def test_an_upload_is_answered_as_fastapi_does(shipped: httpx.AsyncClient,
 async def test_what_is_wrong_is_refused_as_fastapi_does(
     shipped: httpx.AsyncClient, path: str, sent: Mapping[str, Any]
 ) -> None:
-    assert (await _both(shipped, path, **sent)).status_code in (400, 415, 422)
+    assert (await both_ways(shipped, path, **sent)).status_code in (400, 415, 422)
 
 
 @pytest.mark.parametrize("sample", UPLOADS, ids=lambda sample: sample.name)
 async def test_the_demo_mode_is_marked(demo: httpx.AsyncClient, sample: Sample) -> None:
-    response = await _both(demo, sample.path, files=_files(sample))
+    response = await both_ways(demo, sample.path, files=_files(sample))
     assert (response.status_code, response.headers["x-demo-mode"]) == (200, "true")
 
 

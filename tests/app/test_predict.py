@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,10 @@ import pytest
 from anyio import to_thread
 
 from app.cli import main
-from app.settings import Settings
 from models.samples import SAMPLES, Sample
 from tests.pictures import encode, noise
-from tests.service import serving
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-async def shipped() -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(bundles=Settings.model_fields["bundles"].get_default(call_default_factory=True)) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """GET /samples and `medidiagnose sample`: what they give is read by the models that ship."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +7,12 @@ import httpx
 import pytest
 
 from app.cli import main
-from app.settings import Settings
 from models.samples import FILES
-from tests.service import serving
 
 pytestmark = pytest.mark.anyio
 
 REFUSED_PERHAPS = ("breast", "xray")
 """Drawn pictures that a model may refuse; the others get an answer, so that a stranger sees one."""
-
-
-@pytest.fixture(scope="module")
-async def shipped() -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(bundles=Settings.model_fields["bundles"].get_default(call_default_factory=True)) as client:
-        yield client
 
 
 async def _send(client: httpx.AsyncClient, sample: dict[str, Any]) -> dict[str, Any]:
