@@ -1,6 +1,7 @@
 """The fenced blocks of the texts: commands and code that a reader copies, and so are run by tests."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -55,13 +56,17 @@ def written(command: str, replaced: Mapping[str, object] | None = None) -> list[
     assert command in {plain(each) for page in texts() for each in commands(page)}, command
     if command.startswith("make "):
         dry = ["make", "--dry-run", "--assume-old=.venv/.training", *shlex.split(command)[1:]]
-        command = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        command = subprocess.run(dry, cwd=ROOT, env=_ALONE, capture_output=True, text=True, check=True).stdout.strip()
     for part, other in (replaced or {}).items():
         assert part in command, part
         command = command.replace(part, str(other))
     words = shlex.split(re.split(r"\s(?:>|2>|&)", command)[0])
     program = next(place for place, word in enumerate(words) if re.search(r"medidiagnose-train$|^-m$", word))
     return words[program + (2 if words[program] == "-m" else 1) :]
+
+
+_ALONE = {name: value for name, value in os.environ.items() if not re.match(r"MAKE|MFLAGS$|VENV$|ARGS$|DATA$", name)}
+"""The environment less what a `make` that started the tests leaves there, which would have another say more."""
 
 
 def plain(command: str) -> str:
