@@ -83,13 +83,13 @@ def _summary(bundle: Bundle) -> ModelSummary:
     summary = ModelSummary.model_validate(bundle.metadata, from_attributes=True)
     if not bundle.measured:
         return summary
-    told = MeasuredAsServed.model_validate(bundle.measured, from_attributes=True)
     sets = {
         title: {name: value for name, value in figures.items() if not name.startswith(BIN)}
-        for title, figures in told.sets.items()
+        for title, figures in bundle.measured.sets.items()
         if not title.startswith((BY_GROUP, MISTAKEN))
     }
-    return summary.model_copy(update={"as_served": told.model_copy(update={"sets": sets})})
+    told = bundle.measured.model_copy(update={"sets": sets})
+    return summary.model_copy(update={"as_served": MeasuredAsServed.model_validate(told, from_attributes=True)})
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """The Open Inference Protocol, version 2, at /v2, where the setting `tensors` is on: raw tensors in and out."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -116,7 +117,7 @@ async def infer(request: Request, metadata: MetadataDep, registry: RegistryDep) 
     asked: list[TensorRequest] = []
     computed = registry.compute(metadata.name, partial(_read, body, length, asked))
     metadata, outputs = await while_connected(request, computed)
-    answer, json_length = written(asked[0], metadata, outputs)
+    answer, json_length = await asyncio.to_thread(written, asked[0], metadata, outputs)
     if json_length is None:
         return Response(answer, media_type="application/json")
     return Response(answer, media_type="application/octet-stream", headers={JSON_LENGTH: str(json_length)})
