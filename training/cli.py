@@ -125,7 +125,7 @@ def _add_measuring(commands: Any) -> None:
         "reliability", help="measure how often what a bundle says comes true, in tenths, into measured.json"
     )
     for command, run in ((explained, _explained), (sets, _prediction_sets), (reliability, _reliability)):
-        others = ("disease",) if command is not explained else ()
+        others = {explained: (), sets: ("disease",), reliability: ("disease", "heart_risk")}[command]
         command.add_argument("name", choices=(*_PICTURES, *_ECGS, *others), help="which model")
         command.add_argument("bundle", type=Path, help="bundle folder")
         command.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where there is one")
@@ -388,7 +388,8 @@ def _reliability(options: argparse.Namespace) -> int:
     bundle = read_bundle(options.bundle, options.precision)
     cache = options.runs / "digitised_sheets"
     found = reliability.measure(BY_NAME[options.name], bundle, options.data, cache)
-    _tell(served.add_measured(bundle, found), found)
+    note = served.HELD_OUT if options.name == "heart_risk" else ""
+    _tell(served.add_measured(bundle, found, note), found)
     return 0
 
 

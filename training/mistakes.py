@@ -10,6 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from models.diagnoses.catalogue import BY_NAME
+from models.diagnoses.heart_risk import HEART_RISK
+from models.diagnoses.heart_risk.interpretation import code_of
+from models.diagnoses.heart_risk.knowledge import heart_risk_knowledge
 from models.serving.bundle import MISTAKEN, Estimate
 from training.card import format_estimate
 from training.evaluate import share
@@ -23,6 +26,12 @@ FEWEST, FEWEST_OF_KIND = 10, 20
 """Inputs of a class, and of a kind of it, of which a share is told."""
 MOST_SAID, FEWEST_SAID = 3, 3
 REPEATS = 400
+_ARTERIES = {"narrowed": "a narrowed artery (`narrowed`)", "not_narrowed": "no narrowed artery (`not_narrowed`)"}
+_OF_BANDS = (
+    "This model names a band, not a finding. A chance of at least a half counts as a narrowed artery named, a smaller "
+    "one as none; what was said instead is the band. The patients had not been seen by the model that gave their "
+    "chance: what ships is of the same kind and has learned from all of them."
+)
 _SHARE, _INSTEAD = "not named", "said instead"
 _KEY = re.compile(rf"(?P<code>.+?): (?:{_SHARE}(?:, (?P<kind>.+))?|{_INSTEAD}, (?P<said>.+))")
 
@@ -100,11 +109,14 @@ def section_of(name: str, document: Mapping[str, Any]) -> str:
         f"the kinds of at least {FEWEST_OF_KIND} inputs with the largest and the smallest share; with 95 % intervals. "
         "Of many kinds the two extremes lie further apart by chance than two kinds would."
     )
-    return "\n".join([HEADING, "", about, "", *lines])
+    return "\n".join([HEADING, "", about, "", *([_OF_BANDS, ""] if name == HEART_RISK.name else []), *lines])
 
 
 def names_of(name: str) -> dict[str, str]:
     """What the codes of a diagnosis are called, where its knowledge lists them."""
+    if name == HEART_RISK.name:
+        bands = {code_of(band): f"{band.condition} (`{code_of(band)}`)" for band in heart_risk_knowledge().bands}
+        return {**_ARTERIES, **bands}
     knowledge = BY_NAME[name].knowledge if name in BY_NAME else None
     listed = getattr(knowledge, "classes", getattr(knowledge, "categories", ()))
     return {each.code: f"{each.name} (`{each.code}`)" for each in listed}

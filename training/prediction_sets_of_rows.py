@@ -5,7 +5,7 @@ covered by itself: of the ECGs that have a finding 90 % have it in their set.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class RowSets:
-    """What calibrates, on what, what is measured, by name, and which codes share a threshold."""
+    """What calibrates, on what, what is measured, by name, which codes share a threshold, and what of each measured set
+    was refused, whose chances mean nothing."""
 
     calibration: Rows
     calibrated_on: str
     measured: Mapping[str, Rows]
     groups: Sequence[Sequence[str]]
+    refused: Mapping[str, Rows] = field(default_factory=dict)
 
     def spec(self) -> PredictionSetSpec:
         """The thresholds."""
@@ -91,21 +93,24 @@ def record_sets(bundle: Bundle, data: Path, _: Path) -> RowSets:
 
 def sheet_sets(bundle: Bundle, data: Path, cache: Path) -> RowSets:
     """Damaged sheets of fold 8 calibrate, those of fold 9 are measured, damaged and clean; only what is accepted."""
-    found = {}
-    spec = bundle.metadata.sheet_preprocessing
-    parts: tuple[tuple[heart_image.Part, str], ...] = (
-        ("validation", "damaged"),
-        ("test", "damaged"),
-        ("test", "clean"),
-    )
-    for part, kind in parts:
-        sheets = heart_image.load_sheets(data, part, cache)
-        digitised = sheets.digitised[kind]
-        accepted = np.flatnonzero((digitised.fit >= spec.least_fit) & (digitised.consistency >= spec.least_consistency))
-        samples = [sheets.samples[index] for index in accepted.tolist()]
-        found[part, kind] = _ecgs(bundle, samples, digitised.tensors[accepted])
-    measured = {f"fold 9, {kind} sheets": found["test", kind] for kind in ("damaged", "clean")}
-    return RowSets(found["validation", "damaged"], "damaged sheets of PTB-XL's fold 8", measured, _each(bundle))
+    calibration, _ = _sheets(bundle, data, cache, "validation", "damaged")
+    names = {f"fold 9, {kind} sheets": _sheets(bundle, data, cache, "test", kind) for kind in ("damaged", "clean")}
+    measured = {name: accepted for name, (accepted, _) in names.items()}
+    refused = {name: rest for name, (_, rest) in names.items()}
+    return RowSets(calibration, "damaged sheets of PTB-XL's fold 8", measured, _each(bundle), refused)
+
+
+def _sheets(bundle: Bundle, data: Path, cache: Path, part: heart_image.Part, kind: str) -> tuple[Rows, Rows]:
+    """The sheets of a part that are accepted, and those that are refused."""
+    spec, sheets = bundle.metadata.sheet_preprocessing, heart_image.load_sheets(data, part, cache)
+    digitised = sheets.digitised[kind]
+    accepted = (digitised.fit >= spec.least_fit) & (digitised.consistency >= spec.least_consistency)
+
+    def rows(chosen: NDArray[np.bool_]) -> Rows:
+        places = np.flatnonzero(chosen)
+        return _ecgs(bundle, [sheets.samples[place] for place in places.tolist()], digitised.tensors[places])
+
+    return rows(accepted), rows(~accepted)
 
 
 def disease_sets(bundle: Bundle, data: Path, _: Path) -> RowSets:
@@ -144,6 +149,8 @@ SETS: Mapping[str, Callable[[Bundle, Path, Path], RowSets]] = {
 
 
 def _ecgs(bundle: Bundle, samples: Sequence[EcgSample], tensors: FloatArray) -> Rows:
+    if not samples:
+        return Rows([], [])
     classes = bundle.metadata.classes
     chances, labels = run_onnx(bundle.model_path, tensors)[PROBABILITIES], ptbxl.labels_of(samples)
     known = [

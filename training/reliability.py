@@ -14,14 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.diagnosis import AnyDiagnosis
+from models.diagnoses.heart_risk.interpretation import band_of, code_of
 from models.serving.bundle import BIN, BY_GROUP, MISTAKEN, RELIABILITY, Bundle, Estimate
+from schemas.heart_risk import CHEST_PAINS
 from training import mistakes, prediction_sets, prediction_sets_of_rows
 from training.datasets.pictures import Sample
 from training.datasets.ultrasound import UNKNOWN
+from training.diagnoses import heart_risk
 from training.evaluate import bootstrap, share
 from training.explained import WHOLE
 from training.metrics import calibration_error
 from training.mistakes import NOT_SETTLED, REFUSED, Case
+from training.networks.pattern_submodels import FEATURES
 from training.served import Answer, answers
 from training.served_sets import SETS
 
@@ -33,6 +37,8 @@ GROUPED_BY = ("sex", "age", "site", "view", "resolution", "device", "set")
 """What is known of a picture, or of whom it shows, before anybody knows what is true of it."""
 KINDS = (*GROUPED_BY, "confirmation", "pathology", "histology", "subtype")
 """By which mistakes are told too."""
+HALF = 0.5
+"""The chance of a narrowed artery from which it is likelier than none."""
 ECE, CALIBRATED = "ECE", "ECE of a calibrated model, in 95 of 100 draws at most"
 
 FloatArray = NDArray[np.float64]
@@ -55,8 +61,12 @@ class Said(NamedTuple):
 def measure(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path, cache: Path) -> dict[str, dict[str, Estimate]]:
     """The figures of each set of a model, by name: of all its inputs, of their groups, and of what is mistaken."""
     name = diagnosis.name
-    rows = name in prediction_sets_of_rows.SETS
-    asked = _of_rows(name, bundle, data, cache) if rows else _of_pictures(diagnosis, bundle, data)
+    if name == heart_risk.NAME:
+        asked = _of_forms(data)
+    elif name in prediction_sets_of_rows.SETS:
+        asked = _of_rows(name, bundle, data, cache)
+    else:
+        asked = _of_pictures(diagnosis, bundle, data)
     found: dict[str, dict[str, Estimate]] = {}
     for title, said, cases in asked:
         found[f"{RELIABILITY}{title}"] = dict(figures(said))
@@ -123,8 +133,34 @@ def _likeliest(chances: Mapping[str, float]) -> str:
     return max(chances, key=lambda code: chances[code])
 
 
+def _of_forms(data: Path) -> Iterator[Asked]:
+    """The chance of a narrowed artery of each patient, from a model that had not seen them. Who has none and is given
+    less than a half is named so, and so is who has one and is given as much; of the others the band is told."""
+    for title, cases, chances in heart_risk.held_out(data):
+        owners, kinds = [str(group) for group in cases.groups], _kinds_of_patients(cases)
+        told = []
+        for chance, narrowed, known, owner in zip(chances.tolist(), cases.labels.tolist(), kinds, owners, strict=True):
+            code = heart_risk.CLASSES[narrowed]
+            right = (chance >= HALF) == narrowed
+            told.append(Case((code,), code if right else code_of(band_of(chance)), known, owner))
+        yield title, Said(chances.astype(np.float64), cases.labels, owners, kinds), told
+
+
+def _kinds_of_patients(cases: heart_risk.Cases) -> list[Collection[str]]:
+    """Sex, age, hospital and pain of each, as `sex=female`."""
+    pains = {int(value): name for name, value in CHEST_PAINS.items()}
+    found: list[Collection[str]] = []
+    for row, site in zip(cases.rows, cases.sites, strict=True):
+        values = dict(zip(FEATURES, row.tolist(), strict=True))
+        age = "<45" if values["age"] < 45 else "45-64" if values["age"] < 65 else "65+"
+        pain = pains[int(values["chest_pain"])]
+        found.append((f"sex={('female', 'male')[int(values['sex'])]}", f"age={age}", f"site={site}", f"pain={pain}"))
+    return found
+
+
 def _of_rows(name: str, bundle: Bundle, data: Path, cache: Path) -> Iterator[Asked]:
-    """Each finding of each ECG, or the likeliest disease of each case; what is named is the likeliest of either."""
+    """Each finding of each ECG, or the likeliest disease of each case; what is named is the likeliest of either, of a
+    refused sheet nothing."""
     sets = prediction_sets_of_rows.SETS[name](bundle, data, cache)
     for title, rows in sets.measured.items():
         chances, true, owners, kinds = list[float](), list[bool](), list[str](), list[Collection[str]]()
@@ -139,4 +175,7 @@ def _of_rows(name: str, bundle: Bundle, data: Path, cache: Path) -> Iterator[Ask
             Case(known.true, _likeliest(known.chances), known.kinds, owner)
             for known, owner in zip(rows.known, rows.owners, strict=True)
         ]
+        if refused := sets.refused.get(title):
+            pairs = zip(refused.known, refused.owners, strict=True)
+            cases += [Case(known.true, REFUSED, known.kinds, owner) for known, owner in pairs]
         yield title, Said(np.array(chances, np.float64), np.array(true), owners, kinds), cases

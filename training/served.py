@@ -25,7 +25,12 @@ from training.datasets.pictures import MAX_PIXELS, Sample, for_each
 from training.errors import TrainingError
 from training.evaluate import bootstrap, share
 
-HEADING = "## As served"
+HEADING, HEADING_HELD_OUT = "## As served", "## Of patients held out"
+HELD_OUT = (
+    "Models of the same kind that had not seen the patient: what ships has learned from all patients, so it can't be "
+    "measured on them."
+)
+"""The note of a measured.json whose figures are not those of the network that ships."""
 TABLE_BEGIN, TABLE_END = "<!-- measured: begin -->", "<!-- measured: end -->"
 REPEATS = 400
 _AT_ONCE = 16
@@ -153,14 +158,14 @@ def write_measured(bundle: Bundle, found: Mapping[str, Figures], note: str) -> P
     return _write(bundle, {**_subject(bundle), "note": note, "sets": sets})
 
 
-def add_measured(bundle: Bundle, found: Mapping[str, Figures]) -> Path:
+def add_measured(bundle: Bundle, found: Mapping[str, Figures], note: str = "") -> Path:
     """Put more sets of figures of the same network into the bundle's measured.json, in the place of older ones of the
-    same names. Raises `TrainingError` where that is of another network."""
+    same names, and a `note` where there is one. Raises `TrainingError` where that is of another network."""
     file = bundle.folder / MEASURED_FILE
     document = read_measured(file) if file.is_file() else {**_subject(bundle), "note": "", "sets": {}}
     if document["sha256"] != bundle.metadata.sha256:
         raise TrainingError(f"{file} is of another network: measure this one first.")
-    document["sets"] |= _listed(found)
+    document |= {"note": note or document["note"], "sets": document["sets"] | _listed(found)}
     return _write(bundle, document)
 
 
@@ -192,16 +197,13 @@ def read_measured(file: Path) -> dict[str, Any]:
 
 def card_section(document: Mapping[str, Any]) -> str:
     """The card's section of a measured.json."""
-    lines = [
-        HEADING,
-        "",
-        (
-            f"The {document['precision']} network through the service's own preparing, judging and reading, once, on "
-            f"{document['measured']}. Refused or not settled counts as missed and as a false alarm."
-        ),
-    ]
-    if document["note"]:
-        lines += ["", document["note"]]
+    if document["note"] == HELD_OUT:
+        lines = [HEADING_HELD_OUT, "", f"{HELD_OUT} On {document['measured']}."]
+    else:
+        way = f"The {document['precision']} network through the service's own preparing, judging and reading, once, on"
+        counted = "Refused or not settled counts as missed and as a false alarm."
+        lines = [HEADING, "", f"{way} {document['measured']}. {counted}"]
+        lines += ["", document["note"]] if document["note"] else []
     for name, figures in document["sets"].items():
         if name.startswith(MISTAKEN):
             continue
@@ -224,13 +226,16 @@ def with_section(card: str, section: str) -> str:
 def page_rows(name: str, document: Mapping[str, Any]) -> list[str]:
     """Rows of the page of figures: model, set, and each figure in words, but for the bins of diagrams and for what the
     card tells of groups and mistakes."""
-    rows = []
+    rows = list[str]()
+    subject = f"`{name}` {document['version']} ({document['precision']})"
+    if document["note"] == HELD_OUT:
+        subject = f"{subject}, not itself but models like it, of patients held out"
     for title, figures in document["sets"].items():
         if title.startswith((BY_GROUP, MISTAKEN)):
             continue
         listed = {key: Estimate(**value) for key, value in figures.items() if not key.startswith(BIN)}
         told = "; ".join(f"{key} {format_estimate(value)}" for key, value in listed.items())
-        rows.append(f"| `{name}` {document['version']} ({document['precision']}), {title} | {told} |")
+        rows.append(f"| {subject}, {title} | {told} |")
     return rows
 
 

@@ -2,7 +2,7 @@
 left out. Nothing is chosen by these figures but what training/notes/heart_risk.md names."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,6 +109,20 @@ def leave_site_out(cases: Cases, site: str) -> NDArray[np.float32]:
     unseen = cases.sites == site
     model = fit_patterns(cases[~unseen].rows, cases[~unseen].labels, np.unique(patterns_of(cases.rows)).tolist())
     return np.asarray(expit(model.log_odds(cases[unseen].rows)), np.float32)[:, np.newaxis]
+
+
+def held_out(data: Path) -> Iterator[tuple[str, Cases, NDArray[np.float32]]]:
+    """Chances (n,) of patients that the model had not seen: the first draw of the cross-validation, of those with no
+    required value missing, and each hospital left out."""
+    patients = uci_heart.load(data / "heart_risk" / "uci")
+    cases = make_cases(patients, make_spec(patients))
+    complete = (cases.rows[:, : len(REQUIRED)] != MISSING).all(axis=1)
+    for title, names in {"six inputs": (), "every input that is known": OPTIONAL}.items():
+        chances = cross_validate(cases.knowing(names), runs=1)[:, 0]
+        yield f"cross-validation, {title}, no required value missing", cases[complete], chances[complete]
+    for site in uci_heart.SITES:
+        chances = leave_site_out(cases.knowing(()), site)[:, 0]
+        yield f"{site} left out, six inputs", cases[cases.sites == site], chances
 
 
 def measure(labels: NDArray[np.bool_], chances: NDArray[np.float32], groups: Sequence[Any]) -> dict[str, Estimate]:

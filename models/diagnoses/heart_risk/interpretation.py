@@ -114,7 +114,7 @@ def assess(
     advice = tuple(grade.advice for grade in (pressure, cholesterol, age) if grade.advice is not None)
     return HeartRiskReading(
         prediction=HeartRiskPrediction(
-            code=band.level.lower().replace("-", "_"),
+            code=code_of(band),
             condition=band.condition,
             risk_level=band.level,
             probability=probability,
@@ -189,6 +189,11 @@ def _said(probability: float) -> str:
 def band_of(probability: float) -> RiskBand:
     """The band of a probability, 0-1: the first whose upper end is not below it."""
     return next(band for band in _KNOWLEDGE.bands if probability <= band.up_to.value)
+
+
+def code_of(band: RiskBand) -> str:
+    """The code of a band, as answers have it."""
+    return band.level.lower().replace("-", "_")
 
 
 def grade_of(value: float, grades: Sequence[Grade]) -> Grade:

@@ -1,5 +1,6 @@
 """From made-up patients to a bundle that the service would load."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.diagnoses.heart_risk import interpretation as diagnosis
-from models.serving.bundle import Bundle, read_bundle
+from models.serving.bundle import CARD_FILE, MEASURED_FILE, Bundle, read_bundle
 from models.serving.engine import Engine
 from tests.documents import written
-from training import cli
+from training import cli, mistakes, served
 from training.datasets import uci_heart
 from training.diagnoses import heart_risk
 from training.diagnoses.heart_risk import Cases
@@ -141,3 +142,36 @@ def test_a_graph_that_answers_something_else_is_refused(cases: Cases, tmp_path: 
     pattern_submodels.export_onnx(replace(model, intercepts=model.intercepts + 0.01), tmp_path / "other.onnx")
     with pytest.raises(ExportError, match="NumPy and ONNX differ"):
         heart_risk.check_parity(model, tmp_path / "other.onnx", cases.rows)
+
+
+def test_who_was_not_seen_is_counted_by_what_they_were_told_and_the_card_says_so(
+    data: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bundles" / "heart_risk" / bundle.metadata.version
+    shutil.copytree(bundle.folder, folder)
+    asked = ["reliability", "heart_risk", str(folder), "--data", str(data)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.reliability.DRAWS", 20)
+        assert cli.main(asked) == 0
+    sets = served.read_measured(folder / MEASURED_FILE)["sets"]
+    title = "cross-validation, six inputs, no required value missing"
+    _, cases, chances = next(heart_risk.held_out(data))
+    missed = float(np.mean(chances[cases.labels] < 0.5))
+    assert sets[f"Mistaken: {title}"]["narrowed: not named"]["value"] == pytest.approx(missed, abs=1e-4)
+    assert sets[f"Reliability: {title}"]["ECE"]["n"] == len(chances)
+    for site in uci_heart.SITES:
+        assert f"Mistaken: {site} left out, six inputs" in sets
+    page = tmp_path / "figures.md"
+    page.write_text(f"{served.TABLE_BEGIN}\n{served.TABLE_END}\n")
+    served.write_tables(tmp_path / "bundles", page)
+    card = (folder / CARD_FILE).read_text()
+    assert served.HEADING_HELD_OUT in card
+    assert served.HEADING not in card, "what ships was not measured on them"
+    assert mistakes.HEADING in card
+
+
+def test_what_a_hospital_left_out_is_told_comes_from_the_others(data: Path, cases: Cases) -> None:
+    told = {title: (some, chances) for title, some, chances in heart_risk.held_out(data)}
+    some, chances = told["va left out, six inputs"]
+    assert set(some.sites) == {"va"}
+    np.testing.assert_array_equal(chances, heart_risk.leave_site_out(cases.knowing(()), "va")[:, 0])
