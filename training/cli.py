@@ -111,9 +111,11 @@ def _add_measuring(commands: Any) -> None:
     measure.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="int8 where the bundle has it")
     _add_folders(measure)
     measure.set_defaults(run=_measure)
-    tables = commands.add_parser("tables", help="write cards and the page of figures from the bundles' measured.json")
+    tables = commands.add_parser("tables", help="write cards and pages of figures from the bundles' measured.json")
     tables.add_argument("--bundles", type=Path, default=Path("models/bundles"), help="folder of the bundles")
     tables.add_argument("--page", type=Path, default=Path("docs/figures.md"), help="the page with the table's marks")
+    page = Path("docs/explanations.md")
+    tables.add_argument("--explanations", type=Path, default=page, help="the page with the marks of its tables")
     tables.set_defaults(run=_tables)
     explained = commands.add_parser(
         "explained", help="measure whether a bundle's maps show what its answers rest on, into measured.json"
@@ -449,7 +451,7 @@ def _explainable(options: argparse.Namespace) -> int:
 def _tables(options: argparse.Namespace) -> int:
     from training.served import write_tables
 
-    for file in write_tables(options.bundles, options.page):
+    for file in write_tables(options.bundles, options.page, options.explanations):
         sys.stdout.write(f"{file}\n")
     return 0
 

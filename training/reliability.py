@@ -28,6 +28,7 @@ from training.mistakes import NOT_SETTLED, REFUSED, Case
 from training.networks.pattern_submodels import FEATURES
 from training.served import Answer, answers
 from training.served_sets import SETS
+from training.trust_tables import CALIBRATED
 
 TENTHS, BINS, DRAWS, REPEATS, SEED = 10, 15, 1000, 400, 5
 FEWEST = 20
@@ -39,7 +40,7 @@ KINDS = (*GROUPED_BY, "confirmation", "pathology", "histology", "subtype")
 """By which mistakes are told too."""
 HALF = 0.5
 """The chance of a narrowed artery from which it is likelier than none."""
-ECE, CALIBRATED = "ECE", "ECE of a calibrated model, in 95 of 100 draws at most"
+ECE = "ECE"
 
 FloatArray = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from models.preprocessing.inputs import Limits
 from models.serving.bundle import BIN, BY_GROUP, CARD_FILE, MEASURED_FILE, MISTAKEN, Bundle, Estimate
 from models.serving.engine import Engine
 from models.serving.registry import Prediction
-from training import between_groups, mistakes, versions
+from training import between_groups, mistakes, trust_tables, versions
 from training.card import format_estimate
 from training.datasets.pictures import MAX_PIXELS, Sample, for_each
 from training.errors import TrainingError
@@ -249,14 +249,16 @@ def with_table(page: str, rows: Sequence[str]) -> str:
     return f"{before}{TABLE_BEGIN}\n\n{table}\n\n{TABLE_END}{after}"
 
 
-def write_tables(bundles: Path, page: Path) -> list[Path]:
-    """Write the section of each card, and the page of figures, from what was measured; the files that were written."""
-    rows, written = [], []
+def write_tables(bundles: Path, page: Path, explanations: Path) -> list[Path]:
+    """Write the section of each card, the page of figures and that of explanations, from what was measured; the files
+    that were written."""
+    rows, written = list[str](), list[Path]()
+    documents: dict[str, dict[str, Any]] = {}
     for card in sorted(bundles.glob(f"*/*/{CARD_FILE}")):
         name, text = card.parent.parent.name, card.read_text(encoding="utf-8")
         file = card.with_name(MEASURED_FILE)
         if file.is_file():
-            document = read_measured(file)
+            documents[name] = document = read_measured(file)
             text = with_section(text, card_section(document))
             if told := mistakes.section_of(name, document):
                 text = with_section(text, told)
@@ -266,4 +268,6 @@ def write_tables(bundles: Path, page: Path) -> list[Path]:
         card.write_text(text, encoding="utf-8")
         written.append(card)
     page.write_text(with_table(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
-    return [*written, page]
+    told = trust_tables.with_tables(explanations.read_text(encoding="utf-8"), documents)
+    explanations.write_text(told, encoding="utf-8")
+    return [*written, page, explanations]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.reliability import CALIBRATED, ECE, Said, figures, figures_by_group
+from training.reliability import ECE, Said, figures, figures_by_group
+from training.trust_tables import CALIBRATED
 
 
 def _said(shift: float, count: int = 1000) -> Said:

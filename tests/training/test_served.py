@@ -14,6 +14,7 @@ from training import cli, served
 from training.card import format_estimate
 from training.datasets.pictures import Sample
 from training.served import TABLE_BEGIN, TABLE_END, MeasuredSet, Share, answers, estimate, measure, with_section
+from training.trust_tables import CALIBRATED, TABLES, marks, with_tables
 
 LIGHTS = (0, 60, 127, 128, 200, 255)
 
@@ -89,9 +90,11 @@ def test_card_and_page_say_what_was_measured_of_this_very_network(
     assert Estimate(**value) == again
     page = tmp_path / "figures.md"
     page.write_text(f"Before.\n\n{TABLE_BEGIN}\nold\n{TABLE_END}\n\nAfter.\n")
+    explanations = _page_of_explanations(tmp_path)
     for _ in range(2):
         asked = written("medidiagnose-train tables")
-        assert cli.main([*asked, "--bundles", str(tmp_path / "bundles"), "--page", str(page)]) == 0
+        folders = ["--bundles", str(tmp_path / "bundles"), "--page", str(page), "--explanations", str(explanations)]
+        assert cli.main([*asked, *folders]) == 0
     told = f"accepted {format_estimate(again)}"
     assert told.split(" ", 1)[1] in (bundle.folder / "card.md").read_text()
     assert (bundle.folder / "card.md").read_text().count(served.HEADING) == 1
@@ -99,6 +102,52 @@ def test_card_and_page_say_what_was_measured_of_this_very_network(
     assert told in text
     assert "old" not in text
     assert (text.startswith("Before."), text.rstrip().endswith("After.")) == (True, True)
+
+
+def _page_of_explanations(folder: Path) -> Path:
+    file = folder / "explanations.md"
+    file.write_text("\n".join(["Before.", *(mark for name in TABLES for mark in marks(name)), "After."]))
+    return file
+
+
+def test_the_page_of_explanations_has_a_row_for_each_set_with_that_figure() -> None:
+    def document(version: str, sets: dict[str, dict[str, float]]) -> dict[str, object]:
+        told = {
+            title: {key: Estimate(value=value, low=0, high=1, n=7).model_dump() for key, value in figures.items()}
+            for title, figures in sets.items()
+        }
+        return {"version": version, "sets": told}
+
+    documents = {
+        "skin": document("2.0.0", {"Prediction sets: a set": {"coverage": 0.9, "accuracy of the most probable": 0.5}}),
+        "disease": document(
+            "1.0.0",
+            {
+                "Prediction sets: vignettes": {"coverage": 0.8, "most probable is true": 0.25},
+                "Reliability: vignettes": {"said 0.5": 0.5, "ECE": 0.1, CALIBRATED: 0.2},
+                "a set": {"coverage": 0.7},
+            },
+        ),
+    }
+    page = "\n".join(["Before.", *(mark for name in TABLES for mark in marks(name)), "After."])
+    told = with_tables(with_tables(page, documents), documents)
+    assert told.startswith("Before.")
+    assert told.endswith("After.")
+    rows = [line for line in told.splitlines() if line.startswith(("| skin", "| disease"))]
+    assert rows == [
+        "| skin 2.0.0, a set | 7 | 0.900 (0.000 to 1.000) |  | 0.500 (0.000 to 1.000) |",
+        "| disease 1.0.0, vignettes | 7 | 0.800 (0.000 to 1.000) |  | 0.250 (0.000 to 1.000) |",
+        "| disease 1.0.0, vignettes | 7 | 0.100 (0.000 to 1.000) | 0.200 |",
+    ]
+    with pytest.raises(ValueError, match="maps: begin"):
+        with_tables("No marks.", documents)
+
+
+def test_the_page_of_explanations_is_that_of_what_ships() -> None:
+    files = sorted(Path("models/bundles").glob(f"*/*/{MEASURED_FILE}"))
+    documents = {file.parent.parent.name: served.read_measured(file) for file in files}
+    page = Path("docs/explanations.md").read_text(encoding="utf-8")
+    assert with_tables(page, documents) == page
 
 
 def test_a_section_replaces_its_older_self_and_leaves_the_rest() -> None:

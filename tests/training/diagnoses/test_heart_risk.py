@@ -11,7 +11,7 @@ from models.diagnoses.heart_risk import interpretation as diagnosis
 from models.serving.bundle import CARD_FILE, MEASURED_FILE, Bundle, read_bundle
 from models.serving.engine import Engine
 from tests.documents import written
-from training import cli, mistakes, served
+from training import cli, mistakes, served, trust_tables
 from training.datasets import uci_heart
 from training.diagnoses import heart_risk
 from training.diagnoses.heart_risk import Cases
@@ -163,7 +163,10 @@ def test_who_was_not_seen_is_counted_by_what_they_were_told_and_the_card_says_so
         assert f"Mistaken: {site} left out, six inputs" in sets
     page = tmp_path / "figures.md"
     page.write_text(f"{served.TABLE_BEGIN}\n{served.TABLE_END}\n")
-    served.write_tables(tmp_path / "bundles", page)
+    explanations = tmp_path / "explanations.md"
+    explanations.write_text("\n".join(mark for name in trust_tables.TABLES for mark in trust_tables.marks(name)))
+    served.write_tables(tmp_path / "bundles", page, explanations)
+    assert f"heart_risk {bundle.metadata.version}, {title} | {len(chances)} |" in explanations.read_text()
     card = (folder / CARD_FILE).read_text()
     assert served.HEADING_HELD_OUT in card
     assert served.HEADING not in card, "what ships was not measured on them"
