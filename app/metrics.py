@@ -62,7 +62,7 @@ class Metrics:
         )
         self._queue_wait = self._timer(
             "queue_wait_seconds",
-            "Time that an input waits for a core, to be decoded and again to be computed.",
+            "Time that an input, or a piece of one that has several, waits for a core.",
             "model",
         )
         self._decode = self._timer(
@@ -167,10 +167,10 @@ class Metrics:
         for queued in piece.queued:
             self._queue_wait(model).observe(piece.began - queued)
         if piece.computes:
-            self._inference(model).observe(piece.seconds)
+            self._inference(model).observe(piece.seconds - piece.preparing)
             self._batch_size(model).observe(inputs)
-        else:
-            self._decode(model).observe(piece.seconds)
+        if piece.preparing or not piece.computes:
+            self._decode(model).observe(piece.preparing or piece.seconds)
 
     def sampled(self, model: str) -> None:
         """Count a demo reading."""

@@ -263,7 +263,7 @@ class ModelRegistry:
         prepare: Callable[[Metadata], PreparedT],
         explain: Explain[PreparedT] | None = None,
     ) -> tuple[Prediction, PreparedT]:
-        """Prepare an input in a thread, then compute its pieces one after the other, each in its turn.
+        """Prepare an input in a thread and compute it there; one of several pieces piece by piece, each in its turn.
 
         `prepare` makes the tensors the metadata asks for; what it made is returned too. Every output is the mean over
         the pieces but `novelty`, which is the highest, and `class_activation`, whose pieces stand beside one another,
@@ -277,15 +277,9 @@ class ModelRegistry:
         metadata, lane = service.model.bundle.metadata, service.lane
         async with self._admissions[name].enter():
             began = time.perf_counter()
-            prepared = await lane.run(prepare, metadata)
-            ready = time.perf_counter()
-            try:
-                outputs = _summarise(await _in_groups(lane, prepared.tensors))
-            except SchedulingError:
-                raise
-            except Exception:
-                self._failed(service)
-                raise
+            computed = await lane.read(partial(prepare, metadata), failed=partial(self._failed, service))
+            prepared, ready = computed.prepared, computed.ready
+            outputs = _summarise(computed.rows or await self._computed(service, prepared.tensors))
             service.failures = 0
             seconds = {"prepare": ready - began, "compute": time.perf_counter() - ready}
             prediction = Prediction(metadata, outputs, seconds)
@@ -293,6 +287,16 @@ class ModelRegistry:
                 said = await lane.run(explain, prediction, prepared, lane.compute)
                 prediction = replace(prediction, explanation=said)
         return prediction, prepared
+
+    async def _computed(self, service: _Service, tensors: Tensor) -> list[Outputs]:
+        """The outputs of each piece of an input. Raises what the network raises, which is noted."""
+        try:
+            return await _in_groups(service.lane, tensors)
+        except SchedulingError:
+            raise
+        except Exception:
+            self._failed(service)
+            raise
 
     async def compute(self, name: str, read: Callable[[Metadata], Tensor]) -> tuple[Metadata, Outputs]:
         """Compute a batch that `read` makes in a thread, each input in its turn, and nothing else; every output with
@@ -405,7 +409,12 @@ class ModelRegistry:
         """From now on requests find the new service; those that hold the old one finish with it."""
         metadata = loaded.bundle.metadata
         kind, name = KINDS[metadata.preprocessing.kind], metadata.name
-        lane = self._cores.lane(loaded.network, name=name, largest_batch=kind.largest_batch or LARGEST_BATCH)
+        lane = self._cores.lane(
+            loaded.network,
+            name=name,
+            largest_batch=kind.largest_batch or LARGEST_BATCH,
+            at_once=isinstance(loaded.network, Engine),
+        )
         service = _Service(Model(name, "ready", loaded.bundle), lane)
         if kind.immediate:
             service.network = loaded.network

@@ -1,7 +1,8 @@
 """How requests reach a network: admitted up to a limit, then prepared and computed on the cores, within a deadline.
 
 One scheduler owns the cores. Work waits on the event loop, each model's in its own lane, and starts the moment a core
-is free: an idle service never waits for a batch to fill, a busy one takes together what has queued meanwhile. Work that
+is free. An input is computed where it was prepared, at once; one of several pieces, and a caller's own tensors, are
+computed piece by piece, those that have queued meanwhile together: nobody waits for a batch to fill. Work that
 is cancelled or late while it waits is never started and keeps no memory; work that has started runs to its end in its
 thread. Where that takes long another thread takes its core over, so that it disturbs nobody; where it takes longer than
 a request may, it is stuck, and its lane says so.
@@ -20,15 +21,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
+from models.preprocessing.inputs import Prepared
 from models.serving.engine import Network, Outputs, Tensor
 from models.serving.neighbours import Seat
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PreparedT = TypeVar("PreparedT", bound=Prepared)
 
 LARGEST_BATCH = 4
 """Inputs computed together at most. Eights are about a tenth faster than fours, but hold 85 MB more:
@@ -123,6 +126,8 @@ class _Task:
     outcome: asyncio.Future[Any] | None
     queued: float
     """When it began to wait, by the monotonic clock."""
+    failed: Callable[[], None] | None = None
+    """Of a call whose input is to be computed at once: what to call where the network fails."""
 
     @property
     def settled(self) -> bool:
@@ -142,17 +147,19 @@ class _Task:
 
 Settle = Callable[[], None]
 """Tells a caller what became of its work; called on the event loop."""
-Work = Callable[[], Sequence[Settle]]
-"""What a core does; called in a thread, never raises."""
+Work = Callable[["Piece"], Sequence[Settle]]
+"""What a core does, told which piece of work it is; called in a thread, never raises."""
 
 
 @dataclass(eq=False, slots=True)
 class Piece:
-    """Work of a lane that was handed to the threads. `computes` tells a run of the network from a call.
+    """Work of a lane that was handed to the threads. `computes` tells a run of the network from a call, also once a
+    call that prepares an input has gone on to compute it.
 
     `queued` is when each of its inputs began to wait, by the monotonic clock, `began` when it started, 0 until then,
-    and `seconds` what it took once it has ended. `long` says that another thread has taken its core over, `stuck` that
-    it has run past the deadline.
+    and `seconds` what it took once it has ended, of which `preparing` went by before the network ran. `long` says that
+    another thread has taken its core over, `stuck` that it has run past the deadline, `stuck_run` that it was in a run
+    of the network then.
     """
 
     lane: "Lane"
@@ -160,9 +167,11 @@ class Piece:
     computes: bool
     queued: Sequence[float]
     began: float = 0.0
+    preparing: float = 0.0
     seconds: float = 0.0
     long: bool = False
     stuck: bool = False
+    stuck_run: bool = False
 
     @property
     def running(self) -> float:
@@ -171,6 +180,16 @@ class Piece:
 
 
 Observe = Callable[[Piece, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed(Generic[PreparedT]):
+    """What was prepared, `ready` by the performance counter, and the outputs of its one piece; none where it has
+    several, or its network is elsewhere: it is still to be computed."""
+
+    prepared: PreparedT
+    ready: float
+    rows: Sequence[Outputs] = ()
 
 
 class Cores:
@@ -210,10 +229,16 @@ class Cores:
             self._add_thread()
 
     def lane(
-        self, network: Network | None = None, *, name: str = "the model", largest_batch: int = LARGEST_BATCH
+        self,
+        network: Network | None = None,
+        *,
+        name: str = "the model",
+        largest_batch: int = LARGEST_BATCH,
+        at_once: bool = True,
     ) -> "Lane":
-        """A new lane, which shares the cores with the others."""
-        lane = Lane(self, network, name=name, largest_batch=largest_batch)
+        """A new lane, which shares the cores with the others. Without `at_once` no input is computed where it was
+        prepared, but with whatever has queued meanwhile: where the network is another process's."""
+        lane = Lane(self, network, name=name, largest_batch=largest_batch, at_once=at_once)
         self._lanes.append(lane)
         return lane
 
@@ -261,6 +286,12 @@ class Cores:
         if lane in self._lanes:
             self._lanes.remove(lane)
 
+    def cores_of(self, piece: Piece) -> int:
+        """On how many cores a piece may compute what it has prepared: on all where nothing else is at work or waits.
+        Called in its thread."""
+        alone = len(self._pieces) == 1 and not any(lane.has_work for lane in self._lanes)
+        return self._cores_of_a_lone_run if alone else 1
+
     @property
     def _cores_of_a_lone_run(self) -> int:
         if not self._seat:
@@ -297,7 +328,7 @@ class Cores:
     def _perform(self, piece: Piece) -> None:
         piece.began = time.monotonic()
         began = time.thread_time()
-        settles = piece.work()
+        settles = piece.work(piece)
         seconds = time.thread_time() - began
         piece.seconds = time.monotonic() - piece.began
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
@@ -350,10 +381,11 @@ class Cores:
 class Lane:
     """The work of one model, in the order it came: calls that prepare inputs, and tensors for its network."""
 
-    def __init__(self, cores: Cores, network: Network | None, *, name: str, largest_batch: int) -> None:
+    def __init__(self, cores: Cores, network: Network | None, *, name: str, largest_batch: int, at_once: bool) -> None:
         self.name = name
         self.network = network
         self.largest_batch = largest_batch
+        self._at_once = at_once
         self.seconds = 0.0
         """The processor time its work has had, and, for when it was idle, what the others had."""
         self.at_work = 0
@@ -384,6 +416,11 @@ class Lane:
         return len(self._calls) + len(self._tensors)
 
     @property
+    def has_work(self) -> bool:
+        """Whether anything waits, be it for a caller who has gone; to be asked in any thread."""
+        return bool(self._calls or self._tensors)
+
+    @property
     def may_start(self) -> bool:
         """Whether it may have a further core: with work that takes long, only as many as there are."""
         return not self.long or self.at_work < self._cores.count
@@ -407,6 +444,19 @@ class Lane:
         """Call a function on a core. Raises what it raises, `StuckError` or `ShuttingDownError`."""
         outcome: T = await self._enqueue(self._calls, partial(function, *args, **kwargs))
         return outcome
+
+    async def read(
+        self, prepare: Callable[[], PreparedT], *, failed: Callable[[], None] = lambda: None
+    ) -> Computed[PreparedT]:
+        """Prepare an input on a core and, where it is one piece, compute it there at once. To come back to the event
+        loop for that took a picture 0.2 ms, and being computed with three others gains it nothing
+        (`python -m benchmarks.tuning`).
+
+        Raises what `prepare` raises, `StuckError`, `ShuttingDownError`, or, once `failed` has been called, what the
+        network raises.
+        """
+        computed: Computed[PreparedT] = await self._enqueue(self._calls, prepare, failed)
+        return computed
 
     async def infer(self, tensor: Tensor) -> Outputs:
         """Compute one tensor, without batch axis; each output comes without it too.
@@ -443,8 +493,9 @@ class Lane:
 
     def stall(self, piece: Piece) -> None:
         """A piece of its work is stuck. Where that stops the lane, nobody waits for a core in vain."""
+        piece.stuck_run = piece.computes
         self.stuck += 1
-        self._stuck_runs += piece.computes
+        self._stuck_runs += piece.stuck_run
         logger.error("Model %s: %s has run past the deadline and has not ended.", self.name, _named(piece))
         if self.stopped:
             for task in (*self._calls, *self._tensors):
@@ -457,7 +508,7 @@ class Lane:
         self.long -= piece.long
         if piece.stuck:
             self.stuck -= 1
-            self._stuck_runs -= piece.computes
+            self._stuck_runs -= piece.stuck_run
             logger.info("Model %s: %s has ended, %.0f s after it began.", self.name, _named(piece), piece.running)
         self._leave()
 
@@ -469,22 +520,22 @@ class Lane:
         """
         if not self._tensors:
             task = self._calls.popleft()
-            return Piece(self, partial(_call, task), computes=False, queued=[task.queued])
+            work = partial(self._read if task.failed else _call, task)
+            return Piece(self, work, computes=False, queued=[task.queued])
         share = min(self.largest_batch, -(-len(self._tensors) // free))
         batch: list[_Task] = []
         while self._tensors and len(batch) < share:
             task = self._tensors.popleft()
             if not task.settled:
                 batch.append(task)
-        work = partial(self._start, batch, cores=cores)
-        return Piece(self, work, computes=True, queued=[task.queued for task in batch])
+        return Piece(self, partial(self._start, batch, cores), computes=True, queued=[task.queued for task in batch])
 
-    async def _enqueue(self, tasks: deque[_Task], work: Any) -> Any:
+    async def _enqueue(self, tasks: deque[_Task], work: Any, failed: Callable[[], None] | None = None) -> Any:
         self.check()
         if not self.busy:
             self._cores.enter(self)
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        task = _Task(work, outcome, time.monotonic())
+        task = _Task(work, outcome, time.monotonic(), failed)
         self._outcomes.add(outcome)
         outcome.add_done_callback(partial(self._forget, task))
         tasks.append(task)
@@ -509,7 +560,28 @@ class Lane:
             "not ended. Others are not affected. Try again later."
         )
 
-    def _start(self, tasks: Sequence[_Task], cores: int) -> Sequence[Settle]:
+    def _read(self, task: _Task, piece: Piece) -> Sequence[Settle]:
+        """Make a call and compute the one piece that it makes, unless nobody waits for it any more."""
+        prepare = task.work
+        if prepare is None:
+            return []
+        try:
+            prepared = prepare()
+        except BaseException as error:
+            return [partial(task.fail, _failure(error))]
+        ready = time.perf_counter()
+        if len(prepared.tensors) != 1 or not self._at_once:
+            return [partial(task.succeed, Computed(prepared, ready))]
+        if task.work is None:
+            return []
+        piece.preparing, piece.computes = time.monotonic() - piece.began, True
+        try:
+            rows = self._run(prepared.tensors, self._cores.cores_of(piece))
+        except BaseException as error:
+            return [partial(_fail, task, _failure(error))]
+        return [partial(task.succeed, Computed(prepared, ready, rows))]
+
+    def _start(self, tasks: Sequence[_Task], cores: int, _: Piece) -> Sequence[Settle]:
         return self._compute([(task, tensor) for task in tasks if (tensor := task.work) is not None], cores)
 
     def _compute(self, batch: Sequence[tuple[_Task, Tensor]], cores: int) -> Sequence[Settle]:
@@ -517,7 +589,7 @@ class Lane:
         if not batch:
             return []
         try:
-            rows = self._run([tensor for _, tensor in batch], cores)
+            rows = self._run(np.stack([tensor for _, tensor in batch]), cores)
         except BaseException as error:
             if len(batch) == 1:
                 return [partial(batch[0][0].fail, _failure(error))]
@@ -525,14 +597,14 @@ class Lane:
             return list(chain.from_iterable(self._compute([each], cores) for each in batch))
         return [partial(task.succeed, row) for (task, _), row in zip(batch, rows, strict=True)]
 
-    def _run(self, tensors: Sequence[Tensor], cores: int) -> list[Outputs]:
+    def _run(self, tensors: Tensor, cores: int) -> list[Outputs]:
         if self.network is None:
             raise ShuttingDownError("The model is not in service.")
-        outputs = self.network.run(np.stack(tensors), cores=cores)
+        outputs = self.network.run(tensors, cores=cores)
         return [{name: values[row] for name, values in outputs.items()} for row in range(len(tensors))]
 
 
-def _call(task: _Task) -> Sequence[Settle]:
+def _call(task: _Task, _: Piece) -> Sequence[Settle]:
     function = task.work
     if function is None:
         return []
@@ -540,6 +612,13 @@ def _call(task: _Task) -> Sequence[Settle]:
         return [partial(task.succeed, function())]
     except BaseException as error:
         return [partial(task.fail, _failure(error))]
+
+
+def _fail(task: _Task, error: Exception) -> None:
+    """Tell whoever made a call to be computed that the network failed."""
+    if task.failed and not isinstance(error, SchedulingError):
+        task.failed()
+    task.fail(error)
 
 
 def _failure(error: BaseException) -> Exception:

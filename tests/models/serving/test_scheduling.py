@@ -1,12 +1,14 @@
 """The queue before a network under stress: cancellation, overload, deadlines, faults, the end. Nobody ever hangs."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,9 +50,11 @@ class GatedNetwork:
         self.cores: list[int] = []
         self.held = threading.Event()
         self.hold_batches_of: tuple[int, threading.Event] | None = None
+        self.note_thread: Callable[[], None] = lambda: None
 
     def run(self, batch: NDArray[np.uint8], *, cores: int = 1) -> Mapping[str, NDArray[np.float32]]:
         self.started.set()
+        self.note_thread()
         assert self.gate.wait(PATIENCE)
         values = [int(tensor.flat[0]) for tensor in batch]
         if self.hold_batches_of and len(values) == self.hold_batches_of[0]:
@@ -363,7 +367,8 @@ async def test_free_cores_share_what_has_queued() -> None:
         waiting = [asyncio.create_task(_infer(lane, value)) for value in (1, 2)]
         await asyncio.sleep(0)
         network.gate.set()
-        for settle in lane.take(2, cores=1).work():
+        piece = lane.take(2, cores=1)
+        for settle in piece.work(piece):
             settle()
         gate.set()
         assert await _in_time(*busy, *waiting) == [True, True, 1, 2]
@@ -414,6 +419,131 @@ async def test_a_lone_tensor_gets_every_core_and_one_among_others_its_own() -> N
         gate.set()
         await _in_time(busy)
     assert network.cores == [2, 1]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A prepared input of these values, a tensor each."""
+
+    tensors: NDArray[np.uint8]
+    values: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def _prepared(*values: int) -> Pieces:
+    return Pieces(np.stack([_tensor(value) for value in values]))
+
+
+async def test_an_input_of_one_piece_is_computed_where_it_was_prepared() -> None:
+    network, threads = GatedNetwork(), set()
+
+    def prepare() -> Pieces:
+        threads.add(threading.get_ident())
+        return _prepared(7)
+
+    told: list[tuple[bool, int]] = []
+    network.gate.set()
+    network.note_thread = lambda: threads.add(threading.get_ident())
+    async with _cores(2, network, observe=lambda piece, inputs: told.append((piece.computes, inputs))) as cores:
+        computed = await asyncio.wait_for(cores.lane(network).read(prepare), PATIENCE)
+        await asyncio.sleep(0)
+    assert [float(row["value"]) for row in computed.rows] == [7]
+    assert computed.prepared.tensors.flat[0] == 7
+    assert (told, network.batches, len(threads)) == ([(True, 1)], [1], 1)
+    assert network.cores == [2]  # nothing else was at work
+
+
+@pytest.mark.parametrize(("values", "at_once"), [((1, 2), True), ((1,), False)])
+async def test_an_input_of_several_pieces_or_for_a_network_elsewhere_is_only_prepared(
+    values: tuple[int, ...], at_once: bool
+) -> None:
+    network = GatedNetwork()
+    async with _cores(1, network) as cores:
+        lane = cores.lane(network, at_once=at_once)
+        computed = await asyncio.wait_for(lane.read(lambda: _prepared(*values)), PATIENCE)
+    assert (len(computed.prepared.tensors), list(computed.rows), network.batches) == (len(values), [], [])
+
+
+async def test_an_input_beside_others_is_computed_on_its_own_core() -> None:
+    network, gate = GatedNetwork(), threading.Event()
+    network.gate.set()
+    async with _cores(2, network) as cores:
+        busy = asyncio.create_task(cores.lane().run(gate.wait, PATIENCE))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(cores.lane(network).read(lambda: _prepared(1)), PATIENCE)
+        gate.set()
+        await _in_time(busy)
+    assert network.cores == [1]
+
+
+async def test_an_input_whose_caller_goes_while_it_is_prepared_is_not_computed() -> None:
+    network, begun, gate = GatedNetwork(), threading.Event(), threading.Event()
+    network.gate.set()
+
+    def prepare() -> Pieces:
+        begun.set()
+        assert gate.wait(PATIENCE)
+        return _prepared(1)
+
+    async with _cores(1, network) as cores:
+        lane = cores.lane(network)
+        reading = asyncio.create_task(lane.read(prepare))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        reading.cancel()
+        await _in_time(reading)
+        gate.set()
+        assert await asyncio.wait_for(_infer(lane, 2), PATIENCE) == 2
+    assert network.computed == [2]
+
+
+@pytest.mark.parametrize("at_fault", ["input", "network"])
+async def test_of_a_failed_reading_only_the_networks_fault_is_noted(at_fault: str) -> None:
+    network, noted = GatedNetwork(), []
+    network.gate.set()
+
+    def prepare() -> Pieces:
+        if at_fault == "input":
+            raise ZeroDivisionError
+        return _prepared(13)
+
+    async with _cores(1, network) as cores:
+        with pytest.raises(ZeroDivisionError if at_fault == "input" else RuntimeError):
+            await asyncio.wait_for(cores.lane(network).read(prepare, failed=lambda: noted.append(True)), PATIENCE)
+    assert noted == [True] * (at_fault == "network")
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_reading_whose_network_fails_keeps_no_tensor() -> None:
+    network = FailingNetwork()
+
+    async def read(lane: Lane) -> None:
+        with contextlib.suppress(NoAnswerError):
+            await lane.read(lambda: _prepared(1))
+
+    async with _cores(1) as cores:
+        lane = cores.lane(network)
+        await _in_time(*(asyncio.create_task(read(lane)) for _ in range(2)))
+        await _until(lambda: len(network.held) == 2 and all(each() is None for each in network.held))
+
+
+@pytest.mark.usefixtures("soon_long")
+@pytest.mark.parametrize("stuck_in", ["preparing", "network"])
+async def test_a_reading_stops_its_lane_only_where_the_network_is_stuck(stuck_in: str) -> None:
+    network, gate = GatedNetwork(), threading.Event()
+
+    def prepare() -> Pieces:
+        assert stuck_in == "network" or gate.wait(PATIENCE)
+        return _prepared(1)
+
+    async with _cores(2, network, deadline=0.1) as cores:
+        lane = cores.lane(network)
+        reading = asyncio.create_task(lane.read(prepare))
+        await _until(lambda: lane.stuck == 1)
+        assert lane.stopped == (stuck_in == "network")
+        gate.set()
+        network.gate.set()
+        await _in_time(reading)
+        await _until(lambda: not lane.stuck)
+        assert not lane.stopped
 
 
 async def test_with_neighbours_a_lone_tensor_gets_every_core_only_while_they_are_idle(
