@@ -102,6 +102,48 @@ class Connections(ServerState):
         return next(crowded, next(iter(candidates), None))
 
 
+class Joined:
+    """A transport that sends the head of an answer together with the beginning of its body.
+
+    uvicorn writes one after the other; each would be a packet of its own, and wake the client twice. What is held goes
+    out with the next write, or when the event loop comes round.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send what is held and this; hold it where nothing is."""
+        if self._held:
+            self._transport.write(self._held + data)
+            self._held = b""
+        elif data:
+            self._held = data
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
+
+    def close(self) -> None:
+        """Send what is held, then close."""
+        self.flush()
+        self._transport.close()
+
+    def write_eof(self) -> None:
+        """Send what is held, then say that nothing more comes."""
+        self.flush()
+        self._transport.write_eof()
+
+
 class Connection(HttpToolsProtocol):
     """One connection. `deadline`, on the loop's clock, is when its silence has lasted too long."""
 
@@ -142,6 +184,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a request."""
         super().connection_made(transport)
+        self.transport = Joined(transport, self.loop)  # type: ignore[assignment]
         self.address = self.client[0] if self.client else ""
         self.deadline = self.loop.time() + self._limits.header_seconds
         self._all.arrived(self)

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.connection import MAX_PIPELINED, Connection
+from app.connection import MAX_PIPELINED, Connection, Joined
 from app.server import Server
 from app.settings import Settings
 from tests.net import Client, free_port
@@ -234,6 +234,51 @@ def test_a_wish_for_another_protocol_is_ignored_and_not_logged(
         assert "upgrade" not in answer.json()["headers"]
         assert client.answer().json()["method"] == "GET"
     assert not caplog.records
+
+
+class Wire(asyncio.Transport):
+    """Notes what is done with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[bytes | str] = []
+
+    def write(self, data: Any) -> None:
+        self.done.append(bytes(data))
+
+    def write_eof(self) -> None:
+        self.done.append("eof")
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def abort(self) -> None:
+        self.done.append("abort")
+
+
+@pytest.mark.anyio
+async def test_the_head_of_an_answer_goes_out_with_its_body() -> None:
+    wire = Wire()
+    joined = Joined(wire, asyncio.get_running_loop())
+    joined.write(b"head ")
+    joined.write(b"body")
+    joined.write(b"more")  # of a body in pieces
+    assert wire.done == [b"head body"]
+    await asyncio.sleep(0)
+    assert wire.done == [b"head body", b"more"]
+    await asyncio.sleep(0)
+    assert wire.done == [b"head body", b"more"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["close", "write_eof"])
+async def test_nothing_is_held_back_at_the_end(end: str) -> None:
+    wire = Wire()
+    joined = Joined(wire, asyncio.get_running_loop())
+    joined.write(b"head")
+    getattr(joined, end)()
+    await asyncio.sleep(0)
+    assert wire.done == [b"head", end.removeprefix("write_")]
 
 
 def test_a_silent_connection_is_closed() -> None:
