@@ -173,8 +173,11 @@ async def test_in_demo_mode_a_record_must_be_one_too(tmp_path: Path) -> None:
 
 async def test_no_file_is_opened_for_a_record(service: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
+    opening = builtins.open
 
-    def refuse(file: object, *args: object, **kwargs: object) -> None:
+    def refuse(file: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(file).startswith("/proc/self/"):  # how much memory the process holds, whatever is asked
+            return opening(file, *args, **kwargs)
         opened.append(file)
         raise PermissionError(f"a request opened {file!r}")
 
