@@ -91,8 +91,8 @@ class Figures:
         return self.qt / float((60 / self.rate) ** exponent)
 
 
-def measure(ecg: Sampled) -> Figures:
-    """The figures of one stretch of an ECG."""
+def measure(ecg: Sampled, late: float = 0.0) -> Figures:
+    """The figures of one stretch of an ECG; its J point is looked at `late` seconds after QRS was seen to end."""
     beats = find_beats(ecg)
     nothing = np.full(12, np.nan, np.float32)
     if beats.at.size == 0:
@@ -104,7 +104,7 @@ def measure(ecg: Sampled) -> Figures:
     waves = find_waves(beat, float(np.median(intervals)) / 1000 if intervals.size else 1.0)
     if waves is None:
         return Figures(len(beats.at), intervals, rate, None, None, None, None, None, beat.spread, _everything(NO_BEATS))
-    levels = _levels(beat, waves)
+    levels = _levels(beat, waves._replace(offset=waves.offset + late * FINE))
     ms = 1000 / FINE
     figures = {
         "pr": None if waves.p_onset is None else (waves.onset - waves.p_onset) * ms,

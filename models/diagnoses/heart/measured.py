@@ -22,6 +22,10 @@ LARGEST_QRS = 8.0
 MOST_NOISE = 0.12
 """mV, in the middle one of the leads: one record in 700 has more."""
 
+J_OF_SHEETS = 0.01
+"""Seconds after the end of QRS at which the J point of a sheet is looked at, one of its samples: pixels make the end of
+QRS steeper than it is, so that it is seen 4 to 12 ms early, where a raised J point is not reached yet."""
+
 SHEET_LIKE = 0.6
 """Fit from which rows that do not fit together are still those of an ECG: other pictures have up to 0.51."""
 
@@ -76,7 +80,7 @@ def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Li
     reading = sheet.reading
     if reading is None or reading.fit < preprocessing.least_fit:
         return MeasuredSheet(sheet, None, ())
-    figures = measure(sample(reading.signal, reading.shown, SHEET_RATE))
+    figures = measure(sample(*ecg_sheet.as_drawn(reading), SHEET_RATE), J_OF_SHEETS)
     tolerance = heart_knowledge().alerts.tolerance_of_sheets.value
     if reading.consistency < preprocessing.least_consistency:
         misread = alerts_of_misread(figures, sent.person, tolerance) if reading.fit >= SHEET_LIKE else ()

@@ -24,7 +24,7 @@ from models.preprocessing.ecg_sheet.layout import (
     plausibility,
 )
 from models.preprocessing.ecg_sheet.lead_names import read_lead_names
-from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
+from models.preprocessing.ecg_sheet.one_heart import at_once, same_leads, two_hearts
 from models.preprocessing.ecg_sheet.printed_scale import PrintedScale, read_printed_scale
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
@@ -73,8 +73,8 @@ _BACKWARDS = -0.3
 """Time arrow of mirrored sheets, of hearts whose beats are so many seconds apart or more."""
 _FORWARDS = 0.3
 """Time arrow from which a sheet isn't mirrored."""
-_TURNED = 0.35
-"""How much better leads fit together upside down in a picture that is."""
+_TURNED, _BARELY = 0.35, 0.15
+"""How much better leads fit together upside down in a picture that is; and where as they stand they don't at all."""
 
 _LEAST_DENSITY = 4
 """Of ink; less is noise."""
@@ -146,6 +146,8 @@ class DigitisedSheet(NamedTuple):
     gain_from: GainSource = "assumed"
     fault: str | None = None
     """Why these are not the twelve leads of one heart, if they are not."""
+    together: bool = False
+    """Whether all columns show the same seconds, those that rhythm strips begin with."""
 
 
 class _Straight(NamedTuple):
@@ -302,10 +304,16 @@ def _follow(sheet: _Straight) -> _Followed:
         raise SheetError(_NO_ROWS)
     above = _above_base(sheet.rows, traces, first, last)
     heights = (above / scale.down).astype(np.float32)
+    return _after_pulse(_Followed(sheet, traces, heights, (first, last), scale, None))
+
+
+def _after_pulse(found: _Followed) -> _Followed:
+    """The same with its calibration pulse, if one is seen, outside its span."""
+    sheet, traces, heights, (first, last), scale = found[:5]
     pulse = find_pulse(heights * traces.inked, first, last, scale)  # beside a pulse a path may stay up
-    found = _Followed(sheet, traces, heights, (first, last), scale, pulse)
     if pulse is None:
         return found
+    found = found._replace(pulse=pulse)
     if pulse.first > first + (last - first) / 4 and pulse.last < last - (last - first) / 4:
         return _cut(found, pulse)
     first, last = _without(pulse, first, last, scale, traces.inked)
@@ -355,15 +363,15 @@ def _without(pulse: Pulse, first: int, last: int, scale: Scale, inked: NDArray[n
     return first, end - int(many[end - 4 * foot : end][::-1].argmax())
 
 
-def _measure(found: _Followed, told: Told) -> DigitisedSheet:
+def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> DigitisedSheet:
+    """What is read of traces; of those that are `upside_down` in the picture and were turned, too."""
     shapes = _all_shapes(found)
     known, hint = _with_print(told, found.sheet)
     layout = find_layout(shapes, *found.span, known.layout, known.order)
     turned_span = shapes.shape[2] - found.span[1], shapes.shape[2] - found.span[0]
     turned = find_layout(shapes[:, ::-1, ::-1], *turned_span, known.layout, known.order)
-    upside_down = not hint.legible and layout and turned and plausibility(turned) > plausibility(layout) + _TURNED
-    if upside_down:
-        found, layout, shapes = _turn(found, turned_span), turned, shapes[:, ::-1, ::-1]
+    if not upside_down and not hint.legible and layout and turned and _is_upside_down(layout, turned):
+        return _measure(_turn(found, turned_span), told, upside_down=True)
     if layout is None:
         raise SheetError(_strange_rows(shapes.shape[1], told))
     if known.layout or known.order:
@@ -377,7 +385,15 @@ def _measure(found: _Followed, told: Told) -> DigitisedSheet:
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
-    return reading._replace(fault=_foreign(found, layout, timing)) if layout.consistency >= LAWFUL else reading
+    if layout.consistency < LAWFUL:
+        return reading
+    together = not timing.full and at_once(*_beating(found, layout, timing))
+    return reading._replace(fault=_foreign(found, layout, timing), together=together)
+
+
+def _is_upside_down(layout: Layout, turned: Layout) -> bool:
+    needed = _TURNED if layout.consistency >= LAWFUL else _BARELY
+    return plausibility(turned) > plausibility(layout) + needed
 
 
 def _gain_source(found: _Followed, told: Told, known: Told) -> GainSource:
@@ -435,7 +451,8 @@ def _turn(found: _Followed, span: tuple[int, int]) -> _Followed:
     turned = _Straight(sheet.ink[::-1, ::-1], lines, printed, rows, words)
     heights = Traces(height - 1 - traces.heights[::-1, ::-1], traces.inked[::-1, ::-1])
     pulse = found.pulse and found.pulse._replace(first=width - found.pulse.last, last=width - found.pulse.first)
-    return _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse, found.cut)
+    same = _Followed(turned, heights, -found.above[::-1, ::-1], span, found.scale, pulse, found.cut)
+    return same if pulse else _after_pulse(same)  # upside down it hangs, and is none
 
 
 def _compare(free: Layout | None, layout: Layout, told: Told, who: str) -> None:
@@ -525,16 +542,32 @@ def _time(found: _Followed, layout: Layout, gain: float, known: float | None) ->
     return _Timing(speed, full, seconds, _columns(found, layout, seconds * speed * scale.across))
 
 
+class _Beating(NamedTuple):
+    """What tells of the beats of columns and strips, as `one_heart` looks at it."""
+
+    grid: FloatMap
+    strips: FloatMap
+    columns: Sequence[tuple[int, int]]
+    rate: float
+    px_per_mm: float
+    shifts: Sequence[Sequence[float]]
+
+
+def _beating(found: _Followed, layout: Layout, timing: _Timing) -> _Beating:
+    spans, rows, smooth = timing.columns.spans, len(layout.grid), _smooth(found.above)
+    shifts = _strip_shifts(found, spans)
+    return _Beating(smooth[:rows], smooth[rows:], spans, timing.rate, found.scale.across, shifts)
+
+
 def _foreign(found: _Followed, layout: Layout, timing: _Timing) -> str | None:
     """What is wrong where the columns show the same leads, or two hearts."""
-    spans, scale = timing.columns.spans, found.scale
-    smooth, rows = _smooth(found.above), len(layout.grid)
-    if same_leads(smooth[:rows], spans, timing.rate):
+    beating = _beating(found, layout, timing)
+    if same_leads(beating.grid, beating.columns, beating.rate):
         return (
-            f"Each of {rows} rows shows one lead all along, so there are fewer than twelve leads. Send one picture "
-            "that shows all twelve leads."
+            f"Each of {len(layout.grid)} rows shows one lead all along, so there are fewer than twelve leads. Send one "
+            "picture that shows all twelve leads."
         )
-    if two_hearts(smooth[:rows], smooth[rows:], spans, timing.rate, scale.across, _strip_shifts(found, spans)):
+    if two_hearts(*beating):
         return (
             "The leads on the left and on the right do not beat together, as those of one heart do. Send one sheet of "
             "one person, in which nothing is put together."
@@ -593,6 +626,18 @@ def _place(found: _Followed, layout: Layout, gain: float, timing: _Timing, named
         {lead: traced[lead] for lead in LEADS},
         found.sheet.lines,
     )
+
+
+def as_drawn(reading: DigitisedSheet) -> tuple[FloatMap, NDArray[np.bool_]]:
+    """`signal` and `shown` of a reading, but columns that show the same seconds lie at these, as their beats do."""
+    if not reading.together:
+        return reading.signal, reading.shown
+    signal, shown = np.zeros_like(reading.signal), np.zeros_like(reading.shown)
+    begin = min(pieces[0].start for pieces in reading.traces.values())
+    for number, pieces in enumerate(reading.traces.values()):
+        for piece in pieces:
+            _sample(signal, shown, number, piece if piece.start == begin else piece._replace(start=0.0))
+    return signal, shown
 
 
 def _columns(found: _Followed, layout: Layout, usual: float) -> Columns:

@@ -36,6 +36,9 @@ _STRIP_LEADS, _RARE_STRIP = (1, 6, 10), 0.1
 """Leads that rhythm strips usually show, II, V1 and V5, and how much less alike these may be than others."""
 _SKEW = 3
 """Pixels by which rows of one sheet may be moved against each other."""
+_PIECES, _SPOILT, _LEFT = 12, 2, 0.6
+"""Pieces that a column is looked at in; of these so many may be spoilt, by a name or a separator on the traces or a
+beat that was lost, if what is left has that share of what moves."""
 
 
 class Layout(NamedTuple):
@@ -153,12 +156,32 @@ def _agreement(total: FloatMap, parts: Sequence[FloatMap], weights: Sequence[flo
     rest = total[inner] - one
     off = (rest**2).sum(axis=1)[:, None] - 2 * rest @ other.T + (other**2).sum(axis=1)
     first, second = np.unravel_index(int(off.argmin()), off.shape)
-    pair = np.stack([one[first], other[second]])
-    energy = float((pair**2).sum() + (total[inner] ** 2).sum()) + 1e-9
-    share = 1 - 2 * float(off.min()) / energy
+    pair, summed = np.stack([one[first], other[second]]), total[inner]
+    kept = _unspoilt((summed - pair.sum(axis=0)) ** 2, (pair**2).sum(axis=0) + summed**2)
+    whole = _fit(summed, pair)
+    return whole if kept.all() else max(whole, _fit(summed[kept], pair[:, kept]))
+
+
+def _fit(total: FloatMap, pair: FloatMap) -> float:
+    """How well a lead is the sum of a pair (2, width), as `_agreement` gives it."""
+    energy = float((pair**2).sum() + (total**2).sum()) + 1e-9
+    share = 1 - 2 * float(((total - pair.sum(axis=0)) ** 2).sum()) / energy
     pull = _PULL * energy * np.eye(2)
-    found = np.linalg.solve(pair @ pair.T + pull, pair @ total[inner] + pull.sum(axis=1))
+    found = np.linalg.solve(pair @ pair.T + pull, pair @ total + pull.sum(axis=1))
     return min(share, 1 - float(np.abs(found - 1).max()))
+
+
+def _unspoilt(off: FloatMap, moves: FloatMap) -> NDArray[np.bool_]:
+    """Which places of a column (width,) count: not the pieces that are most `off`, where enough of what `moves` is
+    left."""
+    piece = np.arange(off.size) * _PIECES // off.size
+    kept = np.ones(off.size, dtype=bool)
+    least = _LEFT * float(moves.sum())
+    for worst in np.argsort(-np.bincount(piece, off, _PIECES))[:_SPOILT].tolist():
+        left = kept & (piece != worst)
+        if float(moves[left].sum()) >= least:
+            kept = left
+    return kept
 
 
 _LAWS: tuple[tuple[int, dict[int, float]], ...] = (

@@ -30,6 +30,10 @@ _MOVED = 2.0
 _TOGETHER, _APART, _CONTRAST = 0.7, 0.6, 0.45
 """Correlation of steepness where leads beat together; the most that those of two hearts have anywhere, and how much
 less it is than of those that beat together."""
+_AT_ONCE, _IN_TURN = 0.75, 0.3
+"""Correlation of the steepness of columns that show the same seconds with what a strip has below the first, and how
+much less it is with what it has below each of them: of 16 made-up sheets of that kind 13 are told so, of 22 others
+none."""
 _REGULAR, _OTHER_RATE = 0.1, 1.2
 """Spread of intervals, over their median, of a heart whose rate is told, and the ratio of the rates of two hearts."""
 _SHORTEST, _LONGEST, _NEARLY = 0.35, 1.7, 0.04
@@ -48,6 +52,41 @@ def same_leads(traces: FloatMap, columns: Sequence[Span], rate: float) -> bool:
         return False
     likeness = [_likeness(one, other, rate) for one, other in pairwise(beats)]
     return min(likeness) > _SAME or (len(likeness) > 1 and likeness[0] > _LIMB)
+
+
+def at_once(
+    grid: FloatMap,
+    strips: FloatMap,
+    columns: Sequence[Span],
+    rate: float,
+    px_per_mm: float,
+    shifts: Sequence[Sequence[float]],
+) -> bool:
+    """Whether columns of leads surely show the same seconds, those that strips begin with; as for `two_hearts`."""
+    if len(columns) < 2 or not len(strips):
+        return False
+    insides = [slice(first + _EDGE, last - _EDGE) for first, last in columns]
+    each = [_steepness(grid[:, inside], rate) for inside in insides]
+    moved = round(_MOVED * px_per_mm)
+    if min(_correlation(each[0], own, moved) for own in each[1:]) < _TOGETHER - _IN_TURN:
+        return False
+    for strip in strips:
+        begun = _steepness(_window(strip, insides[0], 0), rate)
+        first = float(np.mean([_correlation(own, begun, moved) for own in each[1:]]))
+        own_time = max(
+            float(
+                np.mean(
+                    [
+                        _correlation(own, _steepness(_window(strip, inside, round(shift)), rate), moved)
+                        for own, inside, shift in list(zip(each, insides, way, strict=True))[1:]
+                    ]
+                )
+            )
+            for way in shifts
+        )
+        if first > _AT_ONCE and own_time < first - _IN_TURN:
+            return True
+    return False
 
 
 def two_hearts(

@@ -15,10 +15,13 @@ _CELL = 8
 _REACH = 4
 _BUSY = 6
 """Changes between ink and paper in so many cells' width that a row of pixels of a line of print has at least."""
-_DARK, _FAINTEST = 0.38, 14.0
+_DARK, _FAINTEST = 0.3, 14.0
 """Share of the darkness of the darkest print from which a pixel is ink; and that darkness at least."""
 _LOWEST, _HIGHEST = 5, 40
 """Heights of lines, in pixels."""
+_GROWN, _EDGE = 3, 0.5
+"""Pixels by which a line may be higher than where it is busy, and the share of its usual ink that the rows there have:
+of small print the strokes that it ends in change less often."""
 _LEAST_WIDTH = 1.8
 """Of a line of print, in its heights."""
 _MOST_RUNS = 6000
@@ -42,11 +45,25 @@ def find_lines(ink: UInt8Array) -> list[PrintLine]:
         return []
     lines = []
     for first, last, top, bottom in _joined(runs):
-        line = PrintLine(first * _CELL, top, min(last * _CELL, ink.shape[1]), bottom)
+        if bottom - top + 2 * _GROWN < _LOWEST:
+            continue
+        line = _whole(ink, PrintLine(first * _CELL, top, min(last * _CELL, ink.shape[1]), bottom))
         high, wide = line.bottom - line.top, line.right - line.left
         if _LOWEST <= high <= _HIGHEST and wide >= _LEAST_WIDTH * high:
             lines.append(line)
     return sorted(lines, key=lambda line: -line.bottom)
+
+
+def _whole(ink: UInt8Array, line: PrintLine) -> PrintLine:
+    """A line with the rows of pixels above and below that have nearly as much ink as its own."""
+    rows = ink[max(0, line.top - _GROWN) : line.bottom + _GROWN, line.left : line.right].mean(axis=1)
+    first = min(line.top, _GROWN)
+    last = first + line.bottom - line.top
+    inked = rows > _EDGE * np.median(rows[first:last])
+    above, below = inked[:first][::-1], inked[last:]
+    up = int(above.argmin()) if not above.all() else above.size
+    down = int(below.argmin()) if not below.all() else below.size
+    return line._replace(top=line.top - up, bottom=line.bottom + down)
 
 
 def cut_strip(page: Image.Image, line: PrintLine) -> UInt8Array:

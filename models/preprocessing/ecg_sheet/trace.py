@@ -18,6 +18,9 @@ _MOVE = 0.01
 """Cost of a column without ink, and of going up or down a pixel through paper and through ink."""
 _STRAY = 0.15
 _INKED = 0.3
+_LOST, _CLAIM = 0.08, 2
+"""Share of a row that runs along the trace of its neighbour from which it is followed again without that one, and pairs
+of pixels on either side of it that are left out."""
 
 
 class Traces(NamedTuple):
@@ -37,7 +40,31 @@ def follow(ink: FloatMap, rows: Rows) -> Traces:
     y = np.clip(top.T[:, :, None] + np.arange(2 * reach + 1), -1, len(low)) + 1
     bands = np.pad(low, ((1, 1), (0, 0)))[y, np.arange(width)[:, None, None]]
     enter, leave = (_darker(ink, np.clip(path + top, 0, len(low) - 1)) for path in _paths(bands))
-    return _read(ink, enter, leave, rows)
+    traces = _read(ink, enter, leave)
+    strayed = _strayed(traces.heights, rows.baselines)
+    lost = np.flatnonzero(strayed.mean(axis=1) > _LOST)
+    if lost.size:
+        own = bands[:, lost] * _unclaimed(traces.heights, strayed, lost, top, bands.shape[2])
+        for known, path in zip((enter, leave), _paths(own), strict=True):
+            known[lost] = _darker(ink, np.clip(path + top[lost], 0, len(low) - 1))
+        traces = _read(ink, enter, leave)
+        strayed = _strayed(traces.heights, rows.baselines)
+    return Traces(traces.heights, traces.inked & ~strayed)
+
+
+def _unclaimed(heights: FloatMap, strayed: NDArray[np.bool_], lost: Pixels, top: Pixels, band: int) -> FloatMap:
+    """Where the bands (width, lost rows, band) of rows are free of the traces of others, 0 or 1."""
+    free = np.ones((heights.shape[1], lost.size, band), dtype=np.float32)
+    columns = np.arange(heights.shape[1])
+    for number, row in enumerate(lost.tolist()):
+        for other in (row - 1, row + 1):
+            if not 0 <= other < len(heights):
+                continue
+            at = np.rint(heights[other] / 2).astype(np.intp) - top[row]
+            for near in range(-_CLAIM, _CLAIM + 1):
+                taken = ~strayed[other] & (at + near >= 0) & (at + near < band)
+                free[columns[taken], number, at[taken] + near] = 0
+    return free
 
 
 def _darker(ink: FloatMap, path: Pixels) -> Pixels:
@@ -81,7 +108,7 @@ def _paths(ink: FloatMap) -> tuple[Pixels, Pixels]:
     return enter, leave
 
 
-def _read(ink: FloatMap, enter: Pixels, leave: Pixels, rows: Rows) -> Traces:
+def _read(ink: FloatMap, enter: Pixels, leave: Pixels) -> Traces:
     """Heights from the vertical run of ink at each column of a path that enters and leaves at heights (rows, width)."""
     height, width = ink.shape
     at = np.arange(height, dtype=np.int16)[:, None]
@@ -96,7 +123,7 @@ def _read(ink: FloatMap, enter: Pixels, leave: Pixels, rows: Rows) -> Traces:
     upper, lower = _own(upper, lower, (enter + leave) / 2)
     pen = float(np.median((lower - upper + 1)[inked])) if inked.any() else 1.0
     heights = _middle(ink, upper, lower, pen).astype(np.float32)
-    return Traces(heights, inked & ~_strayed(heights, rows.baselines))
+    return Traces(heights, inked)
 
 
 def _strayed(heights: FloatMap, baselines: FloatMap) -> NDArray[np.bool_]:

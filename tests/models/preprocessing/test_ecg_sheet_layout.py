@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.ecg_sheet import DigitisedSheet, SheetError, Told, digitise
@@ -136,3 +136,26 @@ def test_quality_is_told_of_each_lead() -> None:
     picture = sheet()
     picture.paste((255, 252, 250), (1010, 80, 1260, 250))
     assert qualities(digitise(picture))["V4"] < 0.6 < whole["V4"]
+
+
+def test_a_blot_on_the_traces_spoils_no_law() -> None:
+    picture = sheet(ecg(apart=0.62))
+    draw = ImageDraw.Draw(picture)
+    for row in range(3):  # a letter on the trace where each lead begins
+        down = (15 + 14 + 28 * row) * 5
+        for column in range(4):
+            across = (15 + 62.5 * column + 8 + 3 * row) * 5
+            draw.line([(across, down - 30), (across, down + 4), (across + 14, down + 4)], (20, 20, 30), width=3)
+    reading = digitise(picture)
+    assert (reading.layout, reading.strips) == ("3x4", 1)
+    assert reading.consistency > 0.6
+
+
+def test_rows_of_strangers_are_spoilt_all_over() -> None:
+    rows = [(0, 3, 6, 9), (1, 4, 7, 10), (6, 8, 8, 11), (1,)]
+    assert digitise(sheet(rows=rows)).consistency < 0.3
+
+
+def test_a_sheet_upside_down_has_its_pulse_too() -> None:
+    reading = digitise(sheet(gain=5, pulse=5).rotate(180))
+    assert (reading.layout, reading.gain, reading.gain_from) == ("3x4", 5, "pulse")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageOps
 
+from models.preprocessing.ecg_sheet import as_drawn, digitise
 from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from tests.models.preprocessing.test_ecg_sheet_names import with_names
@@ -73,3 +74,23 @@ def test_rates_tell_two_hearts_although_a_beat_more_is_seen(other: float, two: b
     traces[:, 130:133] += np.array([[0.8], [0.0], [0.8]], np.float32)  # a label, say, that was followed
     quarters = [(0, 250), (250, 500), (500, 750), (750, 1000)]
     assert two_hearts(traces, traces[:0], quarters, 100, 4, [[0.0] * 4]) is two
+
+
+def test_columns_of_the_same_seconds_lie_at_these() -> None:
+    signal = ecg(apart=0.7)
+    at_once = np.tile(signal[:250], (4, 1))
+    at_once[:, 1] = signal[:, 1]  # the strip goes on, and II is in the first column
+    reading = digitise(sheet(at_once))
+    assert reading.together
+    drawn, shown = as_drawn(reading)
+    assert not shown[300:, [0, 5, 11]].any()
+    assert shown[300:900, 1].all()
+    beats = np.abs(np.diff(drawn[:240], axis=0))
+    steepest = [int(beats[:80, lead].argmax()) for lead in (0, 1, 9, 11)]
+    assert np.ptp(steepest) <= 6
+
+
+def test_columns_in_turn_stay_where_they_are() -> None:
+    reading = digitise(sheet())
+    assert not reading.together
+    assert as_drawn(reading)[0] is reading.signal
