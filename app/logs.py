@@ -35,6 +35,13 @@ def logging_config(level: LogLevel, log_format: LogFormat = "text") -> dict[str,
     }
 
 
+def leave_out_origins() -> None:
+    """Make records without what no line of ours says: place in the code, thread and process. To find these out takes
+    half of what a record does, as Python's own "Logging HOWTO" says under Optimization."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # the HOWTO's own words
+
+
 class _Formatter(logging.Formatter):
     def format_fault(self, record: logging.LogRecord) -> str | None:
         """The traceback of a record, or None. Where a request was being handled it goes without the exceptions' own

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.commands.options import add_bundles, settings_of
-from app.logs import logging_config
+from app.logs import leave_out_origins, logging_config
 from app.settings import Settings, key_ring
 from models.command_line import with_examples
 
@@ -80,6 +80,7 @@ def _serve_with_workers(settings: Settings) -> int:
 def _set_up_logs(settings: Settings, told: str) -> None:
     logging.config.dictConfig(logging_config(settings.log_level, settings.log_format))
     logging.captureWarnings(capture=True)
+    leave_out_origins()
     if told:
         log.info(told)
     _warn_of_risks(settings)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.logs import JsonFormatter, TextFormatter, logging_config
+from app.logs import JsonFormatter, TextFormatter, leave_out_origins, logging_config
 
 SENT = "jane doe"
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,25 @@ def test_a_line_of_text_says_when_how_grave_who_and_what() -> None:
     assert rest == ["WARNING", "medidiagnose.x", "one of 2"]
     assert when.endswith("Z")
     assert datetime.fromisoformat(when).utcoffset() == timedelta(0)
+
+
+def test_records_are_made_without_what_no_line_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):
+        monkeypatch.setattr(logging, name, getattr(logging, name))
+    leave_out_origins()
+    record = logging.Logger("medidiagnose.x").makeRecord("x", logging.INFO, "(unknown file)", 0, "said", (), None)
+    assert (record.thread, record.threadName, record.process, record.processName) == (None, None, None, None)
+    line = written(TextFormatter(), lambda log: log.warning("%s of %d", "one", 2))
+    assert line.endswith("WARNING medidiagnose.x one of 2\n")
+    trace = written(TextFormatter(), _log_a_fault)
+    assert "test_logs.py" in trace
+
+
+def _log_a_fault(log: logging.Logger) -> None:
+    try:
+        raise KeyError
+    except KeyError:
+        log.exception("It failed.")
 
 
 def test_a_line_of_json_has_the_message_and_its_fields() -> None:
