@@ -40,7 +40,7 @@ def test_records_are_made_without_what_no_line_says(monkeypatch: pytest.MonkeyPa
     for name in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):
         monkeypatch.setattr(logging, name, getattr(logging, name))
     leave_out_origins()
-    record = logging.Logger("medidiagnose.x").makeRecord("x", logging.INFO, "(unknown file)", 0, "said", (), None)
+    record = logging.getLogger("medidiagnose.x").makeRecord("x", logging.INFO, "(unknown file)", 0, "said", (), None)
     assert (record.thread, record.threadName, record.process, record.processName) == (None, None, None, None)
     line = written(TextFormatter(), lambda log: log.warning("%s of %d", "one", 2))
     assert line.endswith("WARNING medidiagnose.x one of 2\n")
