@@ -104,10 +104,11 @@ def _words(rng: Rng) -> str:
 def _write(draw: ImageDraw.ImageDraw, rng: Rng, scale: float, ink: Rgb, fonts: Sequence[str]) -> list[_Written]:
     """Lines of print below one another, each in a typeface."""
     width, height = draw.im.size
+    smallest = 6.0 if chance(rng, 0.6) else 8.5
     written: list[_Written] = []
     y = between(rng, 0, 20) * scale
     while True:
-        size = max(6, round(float(np.exp(rng.uniform(np.log(8.5), np.log(26)))) * scale))
+        size = max(6, round(float(np.exp(rng.uniform(np.log(smallest), np.log(26)))) * scale))
         if y + size > height:
             return written
         font = load_font(fonts[int(rng.integers(len(fonts)))], size)

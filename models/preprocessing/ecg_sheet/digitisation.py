@@ -310,7 +310,7 @@ def _follow(sheet: _Straight) -> _Followed:
 def _after_pulse(found: _Followed) -> _Followed:
     """The same with its calibration pulse, if one is seen, outside its span."""
     sheet, traces, heights, (first, last), scale = found[:5]
-    pulse = find_pulse(heights * traces.inked, first, last, scale)  # beside a pulse a path may stay up
+    pulse = find_pulse(heights, traces.inked, first, last, scale)
     if pulse is None:
         return found
     found = found._replace(pulse=pulse)

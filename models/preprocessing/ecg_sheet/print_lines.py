@@ -71,8 +71,14 @@ def cut_strip(page: Image.Image, line: PrintLine) -> UInt8Array:
     of the height."""
     spare = (line.bottom - line.top) // 2
     part = page.crop((line.left - spare, line.top - spare, line.right + spare, line.bottom + spare))
-    width = max(_CELL, round(part.width * HEIGHT / part.height))
-    return np.asarray(part.resize((width, HEIGHT), Image.Resampling.BILINEAR))
+    return np.asarray(part.resize((strip_width(line), HEIGHT), Image.Resampling.BILINEAR))
+
+
+def strip_width(line: PrintLine) -> int:
+    """Pixels that the picture of a line is wide."""
+    high = line.bottom - line.top
+    spare = high // 2
+    return max(_CELL, round((line.right - line.left + 2 * spare) * HEIGHT / (high + 2 * spare)))
 
 
 def _busy(ink: UInt8Array) -> NDArray[np.bool_]:

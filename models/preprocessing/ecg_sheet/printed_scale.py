@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocessing.ecg_sheet.network_file import load
-from models.preprocessing.ecg_sheet.print_lines import PrintLine, cut_strip, find_lines
+from models.preprocessing.ecg_sheet.print_lines import PrintLine, cut_strip, find_lines, strip_width
 from models.preprocessing.picture import UInt8Array
 
 FloatMap = NDArray[np.float32]
@@ -29,13 +29,18 @@ GAP = 24
 SPEEDS, GAINS = (25.0, 50.0), (5.0, 10.0, 20.0)
 """The mm/s and mm/mV that sheets are read at."""
 MODEL = Path(__file__).with_name("scale_words.onnx")
-CHECKSUM = "39f53ea8837bcd14db1ee24de4d514cb89941d04c38a05a614085360709ed5ce"
-SURE = 0.7
-"""Least chance of each character of a scale: a wrong gain erases an ST elevation."""
+CHECKSUM = "8abc86b9a8c74301acfffb05985c5e6bfade164651c4948a7db1f548c3dc15dc"
+SURE, LIKELY = 0.7, 0.4
+"""Least chance of each character of a scale, since a wrong gain erases an ST elevation; and where all looks at a line
+agree."""
+LOOKS = (0.82, 1.22)
+"""Heights of a line at which it is looked at again, in those at which it was found."""
 
 _FAINTEST = 24.0
 _TOGETHER, _MOST = 1400, 2800
 """Pixels of strips that are read together, and that are read of a sheet: a page of text is not read to its end."""
+_SHORT = 5
+"""Heights that a scale is wide at least; shorter lines, most of them no print, are read last."""
 _COLUMN = 2
 """Pixels of one of the network's answers."""
 _CUT = 5
@@ -43,6 +48,7 @@ _CUT = 5
 _NEAR, _NEAR_M, _FAR = 1.2, 0.8, 1.35
 """Distances, in those of digits or of "mm", up to which digits belong together, and from which they don't."""
 _NUMBERS, _DIGITS, _UNCLEAR = frozenset("0123456789"), frozenset("0123456789."), "?"
+_NEARLY = re.compile(r"\d[\d. ]*#?mm?|m/|/mV|/s")
 _SCALE = re.compile(r"(?<![0-9./#msV?])(?<![0-9.?]:)(\d{1,3}(?:\.\d{1,2})?) ?mm ?/ ?(s|mV)")
 
 
@@ -69,11 +75,42 @@ def read_printed_scale(ink: UInt8Array, traces: tuple[float, float]) -> PrintedS
     lines = sorted(find_lines(ink), key=lambda line: _rank(line, traces))
     page = Image.fromarray(ink)
     found: list[tuple[float, str]] = []
-    for strips in _batches(page, lines):
-        found += [scale for spelled in spell(strips) for scale in scales_in(spelled)]
+    for batch in _batches(lines):
+        spelled = spell([cut_strip(page, line) for line in batch])
+        found += [scale for each in spelled for scale in scales_in(each)]
+        if {unit for _, unit in found} == {"s", "mV"}:
+            break
+        found += _looked_at_again(page, [line for line, each in zip(batch, spelled, strict=True) if _is_likely(each)])
         if {unit for _, unit in found} == {"s", "mV"}:
             break
     return settled(found)
+
+
+def _is_likely(spelled: Spelled) -> bool:
+    return len([*scales_in(spelled, 0.0)]) > len([*scales_in(spelled)]) or bool(_NEARLY.search(spelled.text))
+
+
+def _looked_at_again(page: Image.Image, lines: Sequence[PrintLine]) -> list[tuple[float, str]]:
+    """The scales that lines name alike at each of `LOOKS`, nothing else with the same unit at any."""
+    if not lines:
+        return []
+    looks = [
+        [set(scales_in(spelled, LIKELY)) for spelled in spell([cut_strip(page, _grown(line, look)) for line in lines])]
+        for look in LOOKS
+    ]
+    found = []
+    for seen in zip(*looks, strict=True):
+        for unit in ("s", "mV"):
+            each = [{number for number, own in look if own == unit} for look in seen]
+            if all(numbers == each[0] for numbers in each) and len(each[0]) == 1:
+                found.append((each[0].pop(), unit))
+    return found
+
+
+def _grown(line: PrintLine, factor: float) -> PrintLine:
+    """A line as high as `factor` says, about its middle."""
+    spare = round((factor - 1) * (line.bottom - line.top) / 2 + 0.2)
+    return line._replace(top=line.top - spare, bottom=line.bottom + spare)
 
 
 def settled(found: Sequence[tuple[float, str]]) -> PrintedScale:
@@ -93,12 +130,12 @@ def _only(numbers: set[float], usual: Sequence[float]) -> float | None:
     return next(iter(numbers)) if len(numbers) == 1 and numbers <= set(usual) else None
 
 
-def scales_in(spelled: Spelled) -> Iterator[tuple[float, str]]:
-    """The numbers with their units, s or mV, that a strip names to the letter, each character for sure."""
+def scales_in(spelled: Spelled, sure: float = SURE) -> Iterator[tuple[float, str]]:
+    """The numbers with their units, s or mV, that a strip names to the letter, each character with that chance."""
     text, chances, middles = _spaced(spelled)
     for match in _SCALE.finditer(text):
         first, last = match.start(1), match.end(2)
-        if min(chances[first:last]) >= SURE and middles[first] > _CUT:
+        if min(chances[first:last]) >= sure and middles[first] > _CUT:
             yield float(match[1]), match[2]
 
 
@@ -149,27 +186,28 @@ def normalised(strip: UInt8Array) -> FloatMap:
     return level
 
 
-def _rank(line: PrintLine, traces: tuple[float, float]) -> tuple[int, int]:
+def _rank(line: PrintLine, traces: tuple[float, float]) -> tuple[int, bool, int]:
     middle = (line.top + line.bottom) / 2
-    return (0 if middle > traces[1] else 1 if middle < traces[0] else 2), -line.bottom
+    short = line.right - line.left < _SHORT * (line.bottom - line.top)
+    return (0 if middle > traces[1] else 1 if middle < traces[0] else 2), short, -line.bottom
 
 
-def _batches(page: Image.Image, lines: Sequence[PrintLine]) -> Iterator[list[UInt8Array]]:
-    """Strips of lines, so many at once as are read together."""
-    strips: list[UInt8Array] = []
+def _batches(lines: Sequence[PrintLine]) -> Iterator[list[PrintLine]]:
+    """Lines, so many at once as are read together."""
+    batch: list[PrintLine] = []
     total = wide = 0
     for line in lines:
-        strip = cut_strip(page, line)
-        total += strip.shape[1]
+        width = strip_width(line)
+        total += width
         if total > _MOST:
             break
-        strips.append(strip)
-        wide += strip.shape[1]
+        batch.append(line)
+        wide += width
         if wide >= _TOGETHER:
-            yield strips
-            strips, wide = [], 0
-    if strips:
-        yield strips
+            yield batch
+            batch, wide = [], 0
+    if batch:
+        yield batch
 
 
 def _decode(chances: FloatMap) -> Spelled:

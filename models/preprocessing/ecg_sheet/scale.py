@@ -20,6 +20,9 @@ _LEAST_TOP = 2.2
 """Of a pulse at the edge of the paper, in mm."""
 """Millimetres that pulses are wide: some machines print them narrow, most 0.2 seconds long."""
 _FIFTHS = {25.0: 5.0, 50.0: 10.0}
+_BESIDE, _LEVEL, _LOW = 1.8, 1.2, 0.3
+"""Millimetres beside a low pulse that are level, by how many what is drawn there may differ, and how far it may be off
+the base line, in heights of the pulse."""
 _SKEWED = 4.0
 """Millimetres by which pulses of a skewed sheet may lie apart."""
 _FORESHORTENED = 0.12
@@ -69,12 +72,18 @@ def find_scale(lines: UInt8Array, first: int, last: int) -> Scale:
     return Scale(across, _near_period(capped.mean(axis=1), across), grid=True)
 
 
-def find_pulse(heights: FloatMap, first: int, last: int, scale: Scale) -> Pulse | None:
+def find_pulse(heights: FloatMap, inked: NDArray[np.bool_], first: int, last: int, scale: Scale) -> Pulse | None:
     """The pulse at either end of traces in mm above their base line, (rows, width), or between two columns of them:
-    in several rows at about the same place, however narrow, or a usual one in the lowest."""
-    rows = len(heights)
+    in several rows at about the same place, however narrow, or a usual one in the lowest. Where no ink was followed a
+    trace counts as on its base line, since beside a pulse a path may stay up."""
+    rows, heights = len(heights), heights * inked
     for end in (first, last):
-        each, edges = _near(heights, end, scale, _NARROW), _edges(heights, end, scale, falling=end == first)
+        each = _near(heights, end, scale, _NARROW)
+        each = [
+            [pulse for pulse in own if pulse.gain >= _USUAL_GAIN or _stands(pulse, row, drawn, scale)]
+            for own, row, drawn in zip(each, heights, inked, strict=True)
+        ]
+        edges = _edges(heights, end, scale, falling=end == first)
         if pulse := _shared(each, max(2, rows // 3), scale, (10.0,)) or _shared(each, _half(rows), scale, _GAINS):
             return pulse
         if pulse := _shared(edges, _half(rows), scale, (10.0,)):
@@ -83,6 +92,20 @@ def find_pulse(heights: FloatMap, first: int, last: int, scale: Scale) -> Pulse 
         if lowest:
             return lowest[0]
     return _shared(_near(heights, (first + last) // 2, scale, _MIDDLE), _half(rows), scale, _GAINS)
+
+
+def _stands(pulse: Pulse, heights: FloatMap, inked: NDArray[np.bool_], scale: Scale) -> bool:
+    """Whether a low pulse of a row is wide, and what is drawn beside it is level and below it: ST segments and T waves,
+    too, may be as high and flat, at the end of the paper in several rows."""
+    foot = round(_BESIDE * scale.across)
+    beside = [slice(max(0, pulse.first - foot), max(0, pulse.first - 1)), slice(pulse.last + 1, pulse.last + foot)]
+    drawn = [heights[side][inked[side]] for side in beside]
+    level = [
+        float(np.ptp(feet)) < _LEVEL and abs(float(np.median(feet))) < _LOW * pulse.gain
+        for feet in drawn
+        if feet.size > 2
+    ]
+    return pulse.wide > _MIDDLE and bool(level) and all(level)
 
 
 def _half(rows: int) -> int:

@@ -94,3 +94,25 @@ def test_columns_in_turn_stay_where_they_are() -> None:
     reading = digitise(sheet())
     assert not reading.together
     assert as_drawn(reading)[0] is reading.signal
+
+
+def test_strips_of_two_hearts_tell_them() -> None:
+    signal = of_two(0.86, 0.78)
+    rows = [(0, 3, 6, 9), (1, 4, 7, 10), (2, 5, 8, 11), (1,), (6,)]
+    fault = read(sheet(signal, rows=rows), SPEC).fault
+    assert fault is not None
+    assert "do not beat together" in fault
+
+
+def test_a_strip_that_is_none_does_not_hide_two_hearts() -> None:
+    signal = of_two(0.92, 0.6)
+    quarters = [(0, 250), (250, 500), (500, 750), (750, 1000)]
+    traces = np.concatenate([signal[:500, :3].T, signal[500:, 6:9].T], axis=1).astype(np.float32)
+    print_line = (0.2 * np.sin(np.arange(1000) / 2.1) * (np.arange(1000) < 300)).astype(np.float32)[None]
+    assert two_hearts(traces, print_line, quarters, 100, 4, [[0.0] * 4])
+
+
+def test_time_may_stand_still_between_columns() -> None:
+    traces = ecg(apart=0.9).T.astype(np.float32)
+    apart = np.concatenate([traces[:6, :500], np.zeros((6, 25), np.float32), traces[6:, 500:]], axis=1)
+    assert not two_hearts(apart, apart[:0], [(0, 500), (525, 1025)], 100, 4, [[0.0] * 2])

@@ -28,7 +28,7 @@ def traces(rows: int = 4, width: int = 1100) -> np.ndarray:
 def test_a_pulse_between_columns_is_found(gain: float) -> None:
     heights = traces()
     heights[:3, 550:570] = gain
-    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    pulse = find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM)
     assert pulse is not None
     assert (pulse.first, pulse.last, pulse.gain, pulse.speed) == (550, 570, gain, 25)
 
@@ -38,7 +38,7 @@ def test_a_pulse_whose_outer_step_is_not_seen_is_found(first: int, last: int) ->
     heights = traces()
     heights[:2, first:last] = 10
     heights[:2, slice(0, first) if first < 500 else slice(last, None)] = 7  # the edge of the paper
-    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    pulse = find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM)
     assert pulse is not None
     assert pulse.gain == 10
     assert (pulse.last == 58) if first < 500 else (pulse.first == 1042)
@@ -47,7 +47,7 @@ def test_a_pulse_whose_outer_step_is_not_seen_is_found(first: int, last: int) ->
 def test_flat_tops_of_few_rows_are_no_small_pulse() -> None:
     heights = traces(6)
     heights[1:3, 1055:1062] = 5
-    assert find_pulse(heights, 50, 1050, ONE_MM) is None
+    assert find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM) is None
 
 
 def test_faint_lines_down_the_sheet_are_no_trace() -> None:
@@ -63,7 +63,7 @@ def test_a_pulse_is_found_where_the_first_beat_follows_at_once() -> None:
     heights = traces()
     heights[:3, 50:70] = 10  # 5 mm wide
     heights[:3, 72:76] = [5, 12, 12, 5]  # half a millimetre after it: a tall R wave
-    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    pulse = find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM)
     assert pulse is not None
     assert (pulse.first, pulse.last, pulse.gain, pulse.speed) == (50, 70, 10, 25)
 
@@ -73,7 +73,7 @@ def test_a_pulse_with_a_blank_in_its_top_is_found_beside_a_steep_beat() -> None:
     heights[:3, 550:570] = 10
     heights[:3, 560] = 0  # no ink was followed
     heights[:3, 573:590] = 6  # a beat follows at once
-    pulse = find_pulse(heights, 50, 1050, ONE_MM)
+    pulse = find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM)
     assert pulse is not None
     assert (pulse.first, pulse.last, pulse.gain) == (550, 570, 10)
 
@@ -92,4 +92,22 @@ def test_low_tops_with_a_blank_are_no_pulse() -> None:
     heights = traces()
     heights[:3, 550:570] = 5
     heights[:3, [557, 563]] = 0
-    assert find_pulse(heights, 50, 1050, ONE_MM) is None
+    assert find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM) is None
+
+
+def test_an_st_segment_at_the_end_of_the_paper_is_no_small_pulse() -> None:
+    heights = traces()
+    heights[:, 1000:1010] = np.linspace(0, 12, 10)
+    heights[:, 1010:1016] = np.linspace(12, 5, 6)
+    heights[:, 1016:1038] = 5
+    heights[:, 1038:1050] = np.linspace(5, 0, 12)
+    inked = np.ones(heights.shape, bool)
+    inked[:, 1050:] = False
+    assert find_pulse(heights, inked, 50, 1042, ONE_MM) is None
+
+
+def test_a_top_above_a_raised_trace_is_no_small_pulse() -> None:
+    heights = traces()
+    heights[:, 20:90] = 3
+    heights[:, 55:75] = 5
+    assert find_pulse(heights, np.ones(heights.shape, bool), 50, 1050, ONE_MM) is None
