@@ -20,9 +20,9 @@ _LEAST_TOP = 2.2
 """Of a pulse at the edge of the paper, in mm."""
 """Millimetres that pulses are wide: some machines print them narrow, most 0.2 seconds long."""
 _FIFTHS = {25.0: 5.0, 50.0: 10.0}
-_BESIDE, _LEVEL, _LOW = 1.8, 1.2, 0.3
-"""Millimetres beside a low pulse that are level, by how many what is drawn there may differ, and how far it may be off
-the base line, in heights of the pulse."""
+_STEP, _BESIDE, _LEVEL, _LOW = 0.6, 1.8, 1.2, 0.3
+"""Millimetres beside a low pulse between which its feet are level, by how many what is drawn there may differ, and how
+far it may be off the base line, in heights of the pulse."""
 _SKEWED = 4.0
 """Millimetres by which pulses of a skewed sheet may lie apart."""
 _FORESHORTENED = 0.12
@@ -97,13 +97,16 @@ def find_pulse(heights: FloatMap, inked: NDArray[np.bool_], first: int, last: in
 def _stands(pulse: Pulse, heights: FloatMap, inked: NDArray[np.bool_], scale: Scale) -> bool:
     """Whether a low pulse of a row is wide, and what is drawn beside it is level and below it: ST segments and T waves,
     too, may be as high and flat, at the end of the paper in several rows."""
-    foot = round(_BESIDE * scale.across)
-    beside = [slice(max(0, pulse.first - foot), max(0, pulse.first - 1)), slice(pulse.last + 1, pulse.last + foot)]
+    foot, step = round(_BESIDE * scale.across), max(1, round(_STEP * scale.across))
+    beside = [
+        slice(max(0, pulse.first - foot), max(0, pulse.first - step)),
+        slice(pulse.last + step, pulse.last + foot),
+    ]
     drawn = [heights[side][inked[side]] for side in beside]
     level = [
         float(np.ptp(feet)) < _LEVEL and abs(float(np.median(feet))) < _LOW * pulse.gain
         for feet in drawn
-        if feet.size > 2
+        if feet.size > 1
     ]
     return pulse.wide > _MIDDLE and bool(level) and all(level)
 
