@@ -94,6 +94,16 @@ def divide(borders: FloatMap, span: tuple[int, int], count: int, pitch: float, g
     return Columns(spans, begin, pitch - gap)
 
 
+def with_gap(columns: Columns, span: tuple[int, int], pitch: float, gap: float) -> Columns:
+    """The same columns, `pitch` pixels apart, with a gap of so many between them."""
+    first, last = span
+    starts = columns.begin + pitch * np.arange(len(columns.spans))
+    spans = tuple(
+        (int(max(round(start), first)), int(min(round(start + pitch - gap), last))) for start in starts.tolist()
+    )
+    return Columns(spans, columns.begin, pitch - gap)
+
+
 def blank_gap(inked: NDArray[np.bool_], span: tuple[int, int], count: int, widest: int) -> int:
     """Pixels without ink, up to `widest`, between columns that divide a span equally; `inked` is (rows, width)."""
     first, last = span

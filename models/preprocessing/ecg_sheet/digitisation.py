@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocessing.ecg_record import LEADS
-from models.preprocessing.ecg_sheet.columns import Columns, blank_gap, divide, find_borders
+from models.preprocessing.ecg_sheet.columns import Columns, blank_gap, divide, find_borders, with_gap
 from models.preprocessing.ecg_sheet.direction import time_arrow, uprightness
 from models.preprocessing.ecg_sheet.extent import LEAST_WIDTH, drawn, find_extent
 from models.preprocessing.ecg_sheet.grid import halved, without_lines
@@ -60,8 +60,8 @@ _FOOT = 1.5
 _LAGS = (1.0, 3.0)
 """Millimetres over which leads are compared: shorter, rows that are moved against each other differ; longer, leads of
 which one has lost its ST segment do."""
-_WIDEST_GAP = 7.0
-"""Millimetres between columns of leads, at most."""
+_WIDEST_GAP, _BLANK = 7.0, 0.4
+"""Millimetres between columns of leads, at most; and the share of a gap, as a grid has it, that is seen to be blank."""
 _LIKE = 0.6
 """Least correlation of a rhythm strip with the lead that it shows."""
 LAWFUL, _SURELY = 0.3, 0.5
@@ -317,9 +317,22 @@ def _after_pulse(found: _Followed) -> _Followed:
     if pulse.first > first + (last - first) / 4 and pulse.last < last - (last - first) / 4:
         return _cut(found, pulse)
     first, last = _without(pulse, first, last, scale, traces.inked)
+    if scale.grid:
+        first, last = _whole_span(found, first, last)
     found = found._replace(span=(first, last), scale=find_scale(sheet.lines, first, last))
     half_as_large = pulse.gain == _DEFAULT_GAIN / 2 and pulse.wide < _HALF_PULSE
     return _twice_as_wide(found, pulse) if half_as_large and not found.scale.grid and len(heights) in _PAIRS else found
+
+
+def _whole_span(found: _Followed, first: int, last: int) -> tuple[int, int]:
+    """A span after a pulse, to where one of a usual width ends: columns that stand apart are wider than a strip below
+    them, and with the pulse too wide for any."""
+    if found.pulse is None or found.pulse.last > first:
+        return first, last
+    share = drawn(found.sheet.ink, found.traces)
+    share[:first] = 0
+    begin, end = find_extent(share, [whole * found.scale.across for whole in WIDTHS])
+    return (first, end) if end > last and abs(begin - first) < _FOOT * found.scale.across else (first, last)
 
 
 def _twice_as_wide(found: _Followed, pulse: Pulse) -> _Followed:
@@ -650,7 +663,11 @@ def _columns(found: _Followed, layout: Layout, usual: float) -> Columns:
     if found.scale.grid and abs(last - first - gap * (count - 1) - usual * count) > 0.05 * usual * count:
         pitch = usual + gap
     borders = find_borders(found.sheet.ink, found.sheet.rows, found.traces, rows, found.scale.across)
-    return divide(borders, found.span, count, pitch, gap, found.scale.across)
+    columns = divide(borders, found.span, count, pitch, gap, found.scale.across)
+    apart = columns.width + gap - usual
+    if found.scale.grid and gap > found.scale.across and gap > _BLANK * apart > 0:
+        return with_gap(columns, found.span, columns.width + gap, apart)
+    return columns
 
 
 def _column_seconds(columns: int, seconds: float) -> float:

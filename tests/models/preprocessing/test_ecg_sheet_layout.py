@@ -159,3 +159,36 @@ def test_rows_of_strangers_are_spoilt_all_over() -> None:
 def test_a_sheet_upside_down_has_its_pulse_too() -> None:
     reading = digitise(sheet(gain=5, pulse=5).rotate(180))
     assert (reading.layout, reading.gain, reading.gain_from) == ("3x4", 5, "pulse")
+
+
+def columns_apart(gap: int) -> Image.Image:
+    """A sheet with so many millimetres between its columns, a multiple of 5, a stroke before each name, a pulse before
+    each row and a strip below that goes on."""
+    above, below = sheet(strip=None, pulse=5), sheet(rows=[(1,)], pulse=5)
+    tile, mm = np.asarray(above)[:25, :25], 5
+    high = above.height // 25 * 25
+    canvas = np.tile(tile, (high // 25 + below.height // 25 + 1, above.width // 25 + 3 * gap // 5 + 1, 1))
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    edges = [0, *(round((15 + 62.5 * column) * mm) for column in (1, 2, 3)), above.width - 15 * mm]
+    for column in range(4):
+        piece = above.crop((edges[column], 0, edges[column + 1], high))
+        picture.paste(piece, (edges[column] + column * gap * mm, 0))
+        for row in range(3 if column else 0):
+            across, down = edges[column] + column * gap * mm, round((15 + 14 + 28 * row) * mm)
+            draw.line([(across, down - 15), (across, down + 15)], (20, 20, 30), width=2)
+    picture.paste(below, (0, high))
+    return picture
+
+
+@pytest.mark.parametrize("gap", [0, 5])
+def test_columns_that_stand_apart_beat_with_the_strip_below(gap: int) -> None:
+    reading = digitise(columns_apart(gap))
+    assert (reading.layout, reading.strips, reading.speed) == ("3x4", 1, 25)
+    below = int(reading.shown.sum(axis=0).argmax())
+    for lead in (5, 8, 11):
+        shown = np.flatnonzero(reading.shown[:, lead])[5:-5]
+        one, strip = (np.abs(np.diff(reading.signal[shown, each])) for each in (lead, below))
+        apart = range(-12, 13)
+        best = max(apart, key=lambda shift: float(np.roll(one, shift) @ strip))
+        assert abs(best) <= 4, LEADS[lead]
