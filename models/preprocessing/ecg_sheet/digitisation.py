@@ -319,7 +319,7 @@ def _after_pulse(found: _Followed) -> _Followed:
     first, last = _without(pulse, first, last, scale, traces.inked)
     if scale.grid:
         first, last = _whole_span(found, first, last)
-    found = found._replace(span=(first, last), scale=find_scale(sheet.lines, first, last))
+    found = found._replace(span=(first, last), scale=scale if scale.grid else find_scale(sheet.lines, first, last))
     half_as_large = pulse.gain == _DEFAULT_GAIN / 2 and pulse.wide < _HALF_PULSE
     return _twice_as_wide(found, pulse) if half_as_large and not found.scale.grid and len(heights) in _PAIRS else found
 

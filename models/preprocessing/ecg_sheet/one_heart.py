@@ -233,13 +233,19 @@ def _steepness(traces: FloatMap, rate: float) -> FloatMap:
 def _correlation(one: FloatMap, other: FloatMap, moved: int) -> float:
     """The highest correlation of two curves, moved by up to so many pixels."""
     size = min(len(one), len(other))
-    best = -1.0
-    for shift in range(-moved, moved + 1):
-        first = one[max(0, shift) : size + min(0, shift)]
-        second = other[max(0, -shift) : size - max(0, shift)]
-        first, second = first - first.mean(), second - second.mean()
-        best = max(best, float(first @ second) / float(np.linalg.norm(first) * np.linalg.norm(second) + 1e-9))
-    return best
+    first, second = one[:size].astype(np.float64), other[:size].astype(np.float64)
+    shifts = np.arange(-moved, moved + 1)
+    ahead, behind = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+    count = size - np.abs(shifts)
+    dots = np.correlate(np.pad(first, moved), second, "valid")
+    sum_one, square_one = (sums[ahead + count] - sums[ahead] for sums in (_running(first), _running(first**2)))
+    sum_other, square_other = (sums[behind + count] - sums[behind] for sums in (_running(second), _running(second**2)))
+    energy = (square_one - sum_one**2 / count) * (square_other - sum_other**2 / count)
+    return float(((dots - sum_one * sum_other / count) / (np.sqrt(np.maximum(energy, 0)) + 1e-9)).max())
+
+
+def _running(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([[0.0], np.cumsum(curve)])
 
 
 def _peaks(steep: FloatMap, rate: float) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ import pytest
 from PIL import ImageOps
 
 from models.preprocessing.ecg_sheet import as_drawn, digitise
-from models.preprocessing.ecg_sheet.one_heart import same_leads, two_hearts
+from models.preprocessing.ecg_sheet.one_heart import _correlation, same_leads, two_hearts
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from tests.models.preprocessing.test_ecg_sheet_names import with_names
 from tests.sheets import ecg, sheet
@@ -116,3 +116,15 @@ def test_time_may_stand_still_between_columns() -> None:
     traces = ecg(apart=0.9).T.astype(np.float32)
     apart = np.concatenate([traces[:6, :500], np.zeros((6, 25), np.float32), traces[6:, 500:]], axis=1)
     assert not two_hearts(apart, apart[:0], [(0, 500), (525, 1025)], 100, 4, [[0.0] * 2])
+
+
+@pytest.mark.parametrize("length", [120, 300, 340])
+def test_the_highest_correlation_is_that_of_each_shift(length: int) -> None:
+    rng = np.random.default_rng(length)
+    one, other = rng.random(300).astype(np.float32), rng.random(length).astype(np.float32)
+    size = min(300, length)
+    each = [
+        np.corrcoef(one[max(0, shift) : size + min(0, shift)], other[max(0, -shift) : size - max(0, shift)])[0, 1]
+        for shift in range(-9, 10)
+    ]
+    assert _correlation(one, other, 9) == pytest.approx(max(each), abs=1e-5)
