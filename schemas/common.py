@@ -130,7 +130,7 @@ class Explanation(Part):
         "what was read; `weights`, what each thing that was sent or read adds; `leads`, which leads and seconds of an "
         "ECG speak for what is named."
     )
-    method: str = Field(description="How it was made.", examples=["class activation map"])
+    method: str = Field(description="How it was made.", examples=["learned occlusion"])
     code: str | None = Field(
         default=None,
         description="What a map speaks for: the code of a class, or a name such as `lesion`; `not lesion` where it "

@@ -13,7 +13,10 @@ INTERVALS = (
     "operating point of class x."
 )
 INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients or, for vignettes, over diagnoses."
+SET_ON = "temperature_set_on"
+"""What metadata.training calls the pictures that a temperature was set on, where that was not validation."""
 _FEATURES_NAMED = 20
+_POINTS = "## Operating points"
 Subgroups = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
 """Set to subgroup to figures."""
 
@@ -50,11 +53,14 @@ def write_card(metadata: Metadata, title: str, subgroups: Subgroups, notes: str)
 
 
 def renewed(card: str, before: Metadata, now: Metadata) -> str:
-    """The card of another version of a bundle that answers as it did, but for what it flags."""
+    """The card of another version of a bundle that answers as it did, but for what it flags and its thresholds."""
     own = f"Bundle `{before.name}` {{}},"
     card = card.replace(own.format(before.version), own.format(now.version), 1)
     if before.novelty and now.novelty:
         card = card.replace(_flagged(before.novelty), _flagged(now.novelty), 1)
+    start, found, rest = card.partition(f"{_POINTS}\n")
+    if found and now.operating_points:
+        card = start + "\n".join(_operating_points(now)) + rest[rest.index("\n## ") :]
     return card
 
 
@@ -76,7 +82,7 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
         for point in (*metadata.operating_points, *metadata.rhythm)
     ]
     return [
-        "## Operating points",
+        _POINTS,
         "",
         "Chosen on validation; the figures of this table are those of validation.",
         "",
@@ -107,7 +113,13 @@ def _temperature(metadata: Metadata) -> Iterable[str]:
     """Nothing of a bundle whose log odds were calibrated otherwise."""
     if metadata.rhythm:
         return []
-    return [f"Temperature {metadata.temperature:.3f}, fitted on validation and applied inside the graph.", ""]
+    on = metadata.training.get(SET_ON, "validation")
+    since = (
+        " What stands under Measured was before that, what stands under As served after it."
+        if on != "validation"
+        else ""
+    )
+    return [f"Temperature {metadata.temperature:.3f}, fitted on {on} and applied inside the graph.{since}", ""]
 
 
 def _input(metadata: Metadata) -> str:

@@ -159,6 +159,14 @@ def _add_finishing(commands: Any) -> None:
     points.add_argument("version", help="the bundle's new version")
     _add_folders(points)
     points.set_defaults(run=_points)
+    temperature = commands.add_parser(
+        "temperature", help="set a bundle's temperature again and move its points, as a new version beside it"
+    )
+    temperature.add_argument("name", choices=("skin",), help="which model")
+    temperature.add_argument("bundle", type=Path, help="bundle folder, of a network that trained without folds")
+    temperature.add_argument("version", help="the bundle's new version")
+    _add_folders(temperature)
+    temperature.set_defaults(run=_temperature)
     explainable = commands.add_parser(
         "explainable", help="give a bundle's networks the map that explains them, as a new version beside it"
     )
@@ -373,7 +381,7 @@ def _prediction_sets(options: argparse.Namespace) -> int:
         rows = prediction_sets_of_rows.SETS[options.name](bundle, options.data, cache)
         bundle, found = prediction_sets_of_rows.apply(bundle, rows)
     else:
-        diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data)
+        diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data, bundle.metadata)
         bundle = prediction_sets.calibrate_bundle(diagnosis, bundle, sets)
         found = prediction_sets.measure(diagnosis, bundle, sets)
     if bundle.metadata.int8 is None or bundle.metadata.precision == "int8":
@@ -417,6 +425,28 @@ def _points(options: argparse.Namespace) -> int:
     return 0
 
 
+def _temperature(options: argparse.Namespace) -> int:
+    from models.diagnoses.skin import SKIN
+    from models.serving.bundle import read_bundle
+    from training import prediction_sets, served
+    from training.datasets.pictures import load_tensors
+    from training.diagnoses import skin
+    from training.explainable import PROOFS
+    from training.recalibrated import factor_of, keep_sensitivities, recalibrate
+
+    bundle = read_bundle(options.bundle, "int8")
+    if bundle.metadata.training.get("folds"):
+        raise TrainingError("Folds have seen the pictures that would set it; theirs is set out of fold.")
+    unseen = prediction_sets.skin_unseen(options.data)
+    truth = prediction_sets.skin_sets(options.data, bundle.metadata).truth
+    factor = factor_of(served.answers(SKIN, bundle, unseen), truth)
+    proofs = load_tensors(unseen[:PROOFS], bundle.metadata.image_preprocessing)
+    made = recalibrate(read_bundle(options.bundle), options.version, factor, prediction_sets.SKIN_UNSEEN, proofs)
+    keep_sensitivities(bundle, read_bundle(made.folder, "int8"), skin.TASK, options.data, options.runs / "cache")
+    sys.stdout.write(f"{made.folder}: logits divided by {factor:.3f}\n")
+    return 0
+
+
 def _strangers(options: argparse.Namespace) -> int:
     from models.serving.bundle import read_bundle
     from training.diagnoses import breast, skin, xray
@@ -431,19 +461,25 @@ def _strangers(options: argparse.Namespace) -> int:
 def _explainable(options: argparse.Namespace) -> int:
     from models.serving.bundle import read_bundle
     from training.datasets.pictures import load_tensors
+    from training.diagnoses import breast, skin, xray
+    from training.diagnoses.picture_task import hold_some_outside
     from training.explainable import PROOFS, make_explainable
     from training.explained_ecg import ECGS, proofs_of
+    from training.learned_maps import learned_map
     from training.served_sets import SETS
 
-    bundle = read_bundle(options.bundle)
-    proofs: NDArray[Any]
     if options.name in ECGS:
-        proofs = proofs_of(bundle.metadata, options.data, PROOFS)
+        bundle = read_bundle(options.bundle)
+        proofs: NDArray[Any] = proofs_of(bundle.metadata, options.data, PROOFS)
+        made = make_explainable(bundle, options.version, proofs)
     else:
+        bundle = read_bundle(options.bundle, "int8")
         samples = SETS[options.name](options.data)[0].samples
         chosen = samples[:: max(1, len(samples) // PROOFS)][:PROOFS]
         proofs = load_tensors(chosen, bundle.metadata.image_preprocessing)
-    made = make_explainable(bundle, options.version, proofs)
+        task = {"skin": skin.TASK, "xray": xray.TASK, "breast": breast.TASK}[options.name]
+        splits = hold_some_outside(task.load(options.data), task.only_tested)
+        made = make_explainable(bundle, options.version, proofs, learned_map(bundle, splits.train))
     sys.stdout.write(f"{made.folder}: {made.metadata.version}, maps of {', '.join(made.metadata.explains)}\n")
     return 0
 

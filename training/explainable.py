@@ -1,4 +1,5 @@
-"""One more output for a network: where in a picture its classes find what speaks for them; `explainable_ecg` has ECGs.
+"""One more output for a network: where in a picture its classes find what speaks for them; `explainable_ecg` has ECGs,
+and `learned_maps` the map that takes its place in the bundles of pictures that ship.
 
 A network that averages its last feature map over the picture and weighs the means has, in those weights, also a weight
 of every place: the class activation map (Zhou et al. 2016, "Learning deep features for discriminative localization",
@@ -21,10 +22,18 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
-from models.diagnoses.breast import BREAST
-from models.diagnoses.breast.explanation import ROWS
-from models.diagnoses.breast.interpretation import MALIGNANCY
-from models.serving.bundle import INT8_FILE, MEASURED_FILE, MODEL_FILE, Bundle, Metadata, file_sha256, write_bundle
+from models.serving.bundle import (
+    EXPLANATIONS,
+    INT8_FILE,
+    LEARNED_OCCLUSION,
+    MEASURED_FILE,
+    MODEL_FILE,
+    Bundle,
+    Metadata,
+    file_sha256,
+    read_bundle,
+    write_bundle,
+)
 from models.serving.engine import CLASS_ACTIVATION, PROBABILITIES
 from training.card import renewed
 from training.errors import ExportError
@@ -42,6 +51,8 @@ PROOFS = 48
 """Pictures that prove that nothing else changes."""
 
 FloatArray = NDArray[np.float32]
+LearnedMap = tuple[tuple[str, ...], Callable[[ModelProto], ModelProto]]
+"""What the rows of a learned map speak for, and what puts it into a network: `training.learned_maps`."""
 
 
 class NoMapError(ExportError):
@@ -96,42 +107,32 @@ def explain_classes(file: Path, classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def heads_of(model: ModelProto, name: str, classes: Sequence[str]) -> tuple[tuple[str, ...], FloatArray]:
-    """The rows of a shipped network's map and what each is of its head's outputs: its classes, or of a breast network
-    the lesion and its malignancy. Raises `NoMapError`."""
-    if name != BREAST.name:
-        return tuple(classes), np.eye(len(classes), dtype=np.float32)
-    outputs = int(_head_of(model.graph)[2].shape[1])
-    fixed = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-    made = {output: node for node in model.graph.node for output in node.output}
-    for node in _before(made, MALIGNANCY):
-        weights = [fixed[each] for each in node.input if each in fixed and fixed[each].shape == (outputs,)]
-        if node.op_type == "Mul" and weights:
-            return ROWS, breast_heads(np.asarray(weights[0], np.float32))
-    raise NoMapError("The network does not weigh its logits for malignancy.")
-
-
 def breast_heads(malignancy: FloatArray) -> FloatArray:
     """The rows `lesion` and `malignancy` of logits (5,), where the second says how likely a lesion is, and the weights
     (5,) make malignancy of all."""
     return np.stack([np.eye(len(malignancy), dtype=np.float32)[LESION_LOGIT], malignancy.astype(np.float32)])
 
 
-def make_explainable(bundle: Bundle, version: str, inputs: NDArray[Any]) -> Bundle:
-    """The bundle as another version, beside it, whose networks also answer `class_activation`. For inputs (n, ...) of
-    the network every other output is made sure to be the same in every bit, so all that was measured holds.
+def make_explainable(bundle: Bundle, version: str, inputs: NDArray[Any], learned: LearnedMap | None = None) -> Bundle:
+    """The bundle as another version, beside it, whose networks also answer `class_activation`, of pictures a map that
+    was `learned`. For inputs (n, ...) of the network every other output is made sure to be the same in every bit, so
+    all that was measured holds, but for what was measured of an older map.
 
     Raises `ExportError`.
     """
-    metadata, folder = bundle.metadata, bundle.folder.parent / version
+    metadata, folder = read_bundle(bundle.folder).metadata, bundle.folder.parent / version
     files = [MODEL_FILE, *([INT8_FILE] if metadata.int8 else [])]
-    reference = onnx.load(str(bundle.folder / MODEL_FILE))
-    rows, add = _addition(reference, metadata)
+    if learned:
+        rows, add = learned
+    else:
+        rows, add = metadata.classes, partial(add_lead_activation, classes=len(metadata.classes))
     shutil.copytree(bundle.folder, folder)
     for file in files:
         onnx.save(add(onnx.load(str(bundle.folder / file))), str(folder / file))
-        check_unchanged(bundle.folder / file, folder / file, inputs)
+        check_unchanged(bundle.folder / file, folder / file, inputs, but=(CLASS_ACTIVATION,))
     changes: dict[str, Any] = {"version": version, "explains": rows, "outputs": tensor_specs(folder / MODEL_FILE)[1]}
+    if learned:
+        changes["map_method"] = LEARNED_OCCLUSION
     if metadata.int8:
         changes["int8"] = {**metadata.int8.model_dump(), "sha256": file_sha256(folder / INT8_FILE)}
     kept = {**metadata.model_dump(exclude={"sha256"}), **changes}
@@ -141,36 +142,30 @@ def make_explainable(bundle: Bundle, version: str, inputs: NDArray[Any]) -> Bund
     return made
 
 
-def _addition(reference: ModelProto, metadata: Metadata) -> tuple[tuple[str, ...], Callable[[ModelProto], ModelProto]]:
-    """What the rows of a network's output speak for, and what adds it to a network. Raises `ExportError`."""
-    if metadata.preprocessing.kind in ("signal", "sheet"):
-        return metadata.classes, partial(add_lead_activation, classes=len(metadata.classes))
-    rows, heads = heads_of(reference, metadata.name, metadata.classes)
-    return rows, partial(add_class_activation, heads=heads)
-
-
 def _carry_measured(bundle: Bundle) -> None:
-    """Let what was measured of the network before say which it is of now: it answers alike in every bit."""
+    """Let what was measured of the network before, but for its maps, say which it is of now: it answers alike in every
+    bit."""
     file = bundle.folder / MEASURED_FILE
     if not file.is_file():
         return
     document = read_measured(file)
     network = INT8_FILE if document["precision"] == "int8" else MODEL_FILE
-    document |= {"version": bundle.metadata.version, "sha256": file_sha256(bundle.folder / network)}
+    sets = {title: each for title, each in document["sets"].items() if not title.startswith(EXPLANATIONS)}
+    document |= {"version": bundle.metadata.version, "sha256": file_sha256(bundle.folder / network), "sets": sets}
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def check_unchanged(before: Path, after: Path, inputs: NDArray[Any]) -> None:
-    """Make sure that every output `before` has is the same in every bit `after`, for inputs (n, ...), one by one and as
-    one batch. Raises `ExportError`."""
+def check_unchanged(before: Path, after: Path, inputs: NDArray[Any], but: Sequence[str] = ()) -> None:
+    """Make sure that every output `before` has, but for some, is the same in every bit `after`, for inputs (n, ...),
+    one by one and as one batch. Raises `ExportError`."""
     sessions = [ort.InferenceSession(str(file), providers=["CPUExecutionProvider"]) for file in (before, after)]
-    names = [output.name for output in sessions[0].get_outputs()]
+    names = [output.name for output in sessions[0].get_outputs() if output.name not in but]
     entry = sessions[0].get_inputs()[0].name
     for batch in (inputs, *np.split(inputs, len(inputs))):
         old, new = (session.run(names, {entry: np.ascontiguousarray(batch)}) for session in sessions)
         changed = [name for name, one, other in zip(names, old, new, strict=True) if one.tobytes() != other.tobytes()]
         if changed:
-            raise ExportError(f"With {CLASS_ACTIVATION} other outputs change: {', '.join(changed)}.")
+            raise ExportError(f"Outputs change that should not: {', '.join(changed)}.")
 
 
 def _head_of(graph: onnx.GraphProto) -> tuple[NodeProto, str, FloatArray]:

@@ -21,7 +21,7 @@ from models.diagnoses.breast.interpretation import NO_LESION
 from models.diagnoses.diagnosis import AnyDiagnosis
 from models.diagnoses.explaining import NOT, enlarged
 from models.preprocessing.picture import UInt8Array, to_tensor
-from models.serving.bundle import Bundle, Estimate, Metadata
+from models.serving.bundle import EXPLANATIONS, Bundle, Estimate, Metadata
 from models.serving.engine import CLASS_ACTIVATION, PROBABILITIES, Engine, Outputs
 from training.datasets.pictures import Sample
 from training.evaluate import mean, share
@@ -179,5 +179,5 @@ def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sequence[MeasuredSet]
     samples = {each.name: each.samples for each in sets}
     for name in WHOLE[diagnosis.name]:
         step = max(1, -(-len(samples[name]) // MOST))
-        found[f"Explanations: {name}"] = figures(try_all(diagnosis, bundle, samples[name][::step]))
+        found[f"{EXPLANATIONS}{name}"] = figures(try_all(diagnosis, bundle, samples[name][::step]))
     return found

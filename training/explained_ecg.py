@@ -3,8 +3,8 @@
 * Silence: the leads and seconds that an explanation names are made a straight line, and the beat is found again; of a
   sheet the leads are left out, as if it did not show them. A random part of the same shape, leads and seconds moved
   about, is silenced for comparison. Where the explanation is right, the first lowers the named probability more.
-* Made-up ST elevation (`datasets.st_elevation`): whether the lead that an explanation tells as raised most looks at the
-  wall in which it was drawn, and, apart from that, whether the lead that the network weighs most does.
+* Made-up ST elevation (`datasets.st_elevation`): whether the lead that an explanation tells first as raised looks at
+  the wall in which it was drawn, and, apart from that, whether the lead that the network weighs most does.
 
 Folds 1 to 8 of PTB-XL, which the networks learned from: what is asked is what their answers rest on.
 """
@@ -22,7 +22,7 @@ from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.preprocessing.ecg_beat import with_beat
 from models.preprocessing.ecg_record import filter_band
 from models.preprocessing.inputs import Limits
-from models.serving.bundle import Bundle, Estimate, Metadata
+from models.serving.bundle import EXPLANATIONS, Bundle, Estimate, Metadata
 from models.serving.engine import PROBABILITIES, Engine
 from models.serving.registry import Prediction
 from schemas.common import Explanation
@@ -65,13 +65,13 @@ def measure(bundle: Bundle, data: Path) -> dict[str, dict[str, Estimate]]:
     ]
     lost = [(patient, hottest > chance) for patient, hottest, chance in silenced]
     return {
-        "Explanations: PTB-XL, folds 1-8": {
+        f"{EXPLANATIONS}PTB-XL, folds 1-8": {
             "silencing what is named lowers more than a random part": _share(lost),
             "probability lost by silencing what is named": _mean([(patient, value) for patient, value, _ in silenced]),
             "probability lost by silencing a random part": _mean([(patient, value) for patient, _, value in silenced]),
         },
-        "Explanations: made-up ST elevation, accepted": {
-            "the lead told as raised most looks at the wall": _share([(patient, told) for patient, told, _ in raised]),
+        f"{EXPLANATIONS}made-up ST elevation, accepted": {
+            "the lead told first as raised looks at the wall": _share([(patient, told) for patient, told, _ in raised]),
             "the lead that the network weighs most does": _share(
                 [(patient, weighed) for patient, _, weighed in raised]
             ),
@@ -103,7 +103,7 @@ class _Trial:
         return sample.patient_id, float(chances[0] - chances[1]), float(chances[0] - chances[2:].mean())
 
     def elevations(self, sample: EcgSample, signal: FloatArray) -> Iterator[tuple[int, bool, bool]]:
-        """Patient, whether the lead told as raised most looks at the wall, and whether the one weighed most does."""
+        """Patient, whether the lead told first as raised looks at the wall, and whether the one weighed most does."""
         walls: Sequence[Wall] = tuple(CONTIGUOUS)
         for wall in walls:
             for height in HEIGHTS:
@@ -114,7 +114,7 @@ class _Trial:
                 _, explanation = self._explain(sample, raised)
                 if explanation is not None and explanation.weights:
                     weighed = explanation.weights[0].name in CONTIGUOUS[wall]
-                    yield sample.patient_id, raised_most(explanation) in CONTIGUOUS[wall], weighed
+                    yield sample.patient_id, told_first(explanation) in CONTIGUOUS[wall], weighed
 
     def _explain(self, sample: EcgSample, signal: FloatArray) -> tuple[FloatArray, Explanation | None]:
         sent = self._sent(sample, signal)
@@ -149,12 +149,11 @@ def straightened(signal: FloatArray, part: BoolArray) -> FloatArray:
     return found
 
 
-def raised_most(explanation: Explanation) -> str | None:
-    """The lead whose ST is told as raised most; None where none is."""
+def told_first(explanation: Explanation) -> str | None:
+    """The lead that is told first of those whose ST is raised; None where none is."""
     for part in explanation.parts:
         if part.startswith(RAISED):
-            levels = [each.split() for each in part.removeprefix(RAISED).split(",")]
-            return max(levels, key=lambda each: float(each[1]))[0]
+            return part.removeprefix(RAISED).split()[0]
     return None
 
 

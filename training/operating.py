@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.serving.bundle import MODEL_FILE, Bundle, write_bundle
+from models.serving.bundle import MODEL_FILE, Bundle, Metadata, read_bundle, write_bundle
 from training.calibrate import choose_points
+from training.card import renewed
 from training.datasets.pictures import labels_of, load_tensors
 from training.diagnoses.picture_task import PictureTask, set_weights
 from training.errors import TrainingError
@@ -24,5 +25,6 @@ def choose_again(bundle: Bundle, task: PictureTask, data: Path, cache: Path, ver
     points = choose_points(task.operating_rules, metadata.classes, labels_of(samples), chances, weights)
     reference = bundle.folder / MODEL_FILE
     changes = {"version": version, "operating_points": [point.model_dump() for point in points]}
-    kept = {**metadata.model_dump(exclude={"sha256"}), **changes, "precision": "fp32"}
-    return write_bundle(bundle.folder, model=reference, card=bundle.card, metadata=kept)
+    kept = {**read_bundle(bundle.folder).metadata.model_dump(exclude={"sha256"}), **changes}
+    card = renewed(bundle.card, metadata, Metadata.model_validate({**kept, "sha256": metadata.sha256}))
+    return write_bundle(bundle.folder, model=reference, card=card, metadata=kept)

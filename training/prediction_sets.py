@@ -3,12 +3,14 @@
 Of the calibration inputs of a class, the least probability of that class is kept that all but the lowest tenth reach,
 with the correction of finite samples (Vovk 2012, "Conditional validity of inductive conformal predictors"; Sadinle, Lei
 and Wasserman 2019, JASA 114:223). It is found on answers of the shipped network, by the service's own path, to inputs
-that it was not trained on, and coverage is measured on others. Classes with too few inputs share a group. Where the
-inputs are of several sets, each set has its own threshold and the lowest is kept, so that no set pays for another.
+that it was not trained on. Coverage of these is measured by leaving each lesion or patient out: whether a set holds the
+truth is told by the thresholds of all the others, so that nothing is measured by itself. Classes with too few inputs
+share a group. Where the inputs are of several sets, each set has its own threshold and the lowest is kept, so that no
+set pays for another.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.diagnosis import AnyDiagnosis
-from models.serving.bundle import EVERY_CODE, Bundle, Estimate, PredictionSetSpec, read_bundle, write_bundle
+from models.serving.bundle import EVERY_CODE, Bundle, Estimate, Metadata, PredictionSetSpec, read_bundle, write_bundle
 from training.datasets import isic2017
 from training.datasets.pictures import Sample
 from training.datasets.ultrasound import assessment_of
@@ -24,14 +26,12 @@ from training.diagnoses import breast, skin, xray
 from training.evaluate import mean, share
 from training.served import Answer, answers
 from training.served_sets import outside
-from training.splits import split_groups
 
 COVERAGE = 0.9
 LEAST = 9
 """Inputs of a class below which nothing can be promised at that coverage."""
-HALF, SEED = 0.5, 17
-"""Of the pictures that stay outside of folds, one half calibrates and the other is measured; drawn once."""
 REPEATS = 400
+SKIN_UNSEEN = "another tenth of HAM10000's lesions, which the network had not seen"
 BREAST_GROUPS = (("1",), ("2", "3"), ("4", "5"))
 _ROUNDING = 1e-6
 """Answers round probabilities to six decimals."""
@@ -42,8 +42,8 @@ Truth = Callable[[Sample], str | None]
 
 @dataclass(frozen=True)
 class Sets:
-    """What calibrates, what is measured, by name, what is true of a sample, which codes share a threshold, and of which
-    set a sample is."""
+    """What calibrates, what is measured, by name, which may be among the former, what is true of a sample, which codes
+    share a threshold, and of which set a sample is."""
 
     calibration: Sequence[Sample]
     calibrated_on: str
@@ -110,12 +110,40 @@ def with_spec(bundle: Bundle, spec: PredictionSetSpec) -> Bundle:
 
 
 def measure(diagnosis: AnyDiagnosis, bundle: Bundle, sets: Sets) -> dict[str, dict[str, Estimate]]:
-    """Coverage of each measured set, whole and by class, the mean size, and how often the first is right."""
+    """Coverage of each measured set, whole and by class, the mean size, and how often the first is right. Of what also
+    calibrates, each group is left out in turn."""
+    calibrating = {each.sample.path: each for each in answers(diagnosis, bundle, sets.calibration)}
+    known = [each for each in calibrating.values() if each.accepted and sets.truth(each.sample)]
+    inputs = [Known(each.chances, [sets.truth(each.sample) or ""], sets.part(each.sample)) for each in known]
+    specs = left_out(inputs, [each.sample.group for each in known], sets.groups, sets.calibrated_on)
     found = {}
     for name, samples in sets.measured.items():
-        known = [each for each in answers(diagnosis, bundle, samples) if each.accepted and sets.truth(each.sample)]
+        others = [sample for sample in samples if sample.path not in calibrating]
+        given = [calibrating[sample.path] for sample in samples if sample.path in calibrating]
+        given = [_by(diagnosis, each, specs[each.sample.group]) for each in given if each.sample.group in specs]
+        given += answers(diagnosis, bundle, others)
+        known = [each for each in given if each.accepted and sets.truth(each.sample)]
         found[f"Prediction sets: {name}"] = figures(known, sets.truth)
     return found
+
+
+def left_out(
+    inputs: Sequence[Known], owners: Sequence[str], groups: Sequence[Sequence[str]], on: str
+) -> dict[str, PredictionSetSpec]:
+    """The thresholds that all inputs but those of an owner ask for, for each owner."""
+    places: dict[str, list[int]] = {}
+    for place, owner in enumerate(owners):
+        places.setdefault(owner, []).append(place)
+    return {
+        owner: calibrate([each for place, each in enumerate(inputs) if place not in own], groups, on)
+        for owner, own in places.items()
+    }
+
+
+def _by(diagnosis: AnyDiagnosis, answer: Answer, spec: PredictionSetSpec) -> Answer:
+    """An answer with the set that other thresholds give, and what it names."""
+    fitting = {code for code, chance in answer.chances.items() if spec.fits(code, chance)}
+    return replace(answer, possible=tuple(fitting | set(diagnosis.named(answer.reading))))
 
 
 def figures(known: Sequence[Answer], truth: Truth) -> dict[str, Estimate]:
@@ -143,41 +171,52 @@ def _share(given: Sequence[Answer], of: Callable[[Answer], float]) -> Estimate:
     return share([of(each) for each in given], [each.sample.group for each in given], REPEATS)
 
 
-def skin_sets(data: Path) -> Sets:
-    """Validation of HAM10000 calibrates; the tenth of its lesions held out, and ISIC 2017, are measured."""
-    codes = skin.TASK.recipe.classes
+def skin_sets(data: Path, metadata: Metadata) -> Sets:
+    """The tenth of HAM10000's lesions that stays outside of folds, and ISIC 2017, are measured. Validation and the rest
+    of the test split calibrate, where no fold learned from them; else that tenth itself, each lesion left out."""
+    codes, held_out = skin.TASK.recipe.classes, outside(skin.TASK, data)
     measured = {
-        "HAM10000, a tenth of the lesions": outside(skin.TASK, data),
+        "HAM10000, a tenth of the lesions": held_out,
         "ISIC 2017 (never trained on)": isic2017.load(data / "isic2017"),
     }
-    truth = _label(codes)
-    return Sets(skin.TASK.load(data).validation, "HAM10000, validation", measured, truth, [[code] for code in codes])
+    truth, groups = _label(codes), [[code] for code in codes]
+    if metadata.training.get("folds"):
+        return Sets(held_out, "that tenth itself, each lesion left out", measured, truth, groups)
+    unseen = skin_unseen(data)
+    paths = {sample.path for sample in unseen}
+    on = f"validation and {SKIN_UNSEEN}, the more cautious of the two"
+    calibration = [*skin.TASK.load(data).validation, *unseen]
+    return Sets(calibration, on, measured, truth, groups, lambda sample: str(sample.path in paths))
 
 
-def xray_sets(data: Path) -> Sets:
-    """Half of the groups outside calibrates, the other half is measured, each set by itself."""
-    codes = xray.TASK.recipe.classes
-    calibration, rest = split_groups(outside(xray.TASK, data), HALF, SEED)
-    names = {"kermany": "Kermany, half of the test split", "nih": "NIH, half of the patients held out"}
-    measured = {name: [each for each in rest if each.strata["set"] == key] for key, name in names.items()}
-    measured["normal adults, half of those held back"] = [
-        each for each in rest if each.strata["set"] == "normal_adults"
-    ]
-    on = "half of the films held out: Kermany, NIH and normal adults, the most cautious of the three"
+def skin_unseen(data: Path) -> list[Sample]:
+    """The half of HAM10000's test split that is not measured. Folds learn from it; a network without has not seen
+    it."""
+    measured = {sample.path for sample in outside(skin.TASK, data)}
+    return [sample for sample in skin.TASK.load(data).test if sample.path not in measured]
+
+
+def xray_sets(data: Path, _: Metadata) -> Sets:
+    """All films held out calibrate and are measured, each patient left out."""
+    codes, held_out = xray.TASK.recipe.classes, outside(xray.TASK, data)
+    names = {"kermany": "Kermany test split", "nih": "NIH, 15 % of the patients"}
+    names |= {"normal_adults": "normal adults held back"}
+    measured = {name: [each for each in held_out if each.strata["set"] == key] for key, name in names.items()}
+    on = "the films held out: Kermany, NIH and normal adults, the most cautious of the three"
     groups = [[code] for code in codes]
-    return Sets(calibration, on, measured, _label(codes), groups, lambda sample: sample.strata["set"])
+    return Sets(held_out, on, measured, _label(codes), groups, lambda sample: sample.strata["set"])
 
 
-def breast_sets(data: Path) -> Sets:
-    """Half of the groups outside calibrates, the other half is measured; of a lesion that no radiologist assessed the
-    category is not known."""
-    calibration, rest = split_groups(outside(breast.TASK, data), HALF, SEED)
-    measured = {"BUSI normal pictures and BUS-BRA, half of those held out": rest}
-    on = "half of the pictures held out that a radiologist assessed: BUSI and BUS-BRA"
-    return Sets(calibration, on, measured, _assessment, BREAST_GROUPS)
+def breast_sets(data: Path, _: Metadata) -> Sets:
+    """All pictures held out calibrate and are measured, each group left out; of a lesion that no radiologist assessed
+    the category is not known."""
+    held_out = outside(breast.TASK, data)
+    measured = {"BUSI normal pictures and BUS-BRA, those held out": held_out}
+    on = "the pictures held out that a radiologist assessed: BUSI and BUS-BRA"
+    return Sets(held_out, on, measured, _assessment, BREAST_GROUPS)
 
 
-SETS: Mapping[str, Callable[[Path], Sets]] = {"skin": skin_sets, "xray": xray_sets, "breast": breast_sets}
+SETS: Mapping[str, Callable[[Path, Metadata], Sets]] = {"skin": skin_sets, "xray": xray_sets, "breast": breast_sets}
 
 
 def _label(codes: Sequence[str]) -> Truth:

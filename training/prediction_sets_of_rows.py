@@ -19,7 +19,10 @@ from training.datasets.ptbxl import EcgSample
 from training.diagnoses import disease, heart_image, heart_record
 from training.evaluate import mean, share
 from training.evaluate import predict as run_onnx
-from training.prediction_sets import HALF, REPEATS, SEED, Known, calibrate, with_spec
+from training.prediction_sets import REPEATS, Known, calibrate, with_spec
+
+HALF, SEED = 0.5, 17
+"""Of the inputs held out one half calibrates and the other is measured; drawn once."""
 
 FloatArray = NDArray[np.float32]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.serving.bundle import RELIABILITY, Estimate
+from models.serving.bundle import EXPLANATIONS, RELIABILITY, Estimate
 from training.card import format_estimate
 
 CALIBRATED = "ECE of a calibrated model, in 95 of 100 draws at most"
@@ -37,7 +37,7 @@ class Table:
 
 TABLES: Mapping[str, Table] = {
     "maps": Table(
-        "Explanations: ",
+        EXPLANATIONS,
         {
             "hottest fifth lowers more than a random one": (
                 "hiding the hottest fifth lowers more than a random fifth",
@@ -48,7 +48,7 @@ TABLES: Mapping[str, Table] = {
         },
     ),
     "silence": Table(
-        "Explanations: ",
+        EXPLANATIONS,
         {
             "silencing what is named lowers more than a random part": (
                 "silencing what is named lowers more than a random part",
@@ -58,9 +58,12 @@ TABLES: Mapping[str, Table] = {
         },
     ),
     "elevation": Table(
-        "Explanations: ",
+        EXPLANATIONS,
         {
-            "the lead told as raised most looks at the wall": ("the lead told as raised most looks at the wall",),
+            "the lead told first as raised looks at the wall": (
+                "the lead told first as raised looks at the wall",
+                "the lead told as raised most looks at the wall",
+            ),
             "the lead that the network weighs most does": ("the lead that the network weighs most does",),
         },
     ),

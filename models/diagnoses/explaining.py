@@ -1,8 +1,10 @@
 """What an answer rests on, from the network that gave it: maps of pictures, and weights of evidence.
 
 A map is the class activation map (Zhou et al. 2016): the network weighs the mean of its last feature map, so the same
-weights say what each place of that map adds. With softmax probabilities p of several rows z, the log odds of row c
-change by dz_c - sum over the others of p_k / (1 - p_c) dz_k, and so the maps of the rows are put together.
+weights say what each place of that map adds. Or it is what hiding each place would take from the log odds, as a part
+of the network that was taught by hiding (FastSHAP, Jethani et al. 2021) says in the same pass. With softmax
+probabilities p of several rows z, the log odds of row c change by dz_c - sum over the others of p_k / (1 - p_c) dz_k,
+and so the maps of the rows are put together.
 """
 
 from base64 import b64encode
@@ -18,6 +20,7 @@ from PIL import Image
 from models.diagnoses.knowledge import common_knowledge
 from models.preprocessing.inputs import Prepared
 from models.preprocessing.picture import ReadPicture, UInt8Array
+from models.serving.bundle import MapMethod
 from models.serving.engine import CLASS_ACTIVATION, PROBABILITIES, Outputs, Tensor
 from models.serving.registry import Prediction
 from schemas.common import Explanation, Reading, Reliability
@@ -28,7 +31,6 @@ ReadingT = TypeVar("ReadingT", bound=Reading)
 
 FloatArray = NDArray[np.floating]
 
-CLASS_ACTIVATION_MAP = "class activation map"
 DECIMALS = 4
 NOT = "not "
 _MOST_OPAQUE, _MIXED = 190, 0.55
@@ -61,7 +63,8 @@ def explain_class(answered: Answered[SentT, ReadPicture, ReadingT]) -> Explanati
     outputs = answered.prediction.outputs
     index = metadata.explains.index(code)
     maps = outputs[CLASS_ACTIVATION] / metadata.temperature
-    return map_explanation(code, for_class(maps, outputs[PROBABILITIES], index), answered.prepared)
+    values = for_class(maps, outputs[PROBABILITIES], index)
+    return map_explanation(code, values, answered.prepared, metadata.map_method)
 
 
 def for_class(maps: FloatArray, probabilities: FloatArray, index: int) -> FloatArray:
@@ -73,12 +76,12 @@ def for_class(maps: FloatArray, probabilities: FloatArray, index: int) -> FloatA
     return np.asarray((maps[index] - against) / maps[index].size)
 
 
-def map_explanation(code: str, values: FloatArray, picture: ReadPicture) -> Explanation:
+def map_explanation(code: str, values: FloatArray, picture: ReadPicture, method: MapMethod) -> Explanation:
     """A map (h, w) of what each place adds to the log odds of `code`, in numbers, and as pictures."""
     heat = heat_of(values, picture.tensors.shape[1])
     return Explanation(
         kind="map",
-        method=CLASS_ACTIVATION_MAP,
+        method=method,
         code=code,
         values=tuple(tuple(round(value, DECIMALS) for value in row) for row in values.tolist()),
         box=tuple(round(edge, DECIMALS) for edge in picture.box),

@@ -122,9 +122,10 @@ class Measured(_Part):
     sets: dict[str, dict[str, Estimate]]
 
 
+EXPLANATIONS = "Explanations: "
 RELIABILITY, BY_GROUP, MISTAKEN, BIN = "Reliability: ", "Reliability by group: ", "Mistaken: ", "said "
-"""How in `measured.json` the names of sets begin that hold reliability diagrams, those of groups, and what is mistaken;
-and the names of a diagram's points."""
+"""How in `measured.json` the names of sets begin that tell of explanations, hold reliability diagrams, those of groups,
+and what is mistaken; and the names of a diagram's points."""
 
 EVERY_CODE = "*"
 """Stands for every code that has no least probability of its own."""
@@ -169,13 +170,19 @@ class Quantised(_Part):
     prediction_set: PredictionSetSpec | None = None
 
 
+MapMethod = Literal["class activation map", "learned occlusion"]
+CLASS_ACTIVATION_MAP: MapMethod = "class activation map"
+LEARNED_OCCLUSION: MapMethod = "learned occlusion"
+
+
 class Metadata(_Part):
     """metadata.json. `classes` are the codes in output order; names and texts live in knowledge/.
 
     `temperature` has already been applied inside the graph. `metrics` maps a test set to its measured figures. `rhythm`
     names the columns of the output `rhythm`, probabilities of rhythms outside the classes, each with its threshold;
     empty where the bundle has learned none. `explains` names what each row of the output `class_activation` speaks for,
-    a code or another name; empty where the network has no such output.
+    a code or another name; empty where the network has no such output. `map_method` says of a network of pictures what
+    that output is: the weighed last feature map, or what hiding each place would take, as it was learned.
     """
 
     format: Literal[1] = 1
@@ -193,6 +200,7 @@ class Metadata(_Part):
     rhythm: tuple[OperatingPoint, ...] = ()
     novelty: NoveltySpec | None = None
     explains: tuple[str, ...] = ()
+    map_method: MapMethod = CLASS_ACTIVATION_MAP
     prediction_set: PredictionSetSpec | None = None
     licence: str
     data: tuple[DataSource, ...]

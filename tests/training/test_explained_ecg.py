@@ -3,7 +3,7 @@
 import numpy as np
 
 from schemas.common import Explanation
-from training.explained_ecg import raised_most, straightened
+from training.explained_ecg import straightened, told_first
 
 
 def test_a_part_is_made_a_straight_line_and_the_rest_stays() -> None:
@@ -21,7 +21,7 @@ def test_a_part_is_made_a_straight_line_and_the_rest_stays() -> None:
     assert (silent[rest] == signal[rest]).all()
 
 
-def test_the_lead_raised_most_is_read_from_what_is_told() -> None:
-    parts = ("V1, seconds 0 to 10", "Measured, ST at the J point raised: II +0.12 mV, aVF +0.31 mV, V6 +0.20 mV")
-    assert raised_most(Explanation(kind="leads", method="x", parts=parts)) == "aVF"
-    assert raised_most(Explanation(kind="leads", method="x", parts=parts[:1])) is None
+def test_the_lead_told_first_is_read_from_what_is_told() -> None:
+    parts = ("V1, seconds 0 to 10", "Measured, ST at the J point raised: aVF +0.31 mV, II +0.12 mV, V6 +0.20 mV")
+    assert told_first(Explanation(kind="leads", method="x", parts=parts)) == "aVF"
+    assert told_first(Explanation(kind="leads", method="x", parts=parts[:1])) is None

@@ -4,13 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.diagnoses.prediction_sets import prediction_set
+from models.diagnoses.xray import XRAY
 from models.serving.bundle import Metadata, PredictionSetSpec
 from models.serving.loading import read_newest_bundle
 from schemas.common import Reliability
 from tests.fake_bundle import make_bundle
-from training.prediction_sets import Known, calibrate, least_probability, with_spec
+from training.datasets.pictures import Sample
+from training.prediction_sets import (
+    Known,
+    Sets,
+    calibrate,
+    calibrate_bundle,
+    least_probability,
+    left_out,
+    measure,
+    with_spec,
+)
 
 ACCEPTED, REFUSED = Reliability(accepted=True), Reliability(accepted=False, reason="no")
 NAMES = {"normal": "Normal", "pneumonia": "Pneumonia"}
@@ -45,6 +57,29 @@ def test_the_most_cautious_set_decides_and_small_ones_do_not() -> None:
     assert spec.least["a"] == pytest.approx(0.201, abs=1e-5)
     assert spec.least["b"] == 0
     assert spec.n == {"a": 43, "b": 0}
+
+
+def test_whose_set_is_measured_has_no_part_in_its_threshold() -> None:
+    chances = [0.01, 0.02, *np.linspace(0.5, 0.9, 18).tolist()]
+    owners = ["first", "first", *(f"owner {place}" for place in range(18))]
+    inputs = [Known({"a": chance}, ["a"]) for chance in chances]
+    specs = left_out(inputs, owners, [["a"]], "made up")
+    assert set(specs) == set(owners)
+    assert specs["first"].least["a"] == pytest.approx(0.5, abs=1e-5), "the least of the 18 others"
+    assert specs["owner 3"].least["a"] == pytest.approx(0.02, abs=1e-5), "the second least of 19"
+    assert calibrate(inputs, [["a"]], "made up").least["a"] == pytest.approx(0.02, abs=1e-5)
+
+
+def test_coverage_with_each_left_out_is_what_is_promised() -> None:
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(30):
+        chances = rng.beta(5, 2, 50)
+        specs = left_out(
+            [Known({"a": chance}, ["a"]) for chance in chances], [str(place) for place in range(50)], [["a"]], ""
+        )
+        covered += [specs[str(place)].fits("a", chance) for place, chance in enumerate(chances)]
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.02)
 
 
 @pytest.fixture
@@ -95,6 +130,27 @@ def test_what_is_known_from_elsewhere_is_no_estimate(metadata: Metadata) -> None
 def test_a_bundle_without_thresholds_has_no_sets(tmp_path: Path) -> None:
     plain = make_bundle(tmp_path, "xray").metadata
     assert prediction_set({"probabilities": np.array([0.6, 0.4], np.float32)}, plain, [], ACCEPTED, NAMES) is None
+
+
+def test_what_is_measured_is_told_by_others_and_holds_what_is_named(tmp_path: Path) -> None:
+    """Nineteen pictures of even light, each a group of its own, the dark ones of one class and the light of another."""
+    samples = []
+    for light in range(40, 230, 10):
+        path = tmp_path / f"{light}.png"
+        Image.fromarray(np.full((40, 40, 3), light, np.uint8)).save(path)
+        samples.append(Sample(path, int(light > 127), f"{light}", "made-up"))
+    codes = ("normal", "pneumonia")
+    truth = lambda sample: codes[sample.label]  # noqa: E731
+    sets = Sets(samples[:-3], "made up", {"all": samples}, truth, [[code] for code in codes])
+    bundle = calibrate_bundle(XRAY, make_bundle(tmp_path / "bundles", "xray"), sets)
+    spec = bundle.metadata.prediction_set
+    assert spec
+    assert spec.n == {"normal": 9, "pneumonia": 7}
+    assert spec.least["pneumonia"] == 0, "seven are too few"
+    figures = measure(XRAY, bundle, sets)["Prediction sets: all"]
+    assert figures["coverage"].n == 19
+    assert figures["coverage, pneumonia"].value == 1
+    assert figures["coverage, normal"].value == 1, "eight others are too few for each"
 
 
 @pytest.mark.parametrize("name", ["skin", "xray", "breast"])

@@ -286,7 +286,7 @@ def test_a_map_lies_over_the_part_of_the_picture_that_it_is_of_and_fades(open_pa
     layer = "data:image/png;base64," + base64.b64encode(encode(plain((255, 0, 0)))).decode()
     explained = {
         "kind": "map",
-        "method": "class activation map",
+        "method": "learned occlusion",
         "code": "pneumonia",
         "values": [],
         "box": [0.25, 0.0, 0.75, 1.0],

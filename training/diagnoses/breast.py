@@ -55,7 +55,7 @@ FloatArray = NDArray[np.float32]
 
 NAME = "breast"
 TITLE = "Breast ultrasound, BI-RADS 1 to 5 and malignancy"
-VERSION = "1.1.1"
+VERSION = "1.1.2"
 MISSED, MISSED_AT_MOST, OVERLOOKED = 0.02, 0.05, 0.01
 """Of lesions answered 2 or 3, the share that may be malignant and the upper bound of its interval (ACR: category 3 is
 up to 2 %); of malignant lesions, the share that may be overlooked altogether."""

@@ -58,7 +58,7 @@ the pneumonias that look like them."""
 
 TASK = PictureTask(
     title="Pneumonia on chest X-rays",
-    version="1.1.1",
+    version="1.1.2",
     licence="CC BY 4.0 (Kermany), NIH terms; the normal adults for research with citation",
     sources=(chest_xray.SOURCE, chest_nih.SOURCE, chest_normal_adults.SOURCE),
     recipe=Recipe(

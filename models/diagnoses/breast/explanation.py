@@ -1,7 +1,6 @@
 """Where in a breast ultrasound the network found what speaks for a lesion, or, for category 1, for none.
 
-The network weighs the same places for malignancy too. That map is in the bundle and not shown: on lesions that nothing
-was trained on its hottest place lies inside the outline in one of eight, that of the lesion in more than half.
+The bundle holds a map of malignancy too, which is not shown.
 """
 
 from typing import TypeVar
@@ -28,5 +27,5 @@ def explain(answered: Answered[SentT, ReadPicture, BreastReading]) -> Explanatio
     values = answered.prediction.outputs[CLASS_ACTIVATION][ROWS.index(LESION)]
     values = values / values.size
     if answered.reading.prediction.code == "1":
-        return map_explanation(f"{NOT}{LESION}", -values, answered.prepared)
-    return map_explanation(LESION, values, answered.prepared)
+        return map_explanation(f"{NOT}{LESION}", -values, answered.prepared, metadata.map_method)
+    return map_explanation(LESION, values, answered.prepared, metadata.map_method)

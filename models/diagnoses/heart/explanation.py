@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.explaining import DECIMALS, Answered, data_uri
-from models.diagnoses.heart.figures import Figures
+from models.diagnoses.heart.alerts import CONTIGUOUS
+from models.diagnoses.heart.figures import Figures, Levels
 from models.diagnoses.heart.measured import MeasuredRecord, MeasuredSheet
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.diagnoses.knowledge import common_knowledge
@@ -123,14 +124,26 @@ def _parts(cells: FloatArray, spans: Mapping[int, Sequence[Span]], figures: Figu
         yield f"{LEADS[place]}, seconds {when}{_levels(figures, place)}"
     if figures is None or figures.levels is None:
         return
-    sure = figures.levels.sure
     for told, sign in ((RAISED, 1), (LOWERED, -1)):
-        far = [place for place in np.flatnonzero(sure) if sign * figures.levels.j[place] >= FAR]
+        far = _far(figures.levels, sign)
         if far:
             listed = ", ".join(f"{LEADS[place]} {figures.levels.j[place]:+.2f} mV" for place in far)
             yield f"{told}{listed}"
     if figures.qrs is not None:
         yield f"Measured, QRS: {figures.qrs:.0f} ms"
+
+
+def _far(levels: Levels, sign: int) -> list[int]:
+    """The sure leads whose ST is raised, or with a sign of -1 lowered, by `FAR`: those first that are so together with
+    a contiguous lead, by the smaller of the two, so that one lead that was misread does not lead."""
+    heights = dict(zip(LEADS, np.where(levels.sure, sign * levels.j, -np.inf).tolist(), strict=True))
+    sides = {**heights, "-aVR": -sign * float(levels.j[LEADS.index("aVR")]) if np.isfinite(heights["aVR"]) else -np.inf}
+    together = {
+        lead: max((min(sides[one], sides[other]) for one, other in CONTIGUOUS if lead in (one, other)), default=-np.inf)
+        for lead in LEADS
+    }
+    far = [place for place, lead in enumerate(LEADS) if heights[lead] >= FAR]
+    return sorted(far, key=lambda place: (-together[LEADS[place]], -heights[LEADS[place]]))
 
 
 def _levels(figures: Figures | None, place: int) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.special import log_softmax
 
 from models.diagnoses.breast import BREAST, SentUltrasound
+from models.diagnoses.breast.explanation import ROWS
 from models.diagnoses.disease import DISEASE
 from models.diagnoses.disease.interpretation import understand
 from models.diagnoses.explaining import Answered, enlarged, for_class, heat_of
@@ -19,6 +20,7 @@ from models.diagnoses.skin import SKIN
 from models.preprocessing.inputs import Limits, SentPicture
 from models.preprocessing.picture import ImagePreprocessing, shown
 from models.samples.pictures import ultrasound
+from models.serving.bundle import LEARNED_OCCLUSION
 from models.serving.engine import CLASS_ACTIVATION, Engine
 from models.serving.loading import read_newest_bundle
 from models.serving.registry import Prediction
@@ -90,16 +92,14 @@ def test_the_box_of_a_part_lies_in_that_part() -> None:
     assert shown((200, 100), spec, (0.2, 0.4, 0.6, 0.8)) == pytest.approx((0.3, 0.4, 0.5, 0.8))
 
 
-@pytest.mark.parametrize("name", ["skin", "xray"])
-def test_the_mean_of_a_map_and_a_constant_are_the_logits_of_what_ships(name: str) -> None:
+@pytest.mark.parametrize("name", ["skin", "xray", "breast"])
+def test_what_ships_has_a_learned_map(name: str) -> None:
     bundle = read_newest_bundle(BUNDLES / name)
-    pictures = np.random.default_rng(3).integers(0, 256, (4, 224, 224, 3)).astype(np.uint8)
-    pictures[1] //= 4
-    outputs = Engine(bundle).run(pictures)
-    weighed = outputs[CLASS_ACTIVATION].mean(axis=(2, 3)) / bundle.metadata.temperature
-    logits = np.log(outputs["probabilities"])
-    offset = (weighed - weighed[:, :1]) - (logits - logits[:, :1])
-    assert offset == pytest.approx(np.broadcast_to(offset[:1], offset.shape), abs=2e-3)
+    assert bundle.metadata.map_method == LEARNED_OCCLUSION
+    assert bundle.metadata.explains == (ROWS if name == "breast" else bundle.metadata.classes)
+    outputs = Engine(bundle).run(np.full((2, 224, 224, 3), 90, np.uint8))
+    assert outputs[CLASS_ACTIVATION].shape == (2, len(bundle.metadata.explains), 7, 7)
+    assert np.ptp(outputs[CLASS_ACTIVATION]) > 0
 
 
 def _explained(diagnosis: object, name: str, sent: object) -> tuple[Explanation | None, Prediction]:
@@ -122,6 +122,7 @@ def test_a_breast_picture_is_explained_by_its_lesion(code: str, explained: str) 
     found = BREAST.explain(answered)
     assert found
     assert found.code == explained
+    assert found.method == LEARNED_OCCLUSION
     sign = -1 if code == "1" else 1
     assert np.array(found.values) == pytest.approx(sign * outputs[CLASS_ACTIVATION][0] / 49, abs=1e-4)
     assert (_picture(found.map).size, _picture(found.overlay).size) == ((224, 224), (128, 128))

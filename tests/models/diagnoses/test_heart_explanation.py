@@ -11,7 +11,8 @@ from PIL import Image
 
 from models.diagnoses.diagnosis import Explained
 from models.diagnoses.heart import HEART_IMAGE, HEART_RECORD
-from models.diagnoses.heart.explanation import LEAD_ACTIVATION, RAISED, hottest_of
+from models.diagnoses.heart.explanation import LEAD_ACTIVATION, RAISED, _far, hottest_of
+from models.diagnoses.heart.figures import Levels
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.preprocessing.ecg_record import LEADS
 from models.preprocessing.inputs import Limits
@@ -88,6 +89,19 @@ def test_raised_st_levels_stand_beside_what_the_network_weighs() -> None:
     assert "V2 +0.3" in told
     assert "V3 +0.2" in told
     assert "V6" not in told
+
+
+def test_leads_that_are_raised_together_are_told_before_one_alone() -> None:
+    levels = np.zeros(12, np.float32)
+    for lead, level in {"V2": 0.4, "III": 0.25, "aVF": 0.2, "II": 0.15}.items():
+        levels[LEADS.index(lead)] = level
+    nothing = np.zeros(12, np.float32)
+    found = _far(Levels(levels, nothing, nothing, nothing, nothing, nothing), 1)
+    assert [LEADS[place] for place in found] == ["III", "aVF", "II", "V2"]
+    unsure = np.where(np.array(LEADS) == "aVF", 1, 0).astype(np.float32)
+    found = _far(Levels(levels, nothing, nothing, nothing, nothing, unsure), 1)
+    assert [LEADS[place] for place in found] == ["V2", "II", "III"], "what stands beside III is not known"
+    assert not _far(Levels(levels, nothing, nothing, nothing, nothing, nothing), -1)
 
 
 def test_a_fifth_is_named_and_nothing_that_speaks_against() -> None:
