@@ -66,9 +66,11 @@ class Trials:
 
 @dataclass(frozen=True)
 class Weights:
-    """Of each feature map the kernel (rows, channels, edge, edge) that reads it, and the constants (rows,)."""
+    """What the features (rows, channels) of a place say, all maps beside one another, what the mean (rows, channels) of
+    it and those around it does, and the constants (rows,)."""
 
-    kernels: Sequence[FloatArray]
+    here: FloatArray
+    around: FloatArray
     constants: FloatArray
 
 
@@ -157,43 +159,55 @@ def hide_parts(model: ModelProto, pictures: UInt8Array, logits: Logits) -> Trial
 
 def fit(trials: Trials, ridge: float = RIDGE) -> Weights:
     """The weights of least squared error, those of standardised features kept small."""
-    read = np.concatenate([*(_read(each) for each in trials.features)], axis=1)
-    spread = np.maximum(read.std(axis=(0, 2)), 1e-6)[None, :, None]
-    constant = np.ones((len(read), 1, PLACES), np.float32)
-    read = np.concatenate([read / spread, constant], axis=1)
+    places = np.concatenate([_pooled(each) for each in trials.features], axis=1)
+    read = np.concatenate([places, _around(places)], axis=1).reshape(len(places), -1, PLACES)
+    spread = np.maximum(read.std(axis=(0, 2)), 1e-6)
+    read = np.concatenate([read / spread[None, :, None], np.ones((len(read), 1, PLACES), np.float32)], axis=1)
     summed = np.einsum("nfp,ntp->ntf", read, trials.hidden.astype(np.float32)).reshape(-1, read.shape[1])
     squares = summed.T @ summed
     squares[np.diag_indices_from(squares)] += ridge * np.trace(squares) / len(squares)
     found = np.linalg.solve(squares, summed.T @ trials.taken.reshape(-1, trials.taken.shape[-1])).T
-    of_features = found[:, :-1] / spread[:, :, 0]
-    kernels, start = [], 0
-    for each in trials.features:
-        channels = each.shape[1]
-        here, around = of_features[:, start : start + channels], of_features[:, start + channels : start + 2 * channels]
-        kernels.append(_kernel(here, around, each.shape[-1] // GRID))
-        start += 2 * channels
-    return Weights(kernels, found[:, -1].astype(np.float32))
+    of_features = (found[:, :-1] / spread).astype(np.float32)
+    here, around = np.split(of_features, 2, axis=1)
+    return Weights(here, around, found[:, -1].astype(np.float32))
 
 
 def add_learned_map(model: ModelProto, weights: Weights, temperature: float) -> ModelProto:
     """A copy of a network whose `class_activation` is the learned map, in the place of the one that it had."""
     found = ModelProto()
     found.CopyFrom(model)
-    graph, names = found.graph, features_of(model)
+    graph, names, rows = found.graph, features_of(model), len(weights.constants)
+    shapes = _shapes(model)
     _take_away(graph)
-    parts = []
-    for place, (name, kernel) in enumerate(zip(names, weights.kernels, strict=True)):
-        step = kernel.shape[-1] // 3
-        given = {"kernel_shape": [3 * step] * 2, "strides": [step] * 2, "pads": [step] * 4}
-        scaled = (kernel * (temperature * PLACES)).astype(np.float32)
-        graph.initializer.append(numpy_helper.from_array(scaled, f"map_kernel_{place}"))
-        graph.node.append(helper.make_node("Conv", [name, f"map_kernel_{place}"], [f"map_part_{place}"], **given))
-        parts.append(f"map_part_{place}")
-    constants = (weights.constants * (temperature * PLACES)).astype(np.float32)[None, :, None, None]
-    graph.initializer.append(numpy_helper.from_array(constants, "map_constants"))
-    graph.node.append(helper.make_node("Sum", [*parts, "map_constants"], [CLASS_ACTIVATION]))
-    shape = ["batch", len(weights.constants), GRID, GRID]
-    graph.output.append(helper.make_tensor_value_info(CLASS_ACTIVATION, TensorProto.FLOAT, shape))
+    scale = temperature * PLACES
+    constants = {
+        "map_weights": (np.concatenate([weights.here, weights.around]) * scale).astype(np.float32),
+        "map_flat": np.array([0, weights.here.shape[1], PLACES], np.int64),
+        "map_shape": np.array([0, 2 * rows, GRID, GRID], np.int64),
+        "map_parts": np.array([rows, rows], np.int64),
+        "map_constants": (weights.constants * scale).astype(np.float32)[None, :, None, None],
+    }
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    pooled = []
+    for place, name in enumerate(names):
+        step = shapes[name][-1] // GRID
+        if step > 1:
+            given = {"kernel_shape": [step] * 2, "strides": [step] * 2}
+            graph.node.append(helper.make_node("AveragePool", [name], [f"map_pooled_{place}"], **given))
+        pooled.append(f"map_pooled_{place}" if step > 1 else name)
+    mean = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4, "count_include_pad": 1}
+    graph.node.extend(
+        [
+            helper.make_node("Concat", pooled, ["map_features"], axis=1),
+            helper.make_node("Reshape", ["map_features", "map_flat"], ["map_columns"]),
+            helper.make_node("MatMul", ["map_weights", "map_columns"], ["map_said"]),
+            helper.make_node("Reshape", ["map_said", "map_shape"], ["map_places"]),
+            helper.make_node("Split", ["map_places", "map_parts"], ["map_here", "map_beside"], axis=1),
+            helper.make_node("AveragePool", ["map_beside"], ["map_around"], **mean),
+            helper.make_node("Sum", ["map_here", "map_around", "map_constants"], [CLASS_ACTIVATION]),
+        ]
+    )
+    graph.output.append(helper.make_tensor_value_info(CLASS_ACTIVATION, TensorProto.FLOAT, ["batch", rows, GRID, GRID]))
     onnx.checker.check_model(found)
     return found
 
@@ -213,21 +227,18 @@ def _take_away(graph: onnx.GraphProto) -> None:
         graph.initializer.remove(each)
 
 
-def _read(features: FloatArray) -> FloatArray:
-    """Features (n, channels, h, w) as (n, 2 channels, 49): of each place, then the mean of it and those around it."""
+def _pooled(features: FloatArray) -> FloatArray:
+    """Features (n, channels, h, w) as (n, channels, 7, 7): the mean of each place."""
     count, channels, height, _ = features.shape
     step = height // GRID
-    here = features.reshape(count, channels, GRID, step, GRID, step).mean(axis=(3, 5))
-    padded = np.pad(here, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    around = sum(padded[:, :, row : row + GRID, column : column + GRID] for row in range(3) for column in range(3)) / 9
-    return np.concatenate([here, around], axis=1).reshape(count, 2 * channels, PLACES).astype(np.float32)
+    return np.asarray(features.reshape(count, channels, GRID, step, GRID, step).mean(axis=(3, 5)))
 
 
-def _kernel(here: NDArray[np.float64], around: NDArray[np.float64], step: int) -> FloatArray:
-    """Weights (rows, channels) of a place and of the mean around it as a kernel (rows, channels, 3 step, 3 step)."""
-    kernel = np.repeat(np.repeat(around[:, :, None, None] / (9 * step**2), 3 * step, axis=2), 3 * step, axis=3)
-    kernel[:, :, step : 2 * step, step : 2 * step] += here[:, :, None, None] / step**2
-    return kernel.astype(np.float32)
+def _around(features: FloatArray) -> FloatArray:
+    """The mean of each place (n, channels, 7, 7) and the eight around it, which are 0 beyond the edge."""
+    padded = np.pad(features, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    parts = [padded[:, :, row : row + GRID, column : column + GRID] for row in range(3) for column in range(3)]
+    return np.asarray(np.mean(parts, axis=0))
 
 
 def _parts(rng: np.random.Generator) -> NDArray[np.bool_]:
