@@ -1,6 +1,7 @@
 """Danger signs that are measured, each by a written rule of knowledge.yaml, whatever the network says."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,16 +38,20 @@ _UNITS = {"rate": "/min", "longest": "ms", "qtc_fridericia": "ms", "qrs": "ms"}
 _PLACE = {str(lead): place for place, lead in enumerate(LEADS)}
 
 
-def raise_alerts(stretches: Sequence[Figures], person: Person, tolerance: float) -> tuple[Alert, ...]:
-    """The alerts that any stretch of an ECG raises, each once, in the order of the rules; the first evidence is told.
+class Tolerance(NamedTuple):
+    """By how far a level has to pass its limit, mV: that of ST elevation in V2 and V3, and any other."""
 
-    `tolerance`, mV, is by how far a level has to pass its limit.
-    """
+    v2_v3: float
+    others: float
+
+
+def raise_alerts(stretches: Sequence[Figures], person: Person, tolerance: Tolerance) -> tuple[Alert, ...]:
+    """The alerts that any stretch of an ECG raises, each once, in the order of the rules, with the first evidence."""
     found = {alert.name: alert for figures in reversed(stretches) for alert in _alerts_of(figures, person, tolerance)}
     return tuple(found[rule.name] for rule in _RULES.all if rule.name in found)
 
 
-def alerts_of_misread(figures: Figures, person: Person, tolerance: float) -> tuple[Alert, ...]:
+def alerts_of_misread(figures: Figures, person: Person, tolerance: Tolerance) -> tuple[Alert, ...]:
     """The alert of ST elevation that traces raise which do not fit together, with that said: a sheet is misread in part
     more often than all over, and other signs need more of it."""
     doubt = _RULES.misread.value
@@ -77,17 +82,20 @@ def elevated(levels: FloatArray, v2_v3: float, others: float) -> list[str]:
     return leads
 
 
-def _alerts_of(figures: Figures, person: Person, tolerance: float) -> Iterator[Alert]:
+def _alerts_of(figures: Figures, person: Person, tolerance: Tolerance) -> Iterator[Alert]:
     levels = figures.levels
     if levels is not None:
         limits = _RULES.st_elevation.limits.value
-        leads = elevated(levels.least(levels.j), limit_of_v2_v3(limits, person) + tolerance, limits.others + tolerance)
+        v2_v3, others = limit_of_v2_v3(limits, person) + tolerance.v2_v3, limits.others + tolerance.others
+        leads = elevated(levels.least(levels.j), v2_v3, others)
         if leads:
             yield _alert(_RULES.st_elevation, _levels_told(levels.j, leads), *_imitators(figures, leads))
-        leads = _posterior(figures, -_RULES.posterior.depression.value - tolerance)
+        leads = _posterior(figures, -_RULES.posterior.depression.value - tolerance.others)
         if leads:
             yield _alert(_RULES.posterior, _levels_told(levels.j, leads), *_imitators(figures, leads))
-        leads = _widespread(figures, -_RULES.widespread_depression.depression.value - tolerance, tolerance)
+        leads = _widespread(
+            figures, -_RULES.widespread_depression.depression.value - tolerance.others, tolerance.others
+        )
         if leads:
             yield _alert(_RULES.widespread_depression, _levels_told(levels.j, leads), *_imitators(figures, leads))
     for rule in _RULES.figures:

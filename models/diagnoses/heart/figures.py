@@ -27,6 +27,11 @@ MOST_MARGIN = 0.1
 UNSURE = 0.05
 """mV: of a lead whose level is less sure than that, by the spread of its beats, no level is told."""
 
+_LIMB = 6
+_FROM_I_II = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
+"""The limb leads from I and II, by Einthoven's law and Goldberger's leads."""
+_SURE, _OFF = 0.02, 0.05
+"""mV: what a level is unsure by at least, and off those of the others, from where a lead counts less."""
 _PLACE = {lead: place for place, lead in enumerate(LEADS)}
 _AFTER_J = 0.06
 _AT_J = 0.004
@@ -89,6 +94,40 @@ class Figures:
         if self.qt is None or self.rate is None:
             return None
         return self.qt / float((60 / self.rate) ** exponent)
+
+
+def add_up(levels: Levels) -> Levels:
+    """The levels with those of limb leads at the J point and after it as one heart has them: what six leads say, each
+    by its error, of the two that they all follow from. Leads that are off the others count less."""
+    j, error = _of_one_heart(levels.j, levels.error)
+    later, _ = _of_one_heart(levels.later, levels.error)
+    return levels._replace(j=j, later=later, error=error)
+
+
+def _of_one_heart(values: FloatArray, errors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Values (12,) with the limb leads' replaced, and their standard errors."""
+    known = np.isfinite(values[:_LIMB]) & np.isfinite(errors[:_LIMB])
+    seen, spread = np.where(known, values[:_LIMB], 0), np.where(known, errors[:_LIMB], 0) ** 2 + _SURE**2
+    if known.sum() < 2:
+        return values, errors
+    weights = known / spread
+    fitted, covariance = _fit(seen, weights)
+    for _ in range(2):
+        off = np.abs(fitted - seen) * known
+        weights = known / (spread * np.maximum(1, off / _OFF))
+        fitted, covariance = _fit(seen, weights)
+    misfit = float((weights * ((fitted - seen) * known) ** 2).sum())
+    excess = max(1.0, misfit / max(int(known.sum()) - 2, 1))
+    better, sure = values.copy(), errors.copy()
+    better[:_LIMB] = np.where(known, fitted, np.nan)
+    sure[:_LIMB] = np.where(known, np.sqrt(excess * np.diag(covariance)), errors[:_LIMB])
+    return better, sure
+
+
+def _fit(seen: NDArray[np.floating], weights: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
+    """The limb leads, (6,), that those seen come nearest to, each by its weight, and their covariance."""
+    within = np.linalg.inv(_FROM_I_II.T @ (weights[:, None] * _FROM_I_II))
+    return _FROM_I_II @ within @ (_FROM_I_II.T @ (weights * seen)), _FROM_I_II @ within @ _FROM_I_II.T
 
 
 def measure(ecg: Sampled, late: float = 0.0) -> Figures:

@@ -72,6 +72,7 @@ class AlertRules(Part):
 
     tolerance_of_records: Sourced[float]
     tolerance_of_sheets: Sourced[float]
+    tolerance_of_sheets_in_v2_v3: Sourced[float]
     st_elevation: ElevationRule
     posterior: DepressionRule
     widespread_depression: DepressionRule

@@ -1,13 +1,13 @@
 """An ECG prepared for its network, with what was measured on it; made in the thread that prepares it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.diagnoses.heart.alerts import alerts_of_misread, raise_alerts
+from models.diagnoses.heart.alerts import Tolerance, alerts_of_misread, raise_alerts
 from models.diagnoses.heart.beats import sample
-from models.diagnoses.heart.figures import Figures, measure, together
+from models.diagnoses.heart.figures import Figures, add_up, measure, together
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.preprocessing import ecg_record, ecg_sheet
@@ -68,7 +68,8 @@ def prepare_record(sent: SentHeartRecord, preprocessing: SignalPreprocessing, _:
         record, preprocessing, lambda window: stretches.append(measure(sample(window, None, record.rate)))
     )
     figures = together(stretches)
-    tolerance = heart_knowledge().alerts.tolerance_of_records.value
+    limit = heart_knowledge().alerts.tolerance_of_records.value
+    tolerance = Tolerance(limit, limit)
     return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, tolerance), _fault(windows, figures))
 
 
@@ -81,7 +82,10 @@ def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Li
     if reading is None or reading.fit < preprocessing.least_fit:
         return MeasuredSheet(sheet, None, ())
     figures = measure(sample(*ecg_sheet.as_drawn(reading), SHEET_RATE), J_OF_SHEETS)
-    tolerance = heart_knowledge().alerts.tolerance_of_sheets.value
+    if figures.levels is not None:
+        figures = replace(figures, levels=add_up(figures.levels))
+    rules = heart_knowledge().alerts
+    tolerance = Tolerance(rules.tolerance_of_sheets_in_v2_v3.value, rules.tolerance_of_sheets.value)
     if reading.consistency < preprocessing.least_consistency:
         misread = alerts_of_misread(figures, sent.person, tolerance) if reading.fit >= SHEET_LIKE else ()
         return MeasuredSheet(sheet, None, misread)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.diagnoses.heart.alerts import CONTIGUOUS, elevated, limit_of_v2_v3, raise_alerts
+from models.diagnoses.heart.alerts import CONTIGUOUS, Tolerance, elevated, limit_of_v2_v3, raise_alerts
 from models.diagnoses.heart.beats import sample
-from models.diagnoses.heart.figures import Figures, Levels, measure
+from models.diagnoses.heart.figures import Figures, Levels, add_up, measure
 from models.diagnoses.heart.knowledge import heart_knowledge
 from models.preprocessing.ecg_record import LEADS
 from schemas.common import Alert
@@ -16,7 +16,7 @@ from tests.ecgs import made_up
 
 RULES = heart_knowledge().alerts
 LIMITS = RULES.st_elevation.limits.value
-TOLERANCE = RULES.tolerance_of_records.value
+TOLERANCE = Tolerance(RULES.tolerance_of_records.value, RULES.tolerance_of_records.value)
 ANYBODY = Person()
 WOMAN, MAN = Person(sex="female", age=55), Person(sex="male", age=55)
 YOUNG_MAN = Person(sex="male", age=30)
@@ -33,7 +33,7 @@ def figures(st: dict[str, float] | None = None, *, t: float = 0.3, **values: Any
     return Figures(beats=10, intervals=intervals, levels=levels, noise=np.full(12, 0.02, np.float32), why={}, **given)
 
 
-def names(found: Figures, person: Person = ANYBODY, tolerance: float = TOLERANCE) -> list[str]:
+def names(found: Figures, person: Person = ANYBODY, tolerance: Tolerance = TOLERANCE) -> list[str]:
     return [alert.name for alert in raise_alerts([found], person, tolerance)]
 
 
@@ -77,10 +77,12 @@ def test_leads_that_lie_apart_are_not_contiguous() -> None:
 )
 def test_the_limit_of_v2_and_v3_is_that_of_age_and_sex_and_else_the_lowest(person: Person, limit: float) -> None:
     assert limit_of_v2_v3(LIMITS, person) == limit
-    above, below = (dict.fromkeys(("V2", "V3"), limit + TOLERANCE + step) for step in (0.005, -0.005))
+    above, below = (dict.fromkeys(("V2", "V3"), limit + TOLERANCE.v2_v3 + step) for step in (0.005, -0.005))
     assert names(figures(above), person) == ["ST elevation"]
     assert names(figures(below), person) == []
-    assert names(figures(dict.fromkeys(("V4", "V5"), LIMITS.others + TOLERANCE + 0.005)), person) == ["ST elevation"]
+    assert names(figures(dict.fromkeys(("V4", "V5"), LIMITS.others + TOLERANCE.others + 0.005)), person) == [
+        "ST elevation"
+    ]
 
 
 def test_a_lead_that_could_not_be_measured_is_not_elevated() -> None:
@@ -179,3 +181,41 @@ def test_elevation_that_is_drawn_is_found(shape: Any, leads: tuple[str, ...]) ->
         assert [alert.name for alert in found] == ["ST elevation"]
         healthy = made_up(shape, noise=0.02, wander=0.1, hertz=250, seed=seed)
         assert raise_alerts([measure(sample(healthy.signal, None, 250))], ANYBODY, TOLERANCE) == ()
+
+
+def levels_of(st: dict[str, float], errors: dict[str, float] | None = None) -> Levels:
+    error = np.array([(errors or {}).get(lead, 0.01) for lead in LEADS], np.float32)
+    found = figures(st, error=error).levels
+    assert found is not None
+    return found
+
+
+INFERIOR = {"I": 0.0, "II": 0.2, "III": 0.2, "aVR": -0.1, "aVL": -0.1, "aVF": 0.2}
+
+
+def test_limb_leads_that_add_up_stay_as_they_are() -> None:
+    np.testing.assert_allclose(add_up(levels_of(INFERIOR)).j, levels_of(INFERIOR).j, atol=1e-6)
+
+
+@pytest.mark.parametrize(("lead", "error"), [("aVF", 0.1), ("III", 0.08), ("aVF", 0.01)])
+def test_a_limb_lead_that_was_misread_is_told_by_the_others(lead: str, error: float) -> None:
+    found = add_up(levels_of(INFERIOR | {lead: 0.0}, {lead: error}))
+    place = LEADS.index(lead)
+    assert found.j[place] == pytest.approx(0.2, abs=0.05)
+    assert found.later[place] == pytest.approx(0.2, abs=0.05)
+    assert found.error[place] < 0.05
+
+
+def test_limb_leads_that_do_not_add_up_are_unsure() -> None:
+    found = add_up(levels_of({"I": 0.3, "II": 0.0, "III": 0.3, "aVF": 0.3}))
+    assert found.error[:6].max() > 0.04
+    assert found.error[6:].max() < 0.02
+
+
+def test_a_limb_lead_that_is_not_shown_gets_no_level() -> None:
+    levels = levels_of(INFERIOR)
+    j = levels.j.copy()
+    j[2:6] = np.nan
+    assert np.isnan(add_up(levels._replace(j=j)).j[2:6]).all()
+    j[1] = np.nan
+    assert add_up(levels._replace(j=j)).j[0] == levels.j[0]
