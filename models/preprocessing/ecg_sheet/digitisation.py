@@ -383,8 +383,15 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
     layout = find_layout(shapes, *found.span, known.layout, known.order)
     turned_span = shapes.shape[2] - found.span[1], shapes.shape[2] - found.span[0]
     turned = find_layout(shapes[:, ::-1, ::-1], *turned_span, known.layout, known.order)
-    if not upside_down and not hint.legible and layout and turned and _is_upside_down(layout, turned):
-        return _measure(_turn(found, turned_span), told, upside_down=True)
+    if not upside_down and not hint.legible and layout and turned:
+        better = plausibility(turned) - plausibility(layout)
+        if better > _TURNED:
+            return _measure(_turn(found, turned_span), told, upside_down=True)
+        if better > _BARELY and layout.consistency < LAWFUL:
+            with suppress(SheetError):
+                other = _measure(_turn(found, turned_span), told, upside_down=True)
+                if other.consistency >= _SURELY:
+                    return other
     if layout is None:
         raise SheetError(_strange_rows(shapes.shape[1], told))
     if known.layout or known.order:
@@ -394,7 +401,7 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
     gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
     timing = _time(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
     reading = _place(found, layout, gain, timing, hint.strips)._replace(gain_from=_gain_source(found, told, known))
-    if not hint.legible and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
+    if hint.layout is None and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
@@ -402,11 +409,6 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
         return reading
     together = not timing.full and at_once(*_beating(found, layout, timing))
     return reading._replace(fault=_foreign(found, layout, timing), together=together)
-
-
-def _is_upside_down(layout: Layout, turned: Layout) -> bool:
-    needed = _TURNED if layout.consistency >= LAWFUL else _BARELY
-    return plausibility(turned) > plausibility(layout) + needed
 
 
 def _gain_source(found: _Followed, told: Told, known: Told) -> GainSource:
