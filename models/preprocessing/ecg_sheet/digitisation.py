@@ -25,6 +25,7 @@ from models.preprocessing.ecg_sheet.layout import (
 )
 from models.preprocessing.ecg_sheet.lead_names import read_lead_names
 from models.preprocessing.ecg_sheet.one_heart import at_once, same_leads, two_hearts
+from models.preprocessing.ecg_sheet.print_lines import find_lines
 from models.preprocessing.ecg_sheet.printed_scale import PrintedScale, read_printed_scale
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
 from models.preprocessing.ecg_sheet.rows import Rows, find_rows
@@ -51,6 +52,9 @@ _HALF_PULSE, _PAIRS = 3.2, (6, 7)
 _USUAL_INK = 4
 """Pixels of most columns that are as dark as traces on a map half as large: a sheet has three rows or more."""
 _LEAST_ROWS = 3
+_PRINT = (0.5, 0.0)
+"""Least ink of lines of print that are left out, over that of the sheet's darkest, where no rows are found with them:
+first of those that are no restless base lines."""
 _SEPARATOR = 0.95
 """How much of the way across the first rows a line between columns is dark."""
 _DRAWN = 0.3
@@ -89,6 +93,10 @@ class SheetError(ValueError):
 
 class ForeignSheetError(SheetError):
     """A sheet that was read, and that is not what it should be: twelve leads of one heart, as its sender says."""
+
+
+class MisplacedNamesError(ForeignSheetError):
+    """A sheet whose names of leads do not stand at the rows that were found."""
 
 
 class Told(NamedTuple):
@@ -210,14 +218,19 @@ def _read(sheet: _Straight, told: Told) -> DigitisedSheet:
     """What a sheet shows; where that are not the leads of one heart, what it does without its first row, if that is: a
     fold, a rule or the sheet's edge may pass for one."""
     found = _follow(sheet)
-    reading = _measure(found, told)
-    if reading.consistency >= LAWFUL:
-        return reading
+    try:
+        reading, fault = _measure(found, told), None
+        if reading.consistency >= LAWFUL:
+            return reading
+    except MisplacedNamesError as error:
+        reading, fault = None, error
     below = _without_first(found)
     layout = find_layout(_all_shapes(below), *below.span)
     if layout and layout.consistency >= _SURELY:
         with suppress(SheetError):
             return _measure(below, told)
+    if reading is None:
+        raise fault or SheetError
     return reading
 
 
@@ -237,13 +250,32 @@ def _straight(density: Densities) -> _Straight:
     between them."""
     plane = find_plane(density.lines)
     printed = straighten(density.ink, plane)
+    words = straighten(density.print, plane)
     dark = without_lines(printed)
-    rows = _twice(find_rows(_score(halved(dark))), dark.shape[1])
+    rows = _rows_of(dark)
+    for share in _PRINT:
+        if not candidates(len(rows.baselines)):
+            rows = _rows_of(_blotted(dark, words, share))
     count = len(rows.baselines)
     if not candidates(count):
         raise SheetError(_strange_rows(count, UNTOLD) if rows.fit else _NO_ROWS)
-    lines, words = straighten(density.lines, plane), straighten(density.print, plane)
+    lines = straighten(density.lines, plane)
     return _Straight(_trace_ink(dark, rows), lines, printed, rows, words)
+
+
+def _rows_of(dark: FloatMap) -> Rows:
+    return _twice(find_rows(_score(halved(dark))), dark.shape[1])
+
+
+def _blotted(dark: FloatMap, words: UInt8Array, share: float) -> FloatMap:
+    """A map without its lines of print that have such a share of the ink of the darkest: beside them faint traces are
+    none."""
+    boxes = [(slice(line.top, line.bottom), slice(line.left, line.right)) for line in find_lines(words)]
+    inked = [float(words[box].mean()) for box in boxes]
+    for (down, across), own in zip(boxes, inked, strict=True):
+        if own >= share * max(inked):
+            dark[max(0, down.start - 1) : down.stop + 1, max(0, across.start - 1) : across.stop + 1] = 0
+    return dark
 
 
 def _twice(rows: Rows, width: int) -> Rows:
@@ -500,7 +532,7 @@ def _with_print(told: Told, sheet: _Straight) -> tuple[Told, Hint]:
     hint = hint_of(read_lead_names(sheet.print), sheet.rows.baselines, sheet.rows.gap)
     scale = _printed_scale(sheet)
     if fault := hint.fault or scale.fault:
-        raise ForeignSheetError(fault)
+        raise (MisplacedNamesError if hint.misplaced else ForeignSheetError)(fault)
     for said, found, unit in (
         (told.layout, hint.layout, ""),
         (told.order, hint.order, " order"),

@@ -28,13 +28,15 @@ _PAGE_ROWS = 8
 
 class Hint(NamedTuple):
     """Layout and order that the names spell, None where they spell none; where a sheet is to be refused for them, why;
-    whether so many names were read that it is neither mirrored nor upside down; and the names of the rhythm strips."""
+    whether so many names were read that it is neither mirrored nor upside down; the names of the rhythm strips; and
+    whether the fault is that they don't stand at the rows."""
 
     layout: str | None = None
     order: Order | None = None
     fault: str | None = None
     legible: bool = False
     strips: tuple[str, ...] = ()
+    misplaced: bool = False
 
 
 def hint_of(labels: Sequence[LeadLabel], baselines: NDArray[np.floating], gap: float) -> Hint:
@@ -52,6 +54,7 @@ def hint_of(labels: Sequence[LeadLabel], baselines: NDArray[np.floating], gap: f
     return Hint(
         fault=f"The names on the sheet stand as {spelled.layout}, but the {rows} rows of traces that were found do "
         "not. Send a sharp, upright picture of the whole sheet.",
+        misplaced=True,
     )
 
 

@@ -4,10 +4,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from models.preprocessing.ecg_record import LEADS
-from models.preprocessing.ecg_sheet import DigitisedSheet, SheetError, Told, digitise
+from models.preprocessing.ecg_sheet import DigitisedSheet, SheetError, Told, digitisation, digitise
+from models.preprocessing.ecg_sheet.hints import Hint
 from models.preprocessing.ecg_sheet.layout import GRIDS
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, qualities, read
 from tests.sheets import ecg, sheet
@@ -192,3 +193,28 @@ def test_columns_that_stand_apart_beat_with_the_strip_below(gap: int) -> None:
         apart = range(-12, 13)
         best = max(apart, key=lambda shift: float(np.roll(one, shift) @ strip))
         assert abs(best) <= 4, LEADS[lead]
+
+
+def under_print(picture: Image.Image) -> Image.Image:
+    """A sheet in faint colours below black lines of print as wide as it is."""
+    faint = Image.blend(picture, Image.new("RGB", picture.size, (255, 255, 255)), 0.88)
+    page = Image.new("RGB", (faint.width, faint.height + 60), (255, 255, 255))
+    page.paste(faint, (0, 60))
+    text = "QRS duration 111 ms  Referred by: 4711  PR interval 153 ms  Unconfirmed Diagnosis 27-11-2022  "
+    for down in (4, 32):
+        ImageDraw.Draw(page).text((30, down), 2 * text, (0, 0, 0), ImageFont.load_default(18))
+    return page
+
+
+def test_faint_traces_are_seen_beside_print_far_darker() -> None:
+    assert layout_of(under_print(sheet())) == ("3x4", 1)
+
+
+def test_a_row_above_the_names_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "The names stand elsewhere."
+    monkeypatch.setattr(
+        digitisation, "hint_of", lambda _, rows, __: Hint(fault=fault, misplaced=True) if len(rows) > 3 else Hint()
+    )
+    rows = GRIDS["3x4"]
+    assert layout_of(sheet(rows=[(10,), *rows])) == ("3x4", 0)
+    assert read(sheet(rows=[*rows, (10,)]), SPEC).fault == fault
