@@ -47,6 +47,7 @@ LEAST_SIDE = 120
 """Of smaller pictures, in pixels after that, nothing can be read."""
 _PEN = 5
 _DEFAULT_GAIN = 10.0
+_SPEEDS = (25.0, 50.0)
 _HALF_PULSE, _PAIRS = 3.2, (6, 7)
 """Millimetres up to which pulses of 5 mm, in so many rows without a grid, are those of 10 mm at half the size."""
 _USUAL_INK = 4
@@ -428,10 +429,9 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
         raise SheetError(_strange_rows(shapes.shape[1], told))
     if known.layout or known.order:
         _compare(find_layout(shapes, *found.span), layout, known, "You say" if told.layout or told.order else _PRINTED)
-    _contradict(found.pulse, told, "You say")
-    _contradict(found.pulse, known, _PRINTED)
+    speed = _agreed_speed(found.pulse, told, known)
     gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
-    timing = _time(found, layout, gain, (found.pulse and found.pulse.speed) or known.speed)
+    timing = _time(found, layout, gain, speed)
     reading = _place(found, layout, gain, timing, hint.strips)._replace(gain_from=_gain_source(found, told, known))
     if hint.layout is None and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
@@ -441,6 +441,16 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
         return reading
     together = not timing.full and at_once(*_beating(found, layout, timing))
     return reading._replace(fault=_foreign(found, layout, timing), together=together)
+
+
+def _agreed_speed(pulse: Pulse | None, told: Told, known: Told) -> float | None:
+    """The speed, if it is known. Raises `SheetError` where the pulse is not as it was told, or as it is printed, but
+    that a pulse may be half as wide as usual where a speed is printed."""
+    _contradict(pulse, told, "You say")
+    wide = pulse.speed if pulse else None
+    narrow = wide == _SPEEDS[0] and known.speed == _SPEEDS[1]
+    _contradict(pulse, known._replace(speed=None) if narrow else known, _PRINTED)
+    return known.speed if narrow else wide or known.speed
 
 
 def _gain_source(found: _Followed, told: Told, known: Told) -> GainSource:

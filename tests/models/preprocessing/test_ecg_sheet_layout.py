@@ -11,6 +11,7 @@ from models.preprocessing.ecg_sheet import DigitisedSheet, SheetError, Told, dig
 from models.preprocessing.ecg_sheet.hints import Hint
 from models.preprocessing.ecg_sheet.layout import GRIDS
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, qualities, read
+from models.preprocessing.ecg_sheet.printed_scale import PrintedScale
 from tests.sheets import ecg, sheet
 
 SPEC = SheetPreprocessing(least_fit=0.4, least_consistency=0.3)
@@ -218,3 +219,17 @@ def test_a_row_above_the_names_is_left_out(monkeypatch: pytest.MonkeyPatch) -> N
     rows = GRIDS["3x4"]
     assert layout_of(sheet(rows=[(10,), *rows])) == ("3x4", 0)
     assert read(sheet(rows=[*rows, (10,)]), SPEC).fault == fault
+
+
+@pytest.mark.parametrize(("printed", "wide", "speed"), [(50.0, 5.0, 50), (25.0, 5.0, 25), (None, 10.0, 50)])
+def test_a_pulse_may_be_narrow_where_the_speed_is_printed(
+    monkeypatch: pytest.MonkeyPatch, printed: float | None, wide: float, speed: float
+) -> None:
+    monkeypatch.setattr(digitisation, "read_printed_scale", lambda *_: PrintedScale(printed))
+    assert digitise(sheet(ecg(seconds=250 / speed), speed=speed, pulse=wide, strip=None)).speed == speed
+
+
+def test_a_pulse_too_wide_for_the_printed_speed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digitisation, "read_printed_scale", lambda *_: PrintedScale(25.0))
+    with pytest.raises(SheetError, match="read as 25 mm/s"):
+        digitise(sheet(ecg(seconds=5), speed=50, pulse=10, strip=None))
