@@ -48,7 +48,7 @@ _CUT = 5
 _NEAR, _NEAR_M, _FAR = 1.2, 0.8, 1.35
 """Distances, in those of digits or of "mm", up to which digits belong together, and from which they don't."""
 _NUMBERS, _DIGITS, _UNCLEAR = frozenset("0123456789"), frozenset("0123456789."), "?"
-_NEARLY = re.compile(r"\d[\d. ]*#?mm?|m/|/mV|/s")
+_NEARLY = re.compile(r"\d ?#?mm?[#/ ]|mm?/|/mV")
 _SCALE = re.compile(r"(?<![0-9./#msV?])(?<![0-9.?]:)(\d{1,3}(?:\.\d{1,2})?) ?mm ?/ ?(s|mV)")
 
 
@@ -94,14 +94,15 @@ def _looked_at_again(page: Image.Image, lines: Sequence[PrintLine]) -> list[tupl
     """The scales that lines name alike at each of `LOOKS`, nothing else with the same unit at any."""
     if not lines:
         return []
-    looks = [
-        [set(scales_in(spelled, LIKELY)) for spelled in spell([cut_strip(page, _grown(line, look)) for line in lines])]
-        for look in LOOKS
-    ]
+    seen: dict[PrintLine, list[set[tuple[float, str]]]] = {line: [] for line in lines}
+    for look in LOOKS:
+        for line, spelled in zip(seen, spell([cut_strip(page, _grown(line, look)) for line in seen]), strict=True):
+            seen[line] = [*seen[line], set(scales_in(spelled, LIKELY))]
+        seen = {line: each for line, each in seen.items() if each[-1]}
     found = []
-    for seen in zip(*looks, strict=True):
+    for looks in seen.values():
         for unit in ("s", "mV"):
-            each = [{number for number, own in look if own == unit} for look in seen]
+            each = [{number for number, own in look if own == unit} for look in looks]
             if all(numbers == each[0] for numbers in each) and len(each[0]) == 1:
                 found.append((each[0].pop(), unit))
     return found
