@@ -35,7 +35,7 @@ DECIMALS = 4
 NOT = "not "
 _MOST_OPAQUE, _MIXED = 190, 0.55
 _OVERLAY = 128
-"""Pixels: at 224 drawing it takes twice as long, which is most of what an explanation costs."""
+"""Pixels: at 224 drawing takes two to four times as long, which is most of what an explanation costs."""
 _LEAST_REST = 1e-6
 
 
@@ -78,7 +78,7 @@ def for_class(maps: FloatArray, probabilities: FloatArray, index: int) -> FloatA
 
 def map_explanation(code: str, values: FloatArray, picture: ReadPicture, method: MapMethod) -> Explanation:
     """A map (h, w) of what each place adds to the log odds of `code`, in numbers, and as pictures."""
-    heat = heat_of(values, picture.tensors.shape[1])
+    heat = heat_of(values, _OVERLAY)
     return Explanation(
         kind="map",
         method=method,
@@ -86,7 +86,7 @@ def map_explanation(code: str, values: FloatArray, picture: ReadPicture, method:
         values=tuple(tuple(round(value, DECIMALS) for value in row) for row in values.tolist()),
         box=tuple(round(edge, DECIMALS) for edge in picture.box),
         map=data_uri(layer_of(heat)),
-        overlay=data_uri(drawn_over(picture.tensors[0], heat_of(values, _OVERLAY))),
+        overlay=data_uri(drawn_over(picture.tensors[0], heat)),
         limits=common_knowledge().explanation.map_limits.value,
     )
 

@@ -125,7 +125,7 @@ def test_a_breast_picture_is_explained_by_its_lesion(code: str, explained: str) 
     assert found.method == LEARNED_OCCLUSION
     sign = -1 if code == "1" else 1
     assert np.array(found.values) == pytest.approx(sign * outputs[CLASS_ACTIVATION][0] / 49, abs=1e-4)
-    assert (_picture(found.map).size, _picture(found.overlay).size) == ((224, 224), (128, 128))
+    assert (_picture(found.map).size, _picture(found.overlay).size) == ((128, 128), (128, 128))
     opacity = np.asarray(_picture(found.map).convert("RGBA"))[..., 3]
     assert (opacity.min(), opacity.max()) == (0, 190)
     assert "not where a disease is" in found.limits
