@@ -1,11 +1,13 @@
 """A new temperature: probabilities calm down, their order stays, and nothing else changes by a bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from PIL import Image
 from scipy.special import softmax
 
 from models.diagnoses.xray import XRAY
@@ -15,9 +17,12 @@ from tests.fake_bundle import make_bundle
 from training.calibrate import OperatingRule
 from training.card import SET_ON
 from training.datasets.pictures import Sample
+from training.diagnoses import xray
 from training.errors import ExportError
+from training.operating import choose_again
 from training.recalibrated import cooled, factor_of, mapped, recalibrate
 from training.served import Answer
+from training.splits import Splits
 
 CODES = ("normal", "pneumonia")
 
@@ -76,3 +81,21 @@ def test_points_move_so_that_they_find_as_many() -> None:
         assert point.threshold > threshold if columns == [1] else point.threshold != threshold
         assert "did before" in point.rule
         assert point.sensitivity == pytest.approx(found / sought.sum())
+
+
+def test_points_that_are_chosen_again_stand_in_metadata_and_card(tmp_path: Path) -> None:
+    samples = []
+    for light in range(60, 200, 10):
+        path = tmp_path / f"{light}.png"
+        Image.fromarray(np.full((40, 40, 3), light, np.uint8)).save(path)
+        samples.append(Sample(path, int(light < 128), f"{light}", "made-up", {"set": "made-up"}))
+    rules = (OperatingRule("pneumonia", minimum_sensitivity=1.0),)
+    task = replace(xray.TASK, load=lambda _: Splits([], samples, []), operating_rules=rules)
+    point = {"code": "pneumonia", "threshold": 0.99, "rule": "by hand", "sensitivity": 0.1, "specificity": 0.9}
+    bundle = make_bundle(tmp_path / "bundles", "xray", operating_points=(point,))
+    chosen = choose_again(bundle, task, tmp_path, tmp_path / "cache", "9.9.9")
+    [found] = chosen.metadata.operating_points
+    assert chosen.metadata.version == "9.9.9"
+    assert (found.sensitivity, found.specificity) == (1.0, 1.0)
+    assert found.threshold < 0.99
+    XRAY.check(chosen.metadata)
