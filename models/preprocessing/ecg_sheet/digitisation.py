@@ -619,7 +619,8 @@ def _beating(found: _Followed, layout: Layout, timing: _Timing) -> _Beating:
 def _foreign(found: _Followed, layout: Layout, timing: _Timing) -> str | None:
     """What is wrong where the columns show the same leads, or two hearts."""
     beating = _beating(found, layout, timing)
-    if same_leads(beating.grid, beating.columns, beating.rate):
+    rates = (beating.rate, 2 * beating.rate) if timing.speed == _SPEEDS[0] else (beating.rate,)
+    if any(same_leads(beating.grid, beating.columns, rate) for rate in rates):  # the speed may be twice as high
         return (
             f"Each of {len(layout.grid)} rows shows one lead all along, so there are fewer than twelve leads. Send one "
             "picture that shows all twelve leads."

@@ -128,3 +128,11 @@ def test_the_highest_correlation_is_that_of_each_shift(length: int) -> None:
         for shift in range(-9, 10)
     ]
     assert _correlation(one, other, 9) == pytest.approx(max(each), abs=1e-5)
+
+
+@pytest.mark.parametrize("apart", [0.62, 0.86, 1.1])
+def test_a_page_of_limb_leads_on_fast_paper_is_refused_too(apart: float) -> None:
+    limb = ecg(seconds=5, apart=apart)[:, :6]
+    fault = read(sheet(np.concatenate([limb, limb], axis=1), layout="6x2", strip=None, speed=50), SPEC).fault
+    assert fault is not None
+    assert "one lead all along" in fault
