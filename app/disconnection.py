@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect
 T = TypeVar("T")
 
 UNWATCHED = 0.25
-"""Seconds that work goes on before anybody looks whether its client is still there: what is answered by then does without
-a task of its own for that, a hundredth of a picture's processor time."""
+"""Seconds that work goes on before anybody looks whether its client is still there: what is answered by then does
+without a task of its own for that, a hundredth of a picture's processor time."""
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
