@@ -1,9 +1,9 @@
 """What a 12-lead ECG shows: findings that may occur together, alerts that were measured, and what of it is settled.
 
 A class is present where its probability reaches its threshold. `prediction` is the most probable abnormal finding
-present. Normal is named only where it is present itself, no other finding is, no alert stands and the input is
-accepted; in all other cases nothing is settled (`models.diagnoses.settling`). The urgency is that of the most urgent
-among the findings present and the alerts, and the answer says which one that is.
+present. Normal is named only where it is present itself, no other finding is, no alert stands, QRS was not measured as
+wide as a block's, and the input is accepted; in all other cases nothing is settled (`models.diagnoses.settling`). The
+urgency is that of the most urgent among the findings present and the alerts, and the answer says which one that is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from schemas.heart import READING_EXAMPLE, Finding, HeartPrediction, HeartReadin
 _KNOWLEDGE = heart_knowledge()
 _CLASSES: Mapping[str, HeartClass] = {known.code: known for known in _KNOWLEDGE.classes}
 _SAMPLE = HeartReading.model_validate(READING_EXAMPLE)
-_NORMAL = "NORM"
+_NORMAL, _CONDUCTION = "NORM", "CD"
 _NOT_SETTLED = "Not settled: {} not excluded"
 _URGENCIES: tuple[UrgencyColor, ...] = ("green", "yellow", "orange", "red")
 _SEVERITY_OF_ALERTS: Mapping[UrgencyColor, Severity] = {
@@ -110,10 +110,11 @@ def conclude(reading: HeartReading, _: Metadata, reliability: Reliability) -> He
 
     Where nothing could be measured the probabilities are of no heart's traces, so they raise no urgency.
     """
-    if reliability.accepted and not reading.alerts:
+    wide = _is_wide(reading)
+    if reliability.accepted and not reading.alerts and not wide:
         return reading
     read = reading.measurements is not None
-    said = _say(reading.findings, reading.alerts, accepted=reliability.accepted, read=read)
+    said = _say(reading.findings, reading.alerts, accepted=reliability.accepted, read=read, wide=wide)
     return reading.model_copy(update=said)
 
 
@@ -143,16 +144,22 @@ def _measured(
 
 
 def _say(
-    findings: Sequence[Finding], alerts: Sequence[Alert] = (), *, accepted: bool = True, read: bool = True
+    findings: Sequence[Finding],
+    alerts: Sequence[Alert] = (),
+    *,
+    accepted: bool = True,
+    read: bool = True,
+    wide: bool = False,
 ) -> dict[str, Any]:
-    """The fields of a reading that name something and say what to do."""
+    """The fields of a reading that name something and say what to do; a `wide` QRS speaks for a conduction disorder."""
+    suspected = _KNOWLEDGE.suspects(alert.name for alert in alerts) | ({_CONDUCTION} if wide else set())
     verdict = settle(
         [
             Weighed(each.code, each.probability, each.threshold, _CLASSES[each.code].severity, each.code == _NORMAL)
             for each in findings
         ],
         excluded_below=_KNOWLEDGE.excluded_below.value,
-        suspected=_KNOWLEDGE.suspects(alert.name for alert in alerts),
+        suspected=suspected,
         alarmed=bool(alerts),
         accepted=accepted,
     )
@@ -184,6 +191,12 @@ def _say(
         "urgency": urgent.urgency,
         "urgency_from": urgent.name,
     }
+
+
+def _is_wide(reading: HeartReading) -> bool:
+    """Whether QRS was measured so wide that the ECG is not normal, whatever the network says."""
+    qrs = reading.measurements.qrs.value if reading.measurements else None
+    return qrs is not None and qrs >= _KNOWLEDGE.no_normal_from_qrs.value
 
 
 def _staging(known: HeartClass, *, settled: bool, accepted: bool) -> Any:

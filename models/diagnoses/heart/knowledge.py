@@ -111,11 +111,13 @@ class NotSettled(Part):
 class HeartKnowledge(Document):
     """knowledge.yaml, classes in index order.
 
-    A class whose probability is below `excluded_below` times its threshold counts as excluded.
+    A class whose probability is below `excluded_below` times its threshold counts as excluded. From a QRS of
+    `no_normal_from_qrs` milliseconds on nothing is named Normal.
     """
 
     default_threshold: Sourced[Probability]
     excluded_below: Sourced[Probability]
+    no_normal_from_qrs: Sourced[float]
     not_settled: NotSettled
     not_assessed: Sourced[tuple[str, ...]]
     rhythm_not_assessed: Sourced[str]

@@ -143,6 +143,20 @@ def test_whatever_a_network_says_names_tell_the_truth(
         assert reading.treatment_options[0].startswith(f"{reading.urgency_from}: ")
 
 
+@pytest.mark.parametrize(("qrs", "code", "severity"), [(134.0, "NORM", "healthy"), (135.0, "CD", "uncertain")])
+def test_an_ecg_whose_qrs_is_as_wide_as_a_blocks_is_not_named_normal(qrs: float, code: str, severity: str) -> None:
+    """A photograph of a real sheet: QRS 135 ms, V2 raised, and it was "Normal", healthy."""
+    metadata = make_metadata("heart_image", CODES)
+    wide = MEASURED.qrs.model_copy(update={"value": qrs})
+    seen = read(0.9, 0.05, 0.05, 0.05, 0.05)
+    seen = seen.model_copy(update={"measurements": MEASURED.model_copy(update={"qrs": wide})})
+    reading = heart.conclude(seen, metadata, Reliability(accepted=True))
+    assert (reading.prediction.code, reading.severity) == (code, severity)
+    assert reading.prediction.settled == (code == "NORM")
+    found = read(0.9, 0.9, 0.05, 0.05, 0.05).model_copy(update={"measurements": seen.measurements})
+    assert heart.conclude(found, metadata, Reliability(accepted=True)).prediction.code == "MI"
+
+
 def test_where_nothing_could_be_read_nothing_is_excluded_and_no_emergency_made_of_an_empty_sheet() -> None:
     unread = heart.conclude(read(0.1, 0.9, 0.1, 0.1, 0.1), make_metadata("heart_image", CODES), UNREAD)
     assert unread.prediction.name == "Not settled: Myocardial Infarction not excluded"
