@@ -120,7 +120,8 @@ def _cost(diagnosis: AnyDiagnosis, through_http: Callable[[Request], float], req
     whole, size = through_http(request), len(request.body)
     if diagnosis.reads.immediate:
         return Cost(diagnosis.name, 0.0, 0.0, whole, size, 0.1)
-    bundle = read_newest_bundle(load_settings().bundles / diagnosis.name)
+    settings = load_settings()
+    bundle = read_newest_bundle(settings.bundles / diagnosis.name, settings.precision)
     engine, sent = Engine(bundle), type(diagnosis.example())(**files_of(diagnosis))
     prepared = diagnosis.reads.prepare(sent, bundle.metadata.preprocessing, LIMITS)
     preparing = processor_times(lambda: diagnosis.reads.prepare(sent, bundle.metadata.preprocessing, LIMITS), requests)
