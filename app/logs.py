@@ -36,8 +36,8 @@ def logging_config(level: LogLevel, log_format: LogFormat = "text") -> dict[str,
 
 
 def leave_out_origins() -> None:
-    """Make records without what no line of ours says: place in the code, thread and process. To find these out takes
-    half of what a record does, as Python's own "Logging HOWTO" says under Optimization."""
+    """Make records without what no line of ours says, which takes time to find out: place in the code, thread and
+    process. That is how Python's "Logging HOWTO" does it, under Optimization."""
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # the HOWTO's own words
 

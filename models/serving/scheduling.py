@@ -34,8 +34,8 @@ T = TypeVar("T")
 PreparedT = TypeVar("PreparedT", bound=Prepared)
 
 LARGEST_BATCH = 4
-"""Inputs computed together at most. Eights are about a tenth faster than fours, but hold 85 MB more:
-`python -m benchmarks.tuning`."""
+"""Pieces of an input, or tensors of a caller, that are computed together at most. Eights hold 85 MB more than fours,
+and gain a tenth at best: `python -m benchmarks.tuning`."""
 AHEAD = 1
 """Pieces of work handed over beyond one a core, so that a core that ends has its next at hand while the event loop is
 busy with requests: with 64 connections over two cores 72 pictures a second instead of 50, medians of eight rounds."""
@@ -286,9 +286,9 @@ class Cores:
         if lane in self._lanes:
             self._lanes.remove(lane)
 
-    def cores_of(self, piece: Piece) -> int:
-        """On how many cores a piece may compute what it has prepared: on all where nothing else is at work or waits.
-        Called in its thread."""
+    def cores_of_the_one_at_work(self) -> int:
+        """On how many cores a piece that has prepared an input may compute it: on all where nothing else is at work or
+        waits. To be asked in its thread."""
         alone = len(self._pieces) == 1 and not any(lane.has_work for lane in self._lanes)
         return self._cores_of_a_lone_run if alone else 1
 
@@ -576,7 +576,7 @@ class Lane:
             return []
         piece.preparing, piece.computes = time.monotonic() - piece.began, True
         try:
-            rows = self._run(prepared.tensors, self._cores.cores_of(piece))
+            rows = self._run(prepared.tensors, self._cores.cores_of_the_one_at_work())
         except BaseException as error:
             return [partial(_fail, task, _failure(error))]
         return [partial(task.succeed, Computed(prepared, ready, rows))]

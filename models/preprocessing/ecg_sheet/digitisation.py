@@ -24,7 +24,7 @@ from models.preprocessing.ecg_sheet.layout import (
     plausibility,
 )
 from models.preprocessing.ecg_sheet.lead_names import read_lead_names
-from models.preprocessing.ecg_sheet.one_heart import at_once, same_leads, two_hearts
+from models.preprocessing.ecg_sheet.one_heart import Beating, at_once, same_leads, two_hearts
 from models.preprocessing.ecg_sheet.print_lines import find_lines
 from models.preprocessing.ecg_sheet.printed_scale import PrintedScale, read_printed_scale
 from models.preprocessing.ecg_sheet.rectify import find_plane, straighten
@@ -439,8 +439,9 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
         raise ForeignSheetError("The sheet seems to be mirrored and upside down. Send the picture as it is printed.")
     if layout.consistency < LAWFUL:
         return reading
-    together = not timing.full and at_once(*_beating(found, layout, timing))
-    return reading._replace(fault=_foreign(found, layout, timing), together=together)
+    beating = _beating(found, layout, timing)
+    together = not timing.full and at_once(beating)
+    return reading._replace(fault=_foreign(beating, timing.speed), together=together)
 
 
 def _agreed_speed(pulse: Pulse | None, told: Told, known: Told) -> float | None:
@@ -599,33 +600,21 @@ def _time(found: _Followed, layout: Layout, gain: float, known: float | None) ->
     return _Timing(speed, full, seconds, _columns(found, layout, seconds * speed * scale.across))
 
 
-class _Beating(NamedTuple):
-    """What tells of the beats of columns and strips, as `one_heart` looks at it."""
-
-    grid: FloatMap
-    strips: FloatMap
-    columns: Sequence[tuple[int, int]]
-    rate: float
-    px_per_mm: float
-    shifts: Sequence[Sequence[float]]
-
-
-def _beating(found: _Followed, layout: Layout, timing: _Timing) -> _Beating:
+def _beating(found: _Followed, layout: Layout, timing: _Timing) -> Beating:
     spans, rows, smooth = timing.columns.spans, len(layout.grid), _smooth(found.above)
     shifts = _strip_shifts(found, spans)
-    return _Beating(smooth[:rows], smooth[rows:], spans, timing.rate, found.scale.across, shifts)
+    return Beating(smooth[:rows], smooth[rows:], spans, timing.rate, found.scale.across, shifts)
 
 
-def _foreign(found: _Followed, layout: Layout, timing: _Timing) -> str | None:
+def _foreign(beating: Beating, speed: float) -> str | None:
     """What is wrong where the columns show the same leads, or two hearts."""
-    beating = _beating(found, layout, timing)
-    rates = (beating.rate, 2 * beating.rate) if timing.speed == _SPEEDS[0] else (beating.rate,)
+    rates = (beating.rate, 2 * beating.rate) if speed == _SPEEDS[0] else (beating.rate,)
     if any(same_leads(beating.grid, beating.columns, rate) for rate in rates):  # the speed may be twice as high
         return (
-            f"Each of {len(layout.grid)} rows shows one lead all along, so there are fewer than twelve leads. Send one "
-            "picture that shows all twelve leads."
+            f"Each of {len(beating.grid)} rows shows one lead all along, so there are fewer than twelve leads. Send "
+            "one picture that shows all twelve leads."
         )
-    if two_hearts(*beating):
+    if two_hearts(beating):
         return (
             "The leads on the left and on the right do not beat together, as those of one heart do. Send one sheet of "
             "one person, in which nothing is put together."

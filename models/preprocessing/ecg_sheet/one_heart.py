@@ -6,6 +6,7 @@ another have beats that do. Rows that show one lead all along have the same beat
 
 from collections.abc import Sequence
 from itertools import pairwise, permutations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,36 @@ _VERY_REGULAR, _OFF = 0.06, 0.17
 """The same spread where the next beat can be foretold, and how far off, in intervals, one is that does not follow."""
 
 
+class Beating(NamedTuple):
+    """What tells of the beats of a sheet: rows of `columns` of leads (rows, width), and `strips` (rows, width) that run
+    below them all along, at `rate` pixels a second.
+
+    `shifts` are ways in which strips may run ahead: pixels for each column.
+    """
+
+    grid: FloatMap
+    strips: FloatMap
+    columns: Sequence[Span]
+    rate: float
+    px_per_mm: float
+    shifts: Sequence[Sequence[float]]
+
+    @property
+    def insides(self) -> list[slice]:
+        """Where each column is, without what a separator may darken."""
+        return [slice(first + _EDGE, last - _EDGE) for first, last in self.columns]
+
+    @property
+    def steepness(self) -> list[FloatMap]:
+        """That of each column."""
+        return [_steepness(self.grid[:, inside], self.rate) for inside in self.insides]
+
+    @property
+    def moved(self) -> int:
+        """Pixels by which one may be moved against another."""
+        return round(_MOVED * self.px_per_mm)
+
+
 def same_leads(traces: FloatMap, columns: Sequence[Span], rate: float) -> bool:
     """Whether rows of traces (rows, width) show in each of the columns the same leads, at `rate` pixels a second."""
     beats = [_beat(traces[:, first + _EDGE : last - _EDGE], rate) for first, last in columns]
@@ -56,65 +87,44 @@ def same_leads(traces: FloatMap, columns: Sequence[Span], rate: float) -> bool:
     return min(likeness) > _SAME or (len(likeness) > 1 and likeness[0] > _LIMB)
 
 
-def at_once(
-    grid: FloatMap,
-    strips: FloatMap,
-    columns: Sequence[Span],
-    rate: float,
-    px_per_mm: float,
-    shifts: Sequence[Sequence[float]],
-) -> bool:
-    """Whether columns of leads surely show the same seconds, those that strips begin with; as for `two_hearts`."""
-    if len(columns) < 2 or not len(strips):
+def at_once(seen: Beating) -> bool:
+    """Whether columns of leads surely show the same seconds, those that strips begin with."""
+    if len(seen.columns) < 2 or not len(seen.strips):
         return False
-    insides = [slice(first + _EDGE, last - _EDGE) for first, last in columns]
-    each = [_steepness(grid[:, inside], rate) for inside in insides]
-    moved = round(_MOVED * px_per_mm)
+    each, insides, moved = seen.steepness, seen.insides, seen.moved
     if min(_correlation(each[0], own, moved) for own in each[1:]) < _TOGETHER - _IN_TURN:
         return False
-    for strip in strips:
-        begun = _steepness(_window(strip, insides[0], 0), rate)
+    for strip in seen.strips:
+        begun = _steepness(_window(strip, insides[0], 0), seen.rate)
         first = float(np.mean([_correlation(own, begun, moved) for own in each[1:]]))
-        own_time = max(
-            float(_with_strip(strip, each[1:], insides[1:], moved, [way[1:]], rate).mean()) for way in shifts
-        )
+        own_time = max(float(_with_strip(strip, each[1:], insides[1:], [way[1:]], seen).mean()) for way in seen.shifts)
         if first > _AT_ONCE and own_time < first - _IN_TURN:
             return True
     return False
 
 
-def two_hearts(
-    grid: FloatMap,
-    strips: FloatMap,
-    columns: Sequence[Span],
-    rate: float,
-    px_per_mm: float,
-    shifts: Sequence[Sequence[float]],
-) -> bool:
-    """Whether the second half of the `columns` of leads (rows, width) surely beats otherwise than the first.
+def two_hearts(seen: Beating) -> bool:
+    """Whether the second half of the columns of leads surely beats otherwise than the first.
 
-    `strips` (rows, width) run below all along, `shifts` are ways in which they may run ahead: pixels for each column.
     Hearts that are irregular can't be told apart where there is no strip.
     """
-    if len(columns) < 2:
+    if len(seen.columns) < 2:
         return False
-    insides = [slice(first + _EDGE, last - _EDGE) for first, last in columns]
-    each = [_steepness(grid[:, inside], rate) for inside in insides]
-    half = len(columns) // 2
-    moved = round(_MOVED * px_per_mm)
-    at_once = [_correlation(each[0], own, moved) for own in each[1:]]
-    if max(at_once[half - 1 :]) > _TOGETHER:
+    each, insides, moved = seen.steepness, seen.insides, seen.moved
+    half = len(each) // 2
+    with_first = [_correlation(each[0], own, moved) for own in each[1:]]
+    if max(with_first[half - 1 :]) > _TOGETHER:
         return False  # columns may all show the same seconds
     told = [
         together
-        for strip in strips
-        if (together := _with_strip(strip, each, insides, moved, shifts, rate)).max() > _TOGETHER
+        for strip in seen.strips
+        if (together := _with_strip(strip, each, insides, seen.shifts, seen)).max() > _TOGETHER
     ]  # what goes with no column is a line of print, say
     odd = not told
-    if odd and _other_rates(each[:half], each[half:], rate):
+    if odd and _other_rates(each[:half], each[half:], seen.rate):
         return True
-    beats = [_peaks(own, rate) + inside.start for own, inside in zip(each, insides, strict=True)]
-    gaps = np.cumsum([0, *(right[0] - left[1] for left, right in pairwise(columns))])
+    beats = [_peaks(own, seen.rate) + inside.start for own, inside in zip(each, insides, strict=True)]
+    gaps = np.cumsum([0, *(right[0] - left[1] for left, right in pairwise(seen.columns))])
     closed = [own - gap for own, gap in zip(beats, gaps.tolist(), strict=True)]
     if odd and _do_not_follow(beats) and _do_not_follow(closed):  # time may stand still between columns
         return True
@@ -125,22 +135,21 @@ def two_hearts(
                 return True
     if any(_goes_with(one, half) and _goes_with(other[::-1], half) for one, other in permutations(told, 2)):
         return True
-    return odd and half > 1 and min(at_once[: half - 1]) > _TOGETHER and _disagree(each, half, moved)
+    return odd and half > 1 and min(with_first[: half - 1]) > _TOGETHER and _disagree(each, half, moved)
 
 
 def _with_strip(
     strip: FloatMap,
     each: Sequence[FloatMap],
     insides: Sequence[slice],
-    moved: int,
     shifts: Sequence[Sequence[float]],
-    rate: float,
+    seen: Beating,
 ) -> FloatMap:
     """How the steepness of each column correlates with that of a strip below it, in the way that suits all best."""
     ways = np.array(
         [
             [
-                _correlation(own, _steepness(_window(strip, inside, round(shift)), rate), moved)
+                _correlation(own, _steepness(_window(strip, inside, round(shift)), seen.rate), seen.moved)
                 for own, inside, shift in zip(each, insides, way, strict=True)
             ]
             for way in shifts

@@ -5,7 +5,7 @@ import pytest
 from PIL import ImageOps
 
 from models.preprocessing.ecg_sheet import as_drawn, digitise
-from models.preprocessing.ecg_sheet.one_heart import _correlation, same_leads, two_hearts
+from models.preprocessing.ecg_sheet.one_heart import Beating, _correlation, same_leads, two_hearts
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from tests.models.preprocessing.test_ecg_sheet_names import with_names
 from tests.sheets import ecg, sheet
@@ -73,7 +73,7 @@ def test_rates_tell_two_hearts_although_a_beat_more_is_seen(other: float, two: b
     traces = np.concatenate([one[:3, :500], second[6:9, 500:]], axis=1).astype(np.float32)
     traces[:, 130:133] += np.array([[0.8], [0.0], [0.8]], np.float32)  # a label, say, that was followed
     quarters = [(0, 250), (250, 500), (500, 750), (750, 1000)]
-    assert two_hearts(traces, traces[:0], quarters, 100, 4, [[0.0] * 4]) is two
+    assert two_hearts(Beating(traces, traces[:0], quarters, 100, 4, [[0.0] * 4])) is two
 
 
 def test_columns_of_the_same_seconds_lie_at_these() -> None:
@@ -109,13 +109,13 @@ def test_a_strip_that_is_none_does_not_hide_two_hearts() -> None:
     quarters = [(0, 250), (250, 500), (500, 750), (750, 1000)]
     traces = np.concatenate([signal[:500, :3].T, signal[500:, 6:9].T], axis=1).astype(np.float32)
     print_line = (0.2 * np.sin(np.arange(1000) / 2.1) * (np.arange(1000) < 300)).astype(np.float32)[None]
-    assert two_hearts(traces, print_line, quarters, 100, 4, [[0.0] * 4])
+    assert two_hearts(Beating(traces, print_line, quarters, 100, 4, [[0.0] * 4]))
 
 
 def test_time_may_stand_still_between_columns() -> None:
     traces = ecg(apart=0.9).T.astype(np.float32)
     apart = np.concatenate([traces[:6, :500], np.zeros((6, 25), np.float32), traces[6:, 500:]], axis=1)
-    assert not two_hearts(apart, apart[:0], [(0, 500), (525, 1025)], 100, 4, [[0.0] * 2])
+    assert not two_hearts(Beating(apart, apart[:0], [(0, 500), (525, 1025)], 100, 4, [[0.0] * 2]))
 
 
 @pytest.mark.parametrize("length", [120, 300, 340])
