@@ -222,7 +222,7 @@ async def _kill_workers(server: Server, times: int) -> tuple[Tally, int, int]:
     were on none of these."""
     sent = requests()
     expected = await _answers(server, [raw(request) for request in sent])
-    tally, held, lost = Tally(), set[int](), list[int | None]()
+    tally, held, lost = Tally(), list[int](), list[int | None]()
     numbers, ended = itertools.count(), False
 
     async def converse() -> None:
@@ -244,7 +244,7 @@ async def _kill_workers(server: Server, times: int) -> tuple[Tally, int, int]:
     clients = [asyncio.create_task(converse()) for _ in range(WORKER_CLIENTS)]
     for _ in range(times):
         await asyncio.sleep(BETWEEN_KILLS)
-        held |= await asyncio.to_thread(_kill_one, server)
+        held += await asyncio.to_thread(_kill_one, server)  # a port may come again, with another connection
     await asyncio.sleep(BETWEEN_KILLS)
     ended = True
     await asyncio.gather(*clients)
