@@ -165,11 +165,12 @@ class PictureChanges(layers.Layer):
     def __init__(self, augmentation: Augmentation, *, mixup: float = 0.0, cutmix: float = 0.0, seed: int = 0) -> None:
         super().__init__(name="changes", dtype="float32")
         self._augment = Augment(augmentation, seed)
+        how: dict[str, Any] = {"data_format": "channels_last", "dtype": "float32"}
         self._blends = []
         if mixup:
-            self._blends.append(layers.MixUp(alpha=mixup, seed=seed + 1, data_format="channels_last"))
+            self._blends.append(layers.MixUp(alpha=mixup, seed=seed + 1, **how))
         if cutmix:
-            self._blends.append(layers.CutMix(factor=cutmix, seed=seed + 2, data_format="channels_last"))
+            self._blends.append(layers.CutMix(factor=cutmix, seed=seed + 2, **how))
 
     def call(self, batch: Any) -> tuple[Any, Any, Any]:
         pictures = self._augment(ops.cast(batch["pictures"], "float32"))

@@ -1,6 +1,7 @@
 from dataclasses import fields, replace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -59,6 +60,18 @@ def test_blended_pictures_have_the_targets_of_both(blend: dict[str, Any]) -> Non
         np.testing.assert_allclose(pictures.mean(axis=(1, 2, 3)), targets @ [0, 80, 160, 240], atol=5)
         mixed += int((targets.max(axis=1) < 0.999).sum())
     assert mixed
+
+
+@pytest.mark.parametrize("blend", [{"mixup": 1.0}, {"cutmix": 1.0}])
+def test_pictures_are_blended_in_full_precision_where_a_network_computes_in_half(blend: dict[str, Any]) -> None:
+    batch = {"pictures": PICTURES.astype(np.uint8), "targets": np.eye(4, dtype=np.float32), "weights": np.ones(4)}
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        blended = PictureChanges(Augmentation(), **blend)(batch)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    assert {keras.backend.standardize_dtype(each.dtype) for each in blended} == {"float32"}
 
 
 def test_without_blending_targets_stay() -> None:
