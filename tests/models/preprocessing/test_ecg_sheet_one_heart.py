@@ -136,3 +136,30 @@ def test_a_page_of_limb_leads_on_fast_paper_is_refused_too(apart: float) -> None
     fault = read(sheet(np.concatenate([limb, limb], axis=1), layout="6x2", strip=None, speed=50), SPEC).fault
     assert fault is not None
     assert "one lead all along" in fault
+
+
+def with_gaps(signal: np.ndarray, gap: int, strip: int | None = None, rate: int = 100) -> Beating:
+    """Four columns of 2.5 seconds, pixels apart, above a strip without gaps, if any."""
+    columns = [(number * (250 + gap), number * (250 + gap) + 250) for number in range(4)]
+    grid = np.zeros((3, columns[-1][1]), np.float32)
+    for number, (first, last) in enumerate(columns):
+        grid[:, first:last] = signal[number * 250 : (number + 1) * 250, 3 * number : 3 * number + 3].T
+    strips = np.zeros((0 if strip is None else 1, grid.shape[1]), np.float32)
+    if strip is not None:
+        strips[0, :1000] = signal[:, strip]
+    return Beating(grid, strips, columns, rate, 4, [[0.0] * 4, [float(gap * number) for number in range(4)]])
+
+
+@pytest.mark.parametrize("gap", [0, 14])
+@pytest.mark.parametrize("strip", [1, 10, None])
+def test_a_second_heart_of_the_same_rate_is_told_by_when_it_beats(strip: int | None, gap: int) -> None:
+    one = ecg(apart=0.88)
+    assert not two_hearts(with_gaps(one, gap, strip))
+    other = np.concatenate([one[:, :6], np.roll(one[:, 6:], 37, axis=0)], axis=1)
+    assert two_hearts(with_gaps(other, gap, strip))
+
+
+@pytest.mark.parametrize(("strip", "apart"), [(1, 1.0), (10, 1.0), (1, 0.74)])
+def test_a_strip_above_which_time_stands_still_goes_with_its_own_heart(strip: int, apart: float) -> None:
+    assert not two_hearts(with_gaps(ecg(apart=0.88), 22, strip))
+    assert two_hearts(with_gaps(of_two(0.88, apart), 22, strip))
