@@ -1,6 +1,6 @@
 """ECG sheet pictures to signals: straighten the sheet, find its rows, follow the traces, tell the leads apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -216,30 +216,39 @@ def digitise(picture: UInt8Array | Image.Image, told: Told = UNTOLD) -> Digitise
 
 
 def _read(sheet: _Straight, told: Told) -> DigitisedSheet:
-    """What a sheet shows; where that are not the leads of one heart, what it does without its first row, if that is: a
-    fold, a rule or the sheet's edge may pass for one."""
+    """What a sheet shows; where that are surely not the leads of one heart, what it does by other rows, if that is."""
     found = _follow(sheet)
     try:
         reading, fault = _measure(found, told), None
-        if reading.consistency >= LAWFUL:
+        if reading.consistency >= _SURELY and not reading.fault:
             return reading
     except MisplacedNamesError as error:
         reading, fault = None, error
-    below = _without_first(found)
-    layout = find_layout(_all_shapes(below), *below.span)
-    if layout and layout.consistency >= _SURELY:
-        with suppress(SheetError):
-            return _measure(below, told)
+    for other in _by_other_rows(found):
+        layout = find_layout(_all_shapes(other), *other.span)
+        if layout and layout.consistency >= _SURELY:
+            with suppress(SheetError):
+                by_others = _measure(other, told)
+                if not by_others.fault:
+                    return by_others
     if reading is None:
         raise fault or SheetError
     return reading
 
 
-def _without_first(found: _Followed) -> _Followed:
-    """The same sheet without its first row."""
+def _by_other_rows(found: _Followed) -> Iterator[_Followed]:
+    """The same sheet without its first row, since a fold, a rule, print or the sheet's edge may pass for one; and with
+    one more above, since a faint one may be lost."""
     (heights, inked), sheet = found.traces, found.sheet
-    rows = sheet.rows._replace(baselines=sheet.rows.baselines[1:])
-    return found._replace(sheet=sheet._replace(rows=rows), traces=Traces(heights[1:], inked[1:]), above=found.above[1:])
+    rows = sheet.rows
+    if candidates(len(rows.baselines) - 1):
+        fewer = sheet._replace(rows=rows._replace(baselines=rows.baselines[1:]))
+        yield found._replace(sheet=fewer, traces=Traces(heights[1:], inked[1:]), above=found.above[1:])
+    lost = rows.baselines[:1] - rows.gap
+    if candidates(len(rows.baselines) + 1) and lost.min() > 0:
+        more = rows._replace(baselines=np.concatenate([lost, rows.baselines]))
+        with suppress(SheetError):
+            yield _follow(sheet._replace(rows=more))
 
 
 def _lying(density: Densities) -> Densities:

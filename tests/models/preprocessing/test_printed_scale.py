@@ -11,6 +11,7 @@ from models.preprocessing.ecg_sheet.digitisation import SheetError, Told, digiti
 from models.preprocessing.ecg_sheet.ink import densities
 from models.preprocessing.ecg_sheet.print_lines import HEIGHT, cut_strip, find_lines
 from models.preprocessing.ecg_sheet.printed_scale import (
+    ALPHABET,
     SURE,
     PrintedScale,
     Spelled,
@@ -19,6 +20,8 @@ from models.preprocessing.ecg_sheet.printed_scale import (
     settled,
 )
 from tests.sheets import MARGIN, PX_PER_MM, sheet
+
+NO_COLUMNS = np.zeros((0, 1 + len(ALPHABET)), np.float32)
 
 
 def named(picture: Image.Image, text: str, size: int = 16, place: tuple[int, int] | None = None) -> Image.Image:
@@ -34,7 +37,7 @@ def read(picture: Image.Image) -> PrintedScale:
 
 def spelled(text: str, *, sure: float = 0.95, doubtful: str = "", first: float = 20.0) -> Spelled:
     chances = tuple(SURE - 0.1 if letter in doubtful else sure for letter in text)
-    return Spelled(text, chances, tuple(first + 8.0 * n for n in range(len(text))))
+    return Spelled(text, chances, tuple(first + 8.0 * n for n in range(len(text))), NO_COLUMNS)
 
 
 def test_what_is_printed_is_read_or_nothing_is() -> None:
@@ -52,6 +55,18 @@ def test_what_is_printed_is_read_or_nothing_is() -> None:
             assert found.speed in (None, scale[0])
             assert found.gain in (None, scale[1])
     assert right >= 13
+
+
+def test_small_print_is_read_by_what_a_line_says_as_a_whole() -> None:
+    printed = {"25 mm/s  10 mm/mV": (25, 10), "50mm/s 20mm/mV  0.05-150 Hz": (50, 20), "10mm/mV  25mm/s": (25, 10)}
+    told = []
+    for size in (8, 9, 14):
+        for text, scale in printed.items():
+            found = read(named(Image.new("RGB", (1000, 600), (255, 252, 250)), text, size))
+            assert found.fault is None
+            told += [own for own, true in zip(found, scale, strict=False) if own is not None]
+            assert (found.speed or scale[0], found.gain or scale[1]) == scale
+    assert len(told) >= 15  # 9 letter by letter
 
 
 @pytest.mark.parametrize("text", ["25 Hz  10 mV", "HR: 25 /min", "ID 250510  PR 125 ms", "mm/s mm/mV", "25 10"])
@@ -106,7 +121,7 @@ def test_a_doubtful_letter_and_a_number_that_may_be_cut_are_not_read() -> None:
 
 
 def test_numbers_are_told_apart_by_their_distance() -> None:
-    apart = Spelled("1 5mm/mV", (0.9,) * 8, (20, 23, 27, 35, 45, 50, 55, 65))
+    apart = Spelled("1 5mm/mV", (0.9,) * 8, (20, 23, 27, 35, 45, 50, 55, 65), NO_COLUMNS)
     assert list(scales_in(apart)) == [(15, "mV")]
     doubtful = apart._replace(middles=(20, 24, 29, 37, 47, 52, 57, 67))
     assert not list(scales_in(doubtful))
