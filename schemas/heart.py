@@ -127,6 +127,7 @@ SHEET_EXAMPLE: dict[str, Any] = {
     "layout": "3x4",
     "rhythm_strips": 1,
     "speed": 25.0,
+    "speed_from": "pulse",
     "gain": 10.0,
     "gain_from": "pulse",
     "leads": ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"],
@@ -292,6 +293,12 @@ class SheetSummary(Part):
         gt=0,
         description="Speed of the paper, mm/s: by the pulse, the print, the caller or the shape of the beats.",
         examples=[25],
+    )
+    speed_from: Literal["pulse", "print", "caller", "beats"] = Field(
+        default="beats",
+        description="What told the speed. Where only the shape of the beats did, heart rate and intervals are unsure: "
+        "send `speed`.",
+        examples=["pulse"],
     )
     gain: float = Field(
         gt=0, description="mm/mV; 10 is assumed where neither a pulse, the print nor the caller tells.", examples=[10]

@@ -51,6 +51,7 @@ async def test_every_field_of_the_contract_is_answered(service: httpx.AsyncClien
         "layout": "3x4",
         "rhythm_strips": 1,
         "speed": 25,
+        "speed_from": "beats",
         "gain": 10,
         "gain_from": "assumed",
         "leads": list(LEADS),
@@ -82,6 +83,19 @@ async def test_what_is_printed_on_a_sheet_may_be_said(service: httpx.AsyncClient
     answer = await service.post(PATH, data=said, files=upload(encode(sheet(gain=5))))
     assert (answer.json()["sheet"]["gain"], answer.json()["sheet"]["layout"]) == (5, "3x4")
     assert answer.json()["reliability"] == {"accepted": True, "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("pulse", "said", "told_by"),
+    [(None, {}, "beats"), (None, {"speed": "25"}, "caller"), (5, {}, "pulse"), (5, {"speed": "25"}, "pulse")],
+)
+async def test_an_answer_says_what_told_the_speed_and_what_is_unsure_without(
+    service: httpx.AsyncClient, pulse: float | None, said: dict[str, str], told_by: str
+) -> None:
+    body = (await service.post(PATH, data=said, files=upload(encode(sheet(pulse=pulse))))).json()
+    assert (body["sheet"]["speed"], body["sheet"]["speed_from"]) == (25, told_by)
+    unsure = [each for each in body["not_assessed"] if "heart rate and the intervals" in each]
+    assert len(unsure) == (told_by == "beats")
 
 
 @pytest.mark.parametrize(

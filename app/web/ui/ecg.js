@@ -54,6 +54,7 @@ function sheet(read) {
   return section("How the sheet was read", [
     h("p", {}, `${read.layout} leads, ${read.rhythm_strips} rhythm ${read.rhythm_strips === 1 ? "strip" : "strips"}, ${read.speed} mm/s, ${read.gain} mm/mV, ${read.lead_order} order. ${read.leads.length} of 12 leads were read.`),
     read.gain_from === "assumed" ? h("p", {}, "No gain was found on the sheet: 10 mm/mV were assumed, so voltages and ST levels are unsure. Choose the gain that is printed.") : null,
+    read.speed_from === "beats" ? h("p", {}, `No speed was found on the sheet: by the shape of the beats it was taken for ${read.speed} mm/s, so heart rate and intervals are unsure. Choose the speed that is printed.`) : null,
     weak.length ? h("p", {}, `Look at the overlay in ${weak.join(", ")}: the traces there fit less well.`) : null,
   ]);
 }

@@ -77,8 +77,8 @@ def describe_record(reading: HeartReading, record: MeasuredRecord, prediction: P
         flat_leads=windows.flat_leads,
         calibrated=windows.record.calibrated,
     )
-    scaled = windows.record.calibrated
-    measured = _measured(reading, record.figures, record.alerts, prediction, scaled=scaled)
+    unsure = () if windows.record.calibrated else (_KNOWLEDGE.voltages_not_assessed.value,)
+    measured = _measured(reading, record.figures, record.alerts, prediction, unsure)
     return reading.model_copy(update={"record": summary, **measured})
 
 
@@ -93,15 +93,23 @@ def describe_sheet(reading: HeartReading, sheet: MeasuredSheet, prediction: Pred
         rhythm_strips=found.strips,
         speed=found.speed,
         gain=found.gain,
+        speed_from=found.speed_from,
         gain_from=found.gain_from,
         leads=leads_shown(found),
         lead_order=found.order,
         quality=qualities(found),
     )
-    scaled = found.gain_from != "assumed"
     if sheet.figures is None:
         return reading.model_copy(update={"sheet": summary, "alerts": sheet.alerts})
-    measured = _measured(reading, sheet.figures, sheet.alerts, prediction, scaled=scaled)
+    unsure = [
+        said.value
+        for said, not_told in (
+            (_KNOWLEDGE.voltages_not_assessed, found.gain_from == "assumed"),
+            (_KNOWLEDGE.times_not_assessed, found.speed_from == "beats"),
+        )
+        if not_told
+    ]
+    measured = _measured(reading, sheet.figures, sheet.alerts, prediction, unsure)
     return reading.model_copy(update={"sheet": summary, **measured})
 
 
@@ -130,17 +138,14 @@ def sample() -> HeartReading:
 
 
 def _measured(
-    reading: HeartReading, figures: Figures, alerts: tuple[Alert, ...], prediction: Prediction, *, scaled: bool
+    reading: HeartReading, figures: Figures, alerts: tuple[Alert, ...], prediction: Prediction, unsure: Sequence[str]
 ) -> dict[str, Any]:
-    """The fields of a reading that were measured, and what is then left to assess; `scaled` says whether the gain is
-    known."""
+    """The fields of a reading that were measured, and what is then left to assess, what is `unsure` last."""
     rhythm = tell_rhythm(prediction.outputs, prediction.metadata, figures)
     left = list(reading.not_assessed)
     if not rhythm.value:
         left.append(_KNOWLEDGE.rhythm_not_assessed.value)
-    if not scaled:
-        left.append(_KNOWLEDGE.voltages_not_assessed.value)
-    return {"measurements": tell(figures, rhythm), "alerts": alerts, "not_assessed": tuple(left)}
+    return {"measurements": tell(figures, rhythm), "alerts": alerts, "not_assessed": (*left, *unsure)}
 
 
 def _say(

@@ -122,6 +122,7 @@ class HeartKnowledge(Document):
     not_assessed: Sourced[tuple[str, ...]]
     rhythm_not_assessed: Sourced[str]
     voltages_not_assessed: Sourced[str]
+    times_not_assessed: Sourced[str]
     rhythms: Sourced[Rhythms]
     classes: tuple[HeartClass, ...]
     alerts: AlertRules

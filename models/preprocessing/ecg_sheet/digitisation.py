@@ -113,6 +113,8 @@ UNTOLD = Told()
 
 GainSource = Literal["pulse", "print", "caller", "assumed"]
 """What tells the gain of a sheet, the surest first; assumed where none of them does."""
+SpeedSource = Literal["pulse", "print", "caller", "beats"]
+"""The same of the paper's speed; the shape of the beats, where none of the others does."""
 
 
 class TracedLead(NamedTuple):
@@ -153,6 +155,7 @@ class DigitisedSheet(NamedTuple):
     traces: Mapping[str, tuple[TracedLead, ...]]
     paper: UInt8Array
     gain_from: GainSource = "assumed"
+    speed_from: SpeedSource = "beats"
     fault: str | None = None
     """Why these are not the twelve leads of one heart, if they are not."""
     together: bool = False
@@ -441,7 +444,9 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
     speed = _agreed_speed(found.pulse, told, known)
     gain = found.pulse.gain if found.pulse else known.gain or _DEFAULT_GAIN
     timing = _time(found, layout, gain, speed)
-    reading = _place(found, layout, gain, timing, hint.strips)._replace(gain_from=_gain_source(found, told, known))
+    reading = _place(found, layout, gain, timing, hint.strips)._replace(
+        gain_from=_gain_source(found, told, known), speed_from=_speed_source(found.pulse, speed, told, known)
+    )
     if hint.layout is None and layout.consistency >= LAWFUL and _is_mirrored(found, timing.speed):
         raise ForeignSheetError("Time runs backwards on the sheet: the picture is mirrored. Send it as it is printed.")
     if upside_down and uprightness(reading.signal) < 0:
@@ -467,6 +472,14 @@ def _gain_source(found: _Followed, told: Told, known: Told) -> GainSource:
     if found.pulse:
         return "pulse"
     return "caller" if told.gain else "print" if known.gain else "assumed"
+
+
+def _speed_source(pulse: Pulse | None, speed: float | None, told: Told, known: Told) -> SpeedSource:
+    if speed is None:
+        return "beats"
+    if pulse and pulse.speed == speed:
+        return "pulse"
+    return "caller" if told.speed else "print"
 
 
 def _is_mirrored(found: _Followed, speed: float) -> bool:

@@ -141,6 +141,7 @@ def test_a_sheet_is_read_at_the_scale_that_is_printed() -> None:
     plain = digitise(sheet(gain=5))
     assert (plain.gain, plain.gain_from) == (10, "assumed")
     printed = digitise(named(sheet(gain=5), "25 mm/s   5 mm/mV"))
+    assert (plain.speed_from, printed.speed_from) == ("beats", "print")
     assert (printed.speed, printed.gain, printed.gain_from) == (25, 5, "print")
     assert np.ptp(printed.signal) == pytest.approx(2 * np.ptp(plain.signal), rel=0.05)
     fast = digitise(named(sheet(speed=50), "50 mm/s   10 mm/mV"))
