@@ -223,7 +223,7 @@ def _read(sheet: _Straight, told: Told) -> DigitisedSheet:
     found = _follow(sheet)
     try:
         reading, fault = _measure(found, told), None
-        if reading.consistency >= _SURELY and not reading.fault:
+        if reading.consistency >= _SURELY:
             return reading
     except MisplacedNamesError as error:
         reading, fault = None, error
