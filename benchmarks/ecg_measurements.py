@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.diagnoses.heart.alerts import Tolerance, raise_alerts
+from models.diagnoses.heart.alerts import OF_RECORDS, raise_alerts
 from models.diagnoses.heart.beats import FINE, find_beats, mean_beat, median_beat, sample
 from models.diagnoses.heart.figures import measure
 from models.diagnoses.heart.knowledge import heart_knowledge
@@ -104,9 +104,8 @@ def _records(folder: Path, folds: Sequence[int]) -> Iterator[tuple[Record, tuple
 
 
 def _alerts(record: Record) -> list[str]:
-    tolerance = heart_knowledge().alerts.tolerance_of_records.value
     figures = measure(sample(record.signal, None, record.rate))
-    return [alert.name for alert in raise_alerts([figures], Person(), Tolerance(tolerance, tolerance))]
+    return [alert.name for alert in raise_alerts([figures], Person(), OF_RECORDS)]
 
 
 def _share(count: int, of: int) -> str:

@@ -45,6 +45,10 @@ class Tolerance(NamedTuple):
     others: float
 
 
+OF_RECORDS = Tolerance(_RULES.tolerance_of_records_in_v2_v3.value, _RULES.tolerance_of_records.value)
+OF_SHEETS = Tolerance(_RULES.tolerance_of_sheets_in_v2_v3.value, _RULES.tolerance_of_sheets.value)
+
+
 def raise_alerts(stretches: Sequence[Figures], person: Person, tolerance: Tolerance) -> tuple[Alert, ...]:
     """The alerts that any stretch of an ECG raises, each once, in the order of the rules, with the first evidence."""
     found = {alert.name: alert for figures in reversed(stretches) for alert in _alerts_of(figures, person, tolerance)}

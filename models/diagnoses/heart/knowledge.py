@@ -71,6 +71,7 @@ class AlertRules(Part):
     of a sheet whose traces do not fit together."""
 
     tolerance_of_records: Sourced[float]
+    tolerance_of_records_in_v2_v3: Sourced[float]
     tolerance_of_sheets: Sourced[float]
     tolerance_of_sheets_in_v2_v3: Sourced[float]
     st_elevation: ElevationRule

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.diagnoses.heart.alerts import Tolerance, alerts_of_misread, raise_alerts
+from models.diagnoses.heart.alerts import OF_RECORDS, OF_SHEETS, alerts_of_misread, raise_alerts
 from models.diagnoses.heart.beats import sample
 from models.diagnoses.heart.figures import Figures, add_up, measure, together
-from models.diagnoses.heart.knowledge import heart_knowledge
 from models.diagnoses.heart.sent import SentHeartRecord, SentSheet
 from models.preprocessing import ecg_record, ecg_sheet
 from models.preprocessing.ecg_record import LEADS, EcgWindows, SignalPreprocessing
@@ -68,9 +67,7 @@ def prepare_record(sent: SentHeartRecord, preprocessing: SignalPreprocessing, _:
         record, preprocessing, lambda window: stretches.append(measure(sample(window, None, record.rate)))
     )
     figures = together(stretches)
-    limit = heart_knowledge().alerts.tolerance_of_records.value
-    tolerance = Tolerance(limit, limit)
-    return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, tolerance), _fault(windows, figures))
+    return MeasuredRecord(windows, figures, raise_alerts(stretches, sent.person, OF_RECORDS), _fault(windows, figures))
 
 
 def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Limits) -> MeasuredSheet:
@@ -84,12 +81,10 @@ def prepare_sheet(sent: SentSheet, preprocessing: SheetPreprocessing, limits: Li
     figures = measure(sample(*ecg_sheet.as_drawn(reading), SHEET_RATE), J_OF_SHEETS)
     if figures.levels is not None:
         figures = replace(figures, levels=add_up(figures.levels))
-    rules = heart_knowledge().alerts
-    tolerance = Tolerance(rules.tolerance_of_sheets_in_v2_v3.value, rules.tolerance_of_sheets.value)
     if reading.consistency < preprocessing.least_consistency:
-        misread = alerts_of_misread(figures, sent.person, tolerance) if reading.fit >= SHEET_LIKE else ()
+        misread = alerts_of_misread(figures, sent.person, OF_SHEETS) if reading.fit >= SHEET_LIKE else ()
         return MeasuredSheet(sheet, None, misread)
-    return MeasuredSheet(sheet, figures, raise_alerts([figures], sent.person, tolerance))
+    return MeasuredSheet(sheet, figures, raise_alerts([figures], sent.person, OF_SHEETS))
 
 
 def _fault(windows: EcgWindows, figures: Figures) -> str | None:
