@@ -151,12 +151,19 @@ def with_gaps(signal: np.ndarray, gap: int, strip: int | None = None, rate: int 
 
 
 @pytest.mark.parametrize("gap", [0, 14])
-@pytest.mark.parametrize("strip", [1, 10, None])
-def test_a_second_heart_of_the_same_rate_is_told_by_when_it_beats(strip: int | None, gap: int) -> None:
+@pytest.mark.parametrize(("strip", "two"), [(1, True), (10, True), (None, False)])
+def test_a_second_heart_of_the_same_rate_is_told_by_when_it_beats(strip: int | None, two: bool, gap: int) -> None:
     one = ecg(apart=0.88)
     assert not two_hearts(with_gaps(one, gap, strip))
     other = np.concatenate([one[:, :6], np.roll(one[:, 6:], 37, axis=0)], axis=1)
-    assert two_hearts(with_gaps(other, gap, strip))
+    assert two_hearts(with_gaps(other, gap, strip)) is two  # machines that switch leads lose time between them
+
+
+def test_a_heart_that_goes_slower_with_each_breath_is_one() -> None:
+    traces = ecg(seconds=12, apart=1.05).T.astype(np.float32)
+    at = np.cumsum(np.linspace(0.85, 1.25, 1000))  # from 1.24 to 0.84 seconds a beat
+    breathing = np.stack([np.interp(at, np.arange(lead.size), lead) for lead in traces]).T
+    assert not two_hearts(with_gaps(breathing, 20))
 
 
 @pytest.mark.parametrize(("strip", "apart"), [(1, 1.0), (10, 1.0), (1, 0.74)])
