@@ -72,6 +72,9 @@ _LIKE = 0.6
 LAWFUL, _SURELY = 0.3, 0.5
 """Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned, or of
 one without what passed for its first row."""
+_UNNAMED = 0.6
+"""Consistency of a sheet whose leads nothing names: a mirrored one and a page of limb leads had up to 0.55. Of 392 made-up
+sheets 6 have less, of 107 real ones none."""
 _MUCH_BETTER = 0.3
 _SLOW = 0.55
 _BACKWARDS = -0.3
@@ -85,6 +88,10 @@ _LEAST_DENSITY = 4
 """Of ink; less is noise."""
 _NO_ROWS = "No rows of traces were found. Send a picture of a 12-lead ECG sheet."
 _NO_LINES = "The picture shows no lines. Send a picture of a 12-lead ECG sheet."
+_NOT_NAMED = (
+    "The names of the leads were not read, and the traces do not fit together well enough to tell which is which. Send a "
+    "sharp, upright picture of the whole sheet, or say its layout."
+)
 _PRINTED = "The print on the sheet was read as"
 
 
@@ -455,7 +462,10 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
         return reading
     beating = _beating(found, layout, timing)
     together = not timing.full and at_once(beating)
-    return reading._replace(fault=_foreign(beating, timing.speed), together=together)
+    fault = _foreign(beating, timing.speed)
+    if known.layout is None and layout.consistency < _UNNAMED:
+        fault = fault or _NOT_NAMED
+    return reading._replace(fault=fault, together=together)
 
 
 def _agreed_speed(pulse: Pulse | None, told: Told, known: Told) -> float | None:
