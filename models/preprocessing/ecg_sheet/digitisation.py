@@ -73,8 +73,8 @@ LAWFUL, _SURELY = 0.3, 0.5
 """Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned, or of
 one without what passed for its first row."""
 _UNNAMED = 0.6
-"""Consistency of a sheet whose leads nothing names: a mirrored one and a page of limb leads had up to 0.55. Of 392 made-up
-sheets 6 have less, of 107 real ones none."""
+"""Consistency of a sheet whose leads nothing names: a mirrored one and a page of limb leads had up to 0.55. Of 392
+made-up sheets 6 have less, of 107 real ones none."""
 _MUCH_BETTER = 0.3
 _SLOW = 0.55
 _BACKWARDS = -0.3
@@ -89,8 +89,8 @@ _LEAST_DENSITY = 4
 _NO_ROWS = "No rows of traces were found. Send a picture of a 12-lead ECG sheet."
 _NO_LINES = "The picture shows no lines. Send a picture of a 12-lead ECG sheet."
 _NOT_NAMED = (
-    "The names of the leads were not read, and the traces do not fit together well enough to tell which is which. Send a "
-    "sharp, upright picture of the whole sheet, or say its layout."
+    "The names of the leads were not read, and the traces do not fit together well enough to tell which is which. Send "
+    "a sharp, upright picture of the whole sheet, or say its layout."
 )
 _PRINTED = "The print on the sheet was read as"
 
@@ -462,10 +462,8 @@ def _measure(found: _Followed, told: Told, *, upside_down: bool = False) -> Digi
         return reading
     beating = _beating(found, layout, timing)
     together = not timing.full and at_once(beating)
-    fault = _foreign(beating, timing.speed)
-    if known.layout is None and layout.consistency < _UNNAMED:
-        fault = fault or _NOT_NAMED
-    return reading._replace(fault=fault, together=together)
+    named = known.layout is not None or layout.consistency >= _UNNAMED
+    return reading._replace(fault=_foreign(beating, timing.speed, named=named), together=together)
 
 
 def _agreed_speed(pulse: Pulse | None, told: Told, known: Told) -> float | None:
@@ -638,8 +636,9 @@ def _beating(found: _Followed, layout: Layout, timing: _Timing) -> Beating:
     return Beating(smooth[:rows], smooth[rows:], spans, timing.rate, found.scale.across, shifts)
 
 
-def _foreign(beating: Beating, speed: float) -> str | None:
-    """What is wrong where the columns show the same leads, or two hearts."""
+def _foreign(beating: Beating, speed: float, *, named: bool) -> str | None:
+    """What is wrong where the columns show the same leads, or two hearts, or where it isn't sure which leads they are:
+    those that are neither `named` nor fit together well."""
     rates = (beating.rate, 2 * beating.rate) if speed == _SPEEDS[0] else (beating.rate,)
     if any(same_leads(beating.grid, beating.columns, rate) for rate in rates):  # the speed may be twice as high
         return (
@@ -651,7 +650,7 @@ def _foreign(beating: Beating, speed: float) -> str | None:
             "The leads on the left and on the right do not beat together, as those of one heart do. Send one sheet of "
             "one person, in which nothing is put together."
         )
-    return None
+    return None if named else _NOT_NAMED
 
 
 def _strip_shifts(found: _Followed, spans: Sequence[tuple[int, int]]) -> list[list[float]]:

@@ -31,6 +31,16 @@ def layout_of(picture: Image.Image) -> tuple[str, int]:
     return found.reading.layout, found.reading.strips
 
 
+def test_leads_that_nothing_names_have_to_fit_better() -> None:
+    signal = ecg()
+    signal[:, 2] += 0.15 * np.sin(2 * np.pi * 3.1 * np.arange(len(signal)) / 100)
+    reading = digitise(sheet(signal))
+    assert 0.5 < reading.consistency < 0.6
+    assert reading.fault is not None
+    assert "names of the leads were not read" in reading.fault
+    assert digitise(sheet(signal), Told(layout="3x4")).fault is None
+
+
 def test_the_double_rule_of_a_header_is_no_row() -> None:
     assert layout_of(sheet(ruled=True, pulse=2.5)) == ("3x4", 1)
 
