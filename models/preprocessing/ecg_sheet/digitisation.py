@@ -72,6 +72,9 @@ _LIKE = 0.6
 LAWFUL, _SURELY = 0.3, 0.5
 """Consistency that limb leads which were read right have; and that of a sheet that lies on its side, once turned, or of
 one without what passed for its first row."""
+_A_ROW, _ROW_REACH, _SOME_INK = 0.5, 0.35, 0.3
+"""Share of the columns in which a row that may have been lost has so much ink, so far from where it would be, in row
+gaps."""
 _UNNAMED = 0.6
 """Consistency of a sheet whose leads nothing names: a mirrored one and a page of limb leads had up to 0.55. Of 392
 made-up sheets 6 have less, of 107 real ones none."""
@@ -255,10 +258,17 @@ def _by_other_rows(found: _Followed) -> Iterator[_Followed]:
         fewer = sheet._replace(rows=rows._replace(baselines=rows.baselines[1:]))
         yield found._replace(sheet=fewer, traces=Traces(heights[1:], inked[1:]), above=found.above[1:])
     lost = rows.baselines[:1] - rows.gap
-    if candidates(len(rows.baselines) + 1) and lost.min() > 0:
+    if candidates(len(rows.baselines) + 1) and lost.min() > 0 and _inked_along(sheet.ink, lost[0], rows.gap) > _A_ROW:
         more = rows._replace(baselines=np.concatenate([lost, rows.baselines]))
         with suppress(SheetError):
             yield _follow(sheet._replace(rows=more))
+
+
+def _inked_along(ink: FloatMap, line: FloatMap, gap: float) -> float:
+    """The share of columns in which there is ink near a line (width,)."""
+    reach = np.arange(round(-_ROW_REACH * gap), round(_ROW_REACH * gap) + 1)[:, None]
+    rows = np.clip(np.rint(line).astype(np.intp) + reach, 0, len(ink) - 1)
+    return float((ink[rows, np.arange(line.size)] > _SOME_INK).any(axis=0).mean())
 
 
 def _lying(density: Densities) -> Densities:
