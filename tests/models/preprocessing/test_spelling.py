@@ -13,20 +13,21 @@ PAPER = 10
 def columns(text: str, blurred: dict[int, tuple[str, float]] | None = None) -> NDArray[np.float32]:
     """Chances of a text, three columns a character with nothing between; of those `blurred` another character has more,
     and its own has so much."""
-    rows = [(0, None)] * PAPER
+    empty: tuple[int, tuple[str, float] | None] = (0, None)
+    rows = [empty] * PAPER
     for place, character in enumerate(text):
-        rows += [(1 + ALPHABET.index(character), (blurred or {}).get(place))] * 3 + [(0, None)] * 2
-    rows += [(0, None)] * PAPER
+        rows += [(1 + ALPHABET.index(character), (blurred or {}).get(place))] * 3 + [empty] * 2
+    rows += [empty] * PAPER
     chances = np.full((len(rows), 1 + len(ALPHABET)), 0.001, np.float32)
     for row, (own, other) in zip(chances, rows, strict=True):
         row[own] = 0.95 if other is None else other[1]
         if other:
             row[1 + ALPHABET.index(other[0])] = 0.9 - other[1]
-    return chances / chances.sum(axis=1, keepdims=True)
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
 
 def scores(chances: NDArray[np.float32], *words: str) -> list[float]:
-    return word_scores(chances, ALPHABET, words, " :").tolist()
+    return [float(score) for score in word_scores(chances, ALPHABET, words, " :")]
 
 
 def test_what_is_said_to_the_letter_has_nothing_against_it() -> None:
