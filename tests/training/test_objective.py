@@ -79,14 +79,14 @@ def test_sizes_share_the_validations_of_a_run() -> None:
     assert [(part.size, part.first, part.last) for part in divide(grown)] == [(128, 0, 5), (160, 5, 8), (224, 8, 10)]
     assert [part.last for part in divide(replace(grown, size_shares=()))] == [3, 7, 10]
     assert [part.size for part in divide(replace(grown, sizes=(), size_shares=(), restarts=()))] == [224]
-    assert [part.size for part in divide(skin.TASK.recipe)] == [128, 224]
+    assert [part.size for part in divide(skin.TASK.recipe)] == [128, 160, 224]
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"sizes": (128, 160), "size_shares": (), "restarts": ()}, "must be the model's own, 224"),
-        ({"restarts": (1.0, 0.7, 0.5)}, "share of the learning rate"),
+        ({"sizes": (128, 224), "restarts": (1.0, 0.7, 0.5)}, "share of the learning rate"),
         ({"sizes": (128, 224), "size_shares": (1.0,)}, "share above 0"),
         (
             {"sizes": (128, 160, 224), "size_shares": (), "restarts": (), "steps": 200, "validate_every": 100},
