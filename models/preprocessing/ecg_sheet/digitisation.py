@@ -509,7 +509,8 @@ def _is_mirrored(found: _Followed, speed: float) -> bool:
     if arrow > _FORWARDS:
         return False
     rows = found.sheet.rows
-    return hint_of(read_lead_names(found.sheet.print[:, ::-1]), rows.baselines[:, ::-1], rows.gap).legible
+    hint = hint_of(read_lead_names(found.sheet.print[:, ::-1]), rows.baselines[:, ::-1], rows.gap)
+    return hint.legible or hint.layout is not None
 
 
 def _all_shapes(found: _Followed) -> FloatMap:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import ImageOps
 
-from models.preprocessing.ecg_sheet import as_drawn, digitise
+from models.preprocessing.ecg_sheet import as_drawn, digitisation, digitise
+from models.preprocessing.ecg_sheet.hints import Hint
 from models.preprocessing.ecg_sheet.one_heart import Beating, _correlation, same_leads, two_hearts
 from models.preprocessing.ecg_sheet.preparation import SheetPreprocessing, read
 from tests.models.preprocessing.test_ecg_sheet_names import with_names
@@ -170,3 +171,14 @@ def test_a_heart_that_goes_slower_with_each_breath_is_one() -> None:
 def test_a_strip_above_which_time_stands_still_goes_with_its_own_heart(strip: int, apart: float) -> None:
     assert not two_hearts(with_gaps(ecg(apart=0.88), 22, strip))
     assert two_hearts(with_gaps(of_two(0.88, apart), 22, strip))
+
+
+@pytest.mark.parametrize(("behind", "mirrored"), [(Hint(layout="3x4"), True), (Hint(), False)])
+def test_a_few_names_that_spell_a_layout_from_behind_tell_a_mirrored_sheet(
+    behind: Hint, mirrored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints = iter([Hint(), behind])
+    monkeypatch.setattr(digitisation, "hint_of", lambda *_: next(hints))
+    monkeypatch.setattr(digitisation, "time_arrow", lambda *_: 0.0)
+    fault = read(sheet(), SPEC).fault
+    assert (fault is not None and "mirrored" in fault) is mirrored
