@@ -86,28 +86,22 @@ async def test_what_is_printed_on_a_sheet_may_be_said(service: httpx.AsyncClient
 
 
 @pytest.mark.parametrize(
-    ("pulse", "said", "told_by"),
-    [(None, {}, "beats"), (None, {"speed": "25"}, "caller"), (5, {}, "pulse"), (5, {"speed": "25"}, "pulse")],
+    ("scale", "usual", "said", "guessed", "unsure"),
+    [
+        ("speed", 25, "25", "beats", "heart rate and the intervals"),
+        ("gain", 10, "10", "assumed", "ST levels and other voltages"),
+    ],
 )
-async def test_an_answer_says_what_told_the_speed_and_what_is_unsure_without(
-    service: httpx.AsyncClient, pulse: float | None, said: dict[str, str], told_by: str
+@pytest.mark.parametrize("told_by", ["nothing", "caller", "pulse", "pulse and caller"])
+async def test_an_answer_says_what_told_the_scale_and_what_is_unsure_without(
+    service: httpx.AsyncClient, scale: str, usual: float, said: str, guessed: str, unsure: str, told_by: str
 ) -> None:
-    body = (await service.post(PATH, data=said, files=upload(encode(sheet(pulse=pulse))))).json()
-    assert (body["sheet"]["speed"], body["sheet"]["speed_from"]) == (25, told_by)
-    unsure = [each for each in body["not_assessed"] if "heart rate and the intervals" in each]
-    assert len(unsure) == (told_by == "beats")
-
-
-@pytest.mark.parametrize(
-    ("pulse", "said", "told_by"), [(None, {}, "assumed"), (None, {"gain": "10"}, "caller"), (5, {}, "pulse")]
-)
-async def test_an_answer_says_what_told_the_gain_and_what_is_unsure_without(
-    service: httpx.AsyncClient, pulse: float | None, said: dict[str, str], told_by: str
-) -> None:
-    body = (await service.post(PATH, data=said, files=upload(encode(sheet(pulse=pulse))))).json()
-    assert (body["sheet"]["gain"], body["sheet"]["gain_from"]) == (10, told_by)
-    unsure = [each for each in body["not_assessed"] if "ST levels and other voltages" in each]
-    assert len(unsure) == (told_by == "assumed")
+    picture = sheet(pulse=5 if "pulse" in told_by else None)
+    sent = {scale: said} if "caller" in told_by else {}
+    body = (await service.post(PATH, data=sent, files=upload(encode(picture)))).json()
+    source = guessed if told_by == "nothing" else told_by.split()[0]
+    assert (body["sheet"][scale], body["sheet"][f"{scale}_from"]) == (usual, source)
+    assert sum(unsure in each for each in body["not_assessed"]) == (told_by == "nothing")
 
 
 @pytest.mark.parametrize(

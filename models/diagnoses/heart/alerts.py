@@ -47,6 +47,7 @@ class Tolerance(NamedTuple):
 
 OF_RECORDS = Tolerance(_RULES.tolerance_of_records_in_v2_v3.value, _RULES.tolerance_of_records.value)
 OF_SHEETS = Tolerance(_RULES.tolerance_of_sheets_in_v2_v3.value, _RULES.tolerance_of_sheets.value)
+"""Those of levels measured on a record, and on the traces of a sheet."""
 
 
 def raise_alerts(stretches: Sequence[Figures], person: Person, tolerance: Tolerance) -> tuple[Alert, ...]:

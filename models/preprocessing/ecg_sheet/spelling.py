@@ -21,9 +21,9 @@ def word_scores(chances: FloatMap, alphabet: str, words: Sequence[str], between:
     """For each of the words the logarithm of how likely a line says it somewhere, over how likely it says what it seems
     to say there: 0 where it says it to the letter, (words,).
 
-    `chances` (columns, 1 + alphabet) are those of nothing and of each character, as of a network that was trained for
-    CTC (Graves et al. 2006): the best path through the columns counts, over a character once or more often, with
-    nothing or a space between two. Before a word there is nothing, or one of the characters in `between`.
+    `chances` (columns, 1 + alphabet) are those of nothing and of each character. The best path through the columns
+    counts, as in the decoding of CTC (Graves et al. 2006): over a character once or more often, with nothing or a space
+    between two. Before a word there is nothing, or one of the characters in `between`.
     """
     logs = np.log(np.maximum(chances, _LEAST))
     off = logs - logs.max(axis=1, keepdims=True)
