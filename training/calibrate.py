@@ -47,6 +47,18 @@ def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.fl
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
+def answers_for(counts: IntArray, balance: float, undone: float) -> NDArray[np.float32]:
+    """What is added to the logits (k,) of a network whose draws were balanced, see `Recipe`, so that it answers for a
+    population in which a share `undone` of that is taken back: with 1 classes are as frequent as in `counts` (k,). The
+    mean is 0.
+
+    Saerens et al. 2002, Adjusting the outputs of a classifier to new a priori probabilities (Neural Computation
+    14:21-41).
+    """
+    shift = undone * balance * np.log(np.maximum(counts, 1))
+    return np.asarray(shift - shift.mean(), dtype=np.float32)
+
+
 def fit_multilabel_temperature(labels: FloatArray, logits: FloatArray) -> float:
     """The temperature T > 0 that minimises the binary cross-entropy of sigmoid(logits / T), both (n, classes)."""
 

@@ -15,7 +15,7 @@ from training.calibrate import choose_points, fit_temperature
 from training.datasets.pictures import labels_of, load_tensors
 from training.evaluate import predict, tensor_specs
 from training.explainable import explain_classes
-from training.trainer import predict_in_batches
+from training.trainer import FloatArray, predict_in_batches
 
 if TYPE_CHECKING:
     from training.diagnoses.picture_task import Run
@@ -45,7 +45,7 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
     Raises `ExportError` where the graph differs from the network, `TrainingError` where a fold isn't finished or the
     network answers unlike the folds'.
     """
-    from training.diagnoses.picture_task import check_alike, out_of_fold, set_weights
+    from training.diagnoses.picture_task import check_alike, out_of_fold, set_weights, shift_of
 
     task, recipe, splits = run.task, run.task.recipe, run.splits
     network = keras.models.load_model(run.network)
@@ -57,7 +57,8 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
     else:
         samples = splits.validation
         pictures = load_tensors(samples, recipe.preprocessing, run.cache)
-        logits = predict_in_batches(network, pictures, recipe.batch_size)
+        logits = predict_in_batches(network, pictures, recipe.batch_size) + shift_of(run)
+    shift(network, shift_of(run))
     labels, weights = labels_of(samples), set_weights(samples, task.test_by)
     temperature = fit_temperature(labels, logits, weights)
     chances = softmax(logits.astype(np.float64) / temperature, axis=1)
@@ -75,3 +76,10 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
     others = pictures[step // 2 :: step] if recipe.folds else pictures
     unlike = novelty.choose_threshold(predict(target, others)["novelty"])
     return Exported(target, temperature, points, unlike, entry, outputs, explains)
+
+
+def shift(network: keras.Model, by: FloatArray | float) -> None:
+    """Add to the bias of a network's logits."""
+    head = network.get_layer("logits")
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel, bias + by])

@@ -14,9 +14,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.utils.class_weight import compute_sample_weight
 
 from training.augmentation import AUGMENTATIONS, PictureChanges
@@ -74,14 +73,31 @@ class Objective:
         """The mean loss of a batch of targets (n, k) and logits, weighted by (n,)."""
         return self._loss(targets, logits, sample_weight=weights)
 
-    def distilled(self, targets: FloatArray, logits: FloatArray) -> FloatArray:
-        """Targets (n, k) of which half is what teachers say, as the mean of their logits (n, k)."""
-        return np.asarray((targets + softmax(logits, axis=1)) / 2, dtype=np.float32)
+    def distilled(self, targets: Any, logits: Any) -> Any:
+        """Targets (n, k) of which half is what teachers say, as the mean of their logits (n, k); both are tensors."""
+        return (targets + ops.softmax(logits, axis=1)) / 2.0
 
     def score(self, targets: FloatArray, logits: FloatArray, samples: Sequence[Sample]) -> dict[str, float]:
         """Figures of a validation of `samples` by name; their sum decides whether it was the best."""
         labels = targets.argmax(axis=1)
         return {"balanced_accuracy": balanced_accuracy(labels, logits), "macro_auroc": macro_auroc(labels, logits)}
+
+
+class Taught(layers.Layer):
+    """Changes a batch as `changes` does, then mixes into its targets what `teachers` say of the very pictures that the
+    student sees, blended ones too: there they differ most, so there is most to learn (Beyer et al. 2022,
+    arXiv:2106.05237)."""
+
+    def __init__(self, changes: layers.Layer, teachers: Sequence[keras.Model], objective: Objective) -> None:
+        super().__init__(name="taught", dtype="float32")
+        self._changes, self._teachers, self._objective = changes, list(teachers), objective
+        for teacher in teachers:
+            teacher.trainable = False
+
+    def call(self, batch: Any) -> tuple[Any, Any, Any]:
+        pictures, targets, weights = self._changes(batch)
+        said = ops.mean(ops.stack([teacher(pictures, training=False) for teacher in self._teachers]), axis=0)
+        return pictures, self._objective.distilled(targets, said), weights
 
 
 @dataclass(frozen=True)
@@ -107,11 +123,11 @@ def train(
     validation: Sequence[Sample],
     run: PictureRun,
     objective: Objective | None = None,
-    targets: FloatArray | None = None,
     start: Path | None = None,
+    teachers: Sequence[keras.Model] = (),
 ) -> None:
-    """Train a network and save its averaged weights as model.keras in the run's folder. It learns `targets` (n, k), or
-    what the objective makes of the samples. It begins with the network saved in `start`, or with phase 1.
+    """Train a network and save its averaged weights as model.keras in the run's folder. It begins with the network
+    saved in `start`, or with phase 1. With `teachers`, networks of the recipe's own size, it learns from them as well.
 
     Raises `DatasetError` for a picture that doesn't decode, `BackboneError` where pretrained weights can't be had,
     `TrainingError` for sizes that don't fit the recipe.
@@ -123,8 +139,7 @@ def train(
     size = recipe.preprocessing.size if len(parts) == 1 else None
     network = build_network(recipe, objective.logits, size=size)
     chances = sampling_weights(samples, recipe)
-    wanted = objective.targets(samples) if targets is None else targets
-    learned = {"targets": wanted, "weights": objective.weights(samples)}
+    learned = {"targets": objective.targets(samples), "weights": objective.weights(samples)}
     if start:
         take_folded(network, keras.models.load_model(start))
     elif not (run.resume and kept_epochs(run.folder)):
@@ -146,7 +161,9 @@ def train(
         )
 
     how = AUGMENTATIONS[recipe.augmentation]
-    changes = PictureChanges(how, mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed)
+    changes: layers.Layer = PictureChanges(how, mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed)
+    if teachers:
+        changes = Taught(changes, teachers, objective)
     learner = Learner(network, changes, objective.loss)
     stages = [stage(number, part) for number, part in enumerate(parts)]
     fit(learner, recipe, stages, run.folder, resume=run.resume, tensorboard=run.tensorboard)

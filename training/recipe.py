@@ -57,7 +57,8 @@ class Recipe(LoopRecipe):
     is one, stand in the ratio of `stratum_shares`, which breaks any tie between class and, say, sharpness. `mixup` and
     `cutmix` are the parameters of Keras' layers, 0 for none.
 
-    `balance_by` names the stratum whose values stand for the classes in this; without it they are the labels.
+    `balance_by` names the stratum whose values stand for the classes in this; without it they are the labels. Where
+    they are, the answers can take a share of it back, `balance_undone`.
 
     Where `sizes` are given, pictures grow during the run (Tan and Le 2021, arXiv:2104.00298): the run is divided among
     them by `size_shares`, or evenly. The last size must be that of `preprocessing`. With `restarts`, the rate starts
@@ -84,6 +85,7 @@ class Recipe(LoopRecipe):
     weight_decay: float = 0.02
     dropout: float = 0.3
     balance: float = 0.75
+    balance_undone: float = 0.0
     loss: LossName = "cross_entropy"
     smoothing: float = 0.05
     mixup: float = 0.0

@@ -4,6 +4,7 @@ from scipy.special import expit, softmax
 
 from training.calibrate import (
     OperatingRule,
+    answers_for,
     choose_multilabel_points,
     choose_operating_point,
     choose_points,
@@ -27,6 +28,22 @@ def test_weights_decide_whose_temperature_it_is() -> None:
     both, labels = np.concatenate([logits, logits * 4]), np.concatenate([labels, labels])
     weights = np.r_[np.zeros(8_000), np.ones(8_000)]
     assert fit_temperature(labels, both, weights) == pytest.approx(4.0, rel=0.1)
+
+
+def test_what_balanced_draws_changed_is_taken_back_in_part_or_whole() -> None:
+    """Two classes of which one is nine times as frequent; a network that saw both alike, and Bayes' rule."""
+    rng = np.random.default_rng(2)
+    labels = (rng.random(200_000) < 0.1).astype(int)
+    seen = rng.normal(labels * 2.0 - 1.0)
+    learned = np.stack([np.zeros_like(seen), 2.0 * seen], axis=1)
+    counts = np.bincount(labels)
+    told = softmax(learned + answers_for(counts, 1.0, 1.0), axis=1)[:, 1]
+    sure = (told > 0.4) & (told < 0.6)
+    assert labels[sure].mean() == pytest.approx(told[sure].mean(), abs=0.02)
+    whole, half = answers_for(np.array([900, 100]), 0.8, 1.0), answers_for(np.array([900, 100]), 0.8, 0.5)
+    assert whole[0] - whole[1] == pytest.approx(0.8 * np.log(9))
+    np.testing.assert_allclose(half, whole / 2)
+    assert whole.sum() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_highest_threshold_with_the_wanted_sensitivity() -> None:

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from training.augmentation import DERMOSCOPY, PictureChanges
 from training.datasets.pictures import Sample
 from training.diagnoses import skin
 from training.errors import TrainingError
-from training.picture_trainer import Objective, divide, sampling_weights
+from training.picture_trainer import Objective, Taught, divide, sampling_weights
 from training.recipe import Recipe
 
 TWO = replace(skin.TASK.recipe, classes=("a", "b"), smoothing=0.0)
@@ -40,6 +42,23 @@ def test_smoothing_spreads_a_share_of_the_target_over_all_classes() -> None:
 
 def test_weights_multiply_the_loss_of_their_sample() -> None:
     assert loss(TWO, (3.0, 3.0)) == pytest.approx(3 * loss(TWO), rel=1e-5)
+
+
+def test_a_student_is_told_what_its_teachers_say_of_the_pictures_that_it_sees() -> None:
+    """A teacher that takes the red of a picture for its first class, and one that doesn't."""
+    picture = keras.Input((32, 32, 3))
+    red = keras.ops.mean(picture[..., :1], axis=(1, 2)) / 100.0
+    teachers = [keras.Model(picture, keras.ops.concatenate([red * sign, 0.0 * red], axis=1)) for sign in (1.0, 0.5)]
+    rng = np.random.default_rng(4)
+    pictures, weights = rng.integers(0, 256, (8, 32, 32, 3), np.uint8), np.ones(8, np.float32)
+    batch = {"pictures": pictures, "targets": np.eye(2, dtype=np.float32)[np.arange(8) % 2], "weights": weights}
+    taught, plain = (PictureChanges(DERMOSCOPY, mixup=0.4, seed=7) for _ in range(2))
+    seen, targets, _ = map(np.asarray, Taught(taught, teachers, Objective(TWO))(batch))
+    same, labels, _ = map(np.asarray, plain(batch))
+    np.testing.assert_array_equal(seen, same)
+    said = 1.0 / (1.0 + np.exp(-0.75 * seen[..., 0].mean(axis=(1, 2)) / 100.0))
+    np.testing.assert_allclose(targets[:, 0], (labels[:, 0] + said) / 2, atol=1e-5)
+    assert not any(teacher.trainable_weights for teacher in teachers)
 
 
 def test_class_weights_go_by_rarity_with_a_mean_of_one() -> None:

@@ -1,7 +1,7 @@
 """The whole way from pictures to a bundle that the service would load, on made-up pictures."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -17,7 +17,9 @@ from tests.documents import written
 from tests.training.made_up_sets import write_sets
 from training import cli, strangers
 from training.diagnoses import Job, skin, xray
-from training.diagnoses.picture_task import Run, hold_some_outside, match, open_run, set_weights
+from training.diagnoses.picture_task import Run, hold_some_outside, match, open_run, set_weights, shift_of
+from training.errors import TrainingError
+from training.networks.predecessor import network_of
 from training.smoke import smoke_splits, smoke_task
 from training.splits import assert_no_leak
 
@@ -102,6 +104,28 @@ def test_a_network_that_was_trained_is_quantised(runs: Path, capsys: pytest.Capt
     assert "An int8 copy of the network" in capsys.readouterr().out
 
 
+def test_the_network_of_a_bundle_can_be_had_back_to_teach_another(runs: Path) -> None:
+    run = open_run(skin.TASK, Job(runs, runs, False, {"smoke": True}))
+    found = network_of(read_bundle(run.folder / "bundle"), run.task.recipe)
+    trained = keras.models.load_model(run.folder / "model.keras")
+    pictures = np.random.default_rng(5).integers(0, 256, (2, *found.input.shape[1:])).astype(np.float32)
+    expected = np.asarray(trained(pictures)) + shift_of(run)
+    np.testing.assert_allclose(np.asarray(found(pictures)), expected, atol=1e-3)
+    with pytest.raises(TrainingError, match="other classes"):
+        network_of(read_bundle(run.folder / "bundle"), replace(run.task.recipe, classes=("a", "b")))
+    with pytest.raises(TrainingError, match="another network"):
+        network_of(read_bundle(run.folder / "bundle"), replace(run.task.recipe, backbone="mobilenet_v2"))
+
+
+def test_balance_is_taken_back_where_classes_were_balanced_and_nowhere_else(tmp_path: Path) -> None:
+    options = {"smoke": True, "balance": 0.5, "balance_undone": 1.0}
+    run = open_run(skin.TASK.chosen(options), Job(tmp_path, tmp_path, False, options))
+    counts = np.bincount([sample.label for sample in run.splits.train])
+    np.testing.assert_allclose(np.diff(shift_of(run)), 0.5 * np.diff(np.log(counts)), atol=1e-5)
+    with pytest.raises(TrainingError, match="taken back"):
+        shift_of(open_run(xray.TASK.chosen(options), Job(tmp_path, tmp_path, False, options)))
+
+
 @dataclass(frozen=True)
 class Folds:
     """A run of two folds, of which the first was trained alone and the second when they were joined: its `options` and
@@ -163,7 +187,8 @@ def test_from_the_student_to_what_is_told_of_it_as_it_is_served(
     bundle, data, options = folds.folder / "bundle", write_sets(tmp_path), [*folds.options, "--student"]
     here = {"runs/xray/bundle": bundle}
     mean = keras.models.load_model(folds.folder / "model.keras").get_weights()[-2]
-    assert cli.main([*written("medidiagnose-train xray --resume --student"), *folds.options]) == 0
+    taught = ["--predecessor", str(bundle)]
+    assert cli.main([*written("medidiagnose-train xray --resume --student"), *folds.options, *taught]) == 0
     student = keras.models.load_model(folds.folder / "student" / "model.keras").get_weights()[-2]
     assert np.abs(student - mean).max() > 0
     assert (folds.folder / "student" / "teachers.npy").is_file()

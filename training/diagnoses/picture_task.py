@@ -12,8 +12,8 @@ from scipy.special import softmax
 
 from models.serving.bundle import Bundle, DataSource, Metadata, read_bundle
 from training import metrics
-from training.calibrate import OperatingRule
-from training.datasets.pictures import Sample, load_tensors
+from training.calibrate import OperatingRule, answers_for
+from training.datasets.pictures import Sample, labels_of, load_tensors
 from training.diagnoses.training import Job, Option, Training
 from training.draft import BundleDraft, notes_of, record_figures
 from training.errors import TrainingError
@@ -68,6 +68,7 @@ RECIPE_OPTIONS = (
     Option("mixup", "parameter of MixUp, 0 for none", float),
     Option("cutmix", "parameter of CutMix, 0 for none", float),
     Option("balance", "0 draws classes as often as there are pictures, 1 all alike", float),
+    Option("balance_undone", "share of the balance, 0 to 1, that the answers take back", float),
     Option("validate_every", "steps from one validation and backup to the next", int),
     Option("patience", "validations without a better score until the run ends", int),
     Option("seed", "fixes every draw of the training; who is held out stays the same", int),
@@ -88,6 +89,7 @@ RUN_OPTIONS = (
     Option("smoke", "a run of a minute on made-up pictures", bool),
     Option("tensorboard", "also write the run's tensorboard/", bool),
     Option("student", "with folds: one network distilled from theirs, in the place of the mean of their weights", bool),
+    Option("predecessor", "a bundle of the same classes and backbone whose network teaches the student too", Path),
     Option("fold", "train this fold alone, from 1 on, so that folds can run side by side; --resume joins them", int),
 )
 
@@ -144,6 +146,7 @@ class Run:
     tensorboard: bool = False
     student: bool = False
     fold: int | None = None
+    predecessor: Path | None = None
 
     @property
     def network(self) -> Path:
@@ -199,7 +202,8 @@ def open_run(task: PictureTask, job: Job, *, disjoint: bool = True) -> Run:
     if disjoint:
         assert_no_leak(splits.train, splits.validation, splits.test)
     tensorboard, student = (bool(job.options.get(name)) for name in ("tensorboard", "student"))
-    return Run(task, folder, job.cache, splits, job.resume, tensorboard, student, job.options.get("fold"))
+    fold, predecessor = (job.options.get(name) for name in ("fold", "predecessor"))
+    return Run(task, folder, job.cache, splits, job.resume, tensorboard, student, fold, predecessor)
 
 
 def hold_some_outside(splits: Splits, only_tested: Callable[[Sample], bool]) -> Splits:
@@ -250,12 +254,14 @@ def train_folds(run: Run) -> None:
 
 def train_student(run: Run, folders: Sequence[Path]) -> None:
     """Distil the networks of the folds into one, in student/, that learns from all pictures at once, half by their
-    labels and half by the mean of what the networks say (Hinton et al. 2015, arXiv:1503.02531). It begins with the mean
-    of their weights, which ranks nearly as they do but is far less sure, so a short run at the last size is enough. Its
-    validations are of pictures that it learns from."""
+    labels and half by the mean of what the networks say of the same changed pictures (Hinton et al. 2015,
+    arXiv:1503.02531; Beyer et al. 2022, arXiv:2106.05237). It begins with the mean of their weights, which ranks nearly
+    as they do but is far less sure, so a short run at the last size is enough. Its validations are of pictures that it
+    learns from. The network of a `predecessor` teaches as the others do."""
     import keras
 
     from training import picture_trainer
+    from training.networks.predecessor import network_of
     from training.trainer import predict_in_batches
 
     task, recipe, said = run.task, run.task.recipe, run.folder / STUDENT / "teachers.npy"
@@ -264,13 +270,12 @@ def train_student(run: Run, folders: Sequence[Path]) -> None:
     into = picture_trainer.PictureRun(run.folder / STUDENT, run.cache, run.resume, run.tensorboard, shown)
     if not (run.resume and said.is_file()):
         pictures = into.pictures(shown, recipe, recipe.preprocessing.size)
-        teachers = [keras.models.load_model(folder / NETWORK) for folder in folders]
-        logits = [predict_in_batches(teacher, pictures, recipe.batch_size) for teacher in teachers]
+        networks = [keras.models.load_model(folder / NETWORK) for folder in folders]
+        logits = [predict_in_batches(network, pictures, recipe.batch_size) for network in networks]
         said.parent.mkdir(parents=True, exist_ok=True)
         np.save(said, np.mean(logits, axis=0))
     keras.backend.clear_session()
     objective = task.objective(recipe) if task.objective else picture_trainer.Objective(recipe)
-    targets = objective.distilled(objective.targets(shown), np.load(said))
     seen = run.splits.train[:: max(1, len(run.splits.train) // SEEN)]
     steps = min(STUDENT_STEPS, recipe.steps)
     short = replace(
@@ -284,7 +289,10 @@ def train_student(run: Run, folders: Sequence[Path]) -> None:
         size_shares=(),
         restarts=(),
     )
-    picture_trainer.train(short, shown, seen, into, objective, targets, run.folder / NETWORK)
+    teachers = [keras.models.load_model(folder / NETWORK) for folder in folders]
+    if run.predecessor:
+        teachers.append(network_of(read_bundle(run.predecessor), recipe))
+    picture_trainer.train(short, shown, seen, into, objective, run.folder / NETWORK, teachers)
     pictures = into.pictures(shown, recipe, recipe.preprocessing.size)
     match(run.network, np.load(said), lambda network: predict_in_batches(network, pictures, recipe.batch_size))
 
@@ -336,8 +344,22 @@ def fit(run: Run, folder: Path, train_part: Sequence[Sample], held_out: Sequence
     partial.replace(folder / OUT_OF_FOLD)
 
 
+def shift_of(run: Run) -> FloatArray | float:
+    """What is added to the logits of the run's networks before anything is calibrated, (k,) or 0.
+
+    Raises `TrainingError` where the recipe's balance is none of the classes that are told.
+    """
+    recipe = run.task.recipe
+    if not recipe.balance_undone:
+        return 0.0
+    if recipe.balance_by or run.task.objective:
+        raise TrainingError("Balance can be taken back only where labels are drawn, and one class is the answer.")
+    counts = np.bincount(labels_of(run.splits.train), minlength=len(recipe.classes))
+    return answers_for(counts, recipe.balance, recipe.balance_undone)
+
+
 def out_of_fold(run: Run) -> tuple[list[Sample], FloatArray]:
-    """All samples of the folds, and what the network that had not seen them said, logits (n, k).
+    """All samples of the folds, and what the network that had not seen them said, logits (n, k), shifted by `shift_of`.
 
     Raises `TrainingError` where a fold isn't finished.
     """
@@ -354,7 +376,7 @@ def out_of_fold(run: Run) -> tuple[list[Sample], FloatArray]:
             raise TrainingError(f"{file} is of other pictures than this fold now holds out; train the folds again.")
         samples += held_out
         logits.append(table[[name for name in table if name.startswith("logit_")]].to_numpy(np.float32))
-    return samples, np.concatenate(logits)
+    return samples, np.add(np.concatenate(logits), shift_of(run), dtype=np.float32)
 
 
 def average(folder: Path, folders: Sequence[Path]) -> None:

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from training.datasets.pictures import Sample, labels_of
 from training.datasets.ultrasound import assessment_of
@@ -47,12 +46,12 @@ class BreastObjective(Objective):
         found = losses[:, 0] + LESION_SHARE * losses[:, 1]
         return ops.mean(found * weights) + ASSESSMENT_SHARE * assessed
 
-    def distilled(self, targets: FloatArray, logits: FloatArray) -> FloatArray:
-        """Half of what is known is what the teachers say; of a step that nobody knows it is all."""
-        said = expit(logits)
-        known = np.concatenate([np.ones((len(targets), 1)), targets[:, 5:]], axis=1) > 0
-        mixed = np.where(known, (targets[:, :5] + said) / 2, said)
-        return np.concatenate([mixed, np.ones((len(targets), 4))], axis=1).astype(np.float32)
+    def distilled(self, targets: Any, logits: Any) -> Any:
+        """Half of what is known is what the teachers say; of a step that nobody knows it is all, and in between where
+        one of a blended pair is known."""
+        known = ops.concatenate([ops.ones_like(targets[:, :1]), targets[:, 5:]], axis=1)
+        mixed = targets[:, :5] / 2.0 + (1.0 - known / 2.0) * ops.sigmoid(logits)
+        return ops.concatenate([mixed, ops.ones_like(targets[:, 5:])], axis=1)
 
     def score(self, targets: FloatArray, logits: FloatArray, samples: Sequence[Sample]) -> dict[str, float]:
         malignant, graver, known = targets[:, 0] > 0, targets[:, 1:5] > 0, targets[:, 5:] > 0

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from keras import ops
 
 from models.preprocessing.picture import ImagePreprocessing
 from training import export, novelty
@@ -49,9 +50,17 @@ def test_a_lesion_without_assessment_says_only_that_it_is_one() -> None:
 def test_a_student_learns_half_from_its_teachers_and_all_that_nobody_knows() -> None:
     targets = OBJECTIVE.targets([_sample(1, "4"), _sample(1, "unknown")])
     said = np.array([[9, 9, 9, 9, 9], [-9, 9, 9, -9, -9]], np.float32)
-    found = OBJECTIVE.distilled(targets, said)
+    found = np.asarray(OBJECTIVE.distilled(ops.convert_to_tensor(targets), ops.convert_to_tensor(said)))
     np.testing.assert_allclose(found[0], [1, 1, 1, 1, 0.5, 1, 1, 1, 1], atol=1e-3)
     np.testing.assert_allclose(found[1], [0.5, 1, 1, 0, 0, 1, 1, 1, 1], atol=1e-3)
+
+
+def test_a_student_learns_of_a_blended_pair_what_it_would_of_each() -> None:
+    first, second = OBJECTIVE.targets([_sample(1, "4"), _sample(0, "unknown")])
+    said, blended = np.array([[0.5, 2.0, -1.0, 0.0, -3.0]], np.float32), (0.3 * first + 0.7 * second)[None]
+    apart = [OBJECTIVE.distilled(targets[None], said) for targets in (first, second)]
+    together = np.asarray(OBJECTIVE.distilled(blended, said))
+    np.testing.assert_allclose(together, 0.3 * np.asarray(apart[0]) + 0.7 * np.asarray(apart[1]), atol=1e-6)
 
 
 def test_a_validation_is_scored_on_both_heads() -> None:
