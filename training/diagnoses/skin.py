@@ -46,6 +46,7 @@ TASK = PictureTask(
         steps=5640,
         learning_rate=5e-4,
         balance=0.8,
+        balance_undone=0.25,
         mixup=0.4,
         validate_every=470,
         patience=99,
