@@ -160,14 +160,17 @@ def train(
             recipe.restarts[number] if recipe.restarts else None,
         )
 
-    how = AUGMENTATIONS[recipe.augmentation]
-    changes: layers.Layer = PictureChanges(how, mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed)
-    if teachers:
-        changes = Taught(changes, teachers, objective)
-    learner = Learner(network, changes, objective.loss)
+    learner = Learner(network, changes_of(recipe, objective, teachers), objective.loss)
     stages = [stage(number, part) for number, part in enumerate(parts)]
     fit(learner, recipe, stages, run.folder, resume=run.resume, tensorboard=run.tensorboard)
     save(recipe, network, objective.logits, run.folder / "model.keras")
+
+
+def changes_of(recipe: Recipe, objective: Objective, teachers: Sequence[keras.Model]) -> layers.Layer:
+    """What makes of a batch what a network sees and is to say of it."""
+    how = AUGMENTATIONS[recipe.augmentation]
+    changes = PictureChanges(how, mixup=recipe.mixup, cutmix=recipe.cutmix, seed=recipe.seed)
+    return Taught(changes, teachers, objective) if teachers else changes
 
 
 @dataclass(frozen=True)
