@@ -50,7 +50,7 @@ def fit_temperature(labels: IntArray, logits: FloatArray, weights: NDArray[np.fl
 def answers_for(counts: IntArray, balance: float, undone: float) -> NDArray[np.float32]:
     """What is added to the logits (k,) of a network whose draws were balanced, see `Recipe`, so that it answers for a
     population in which a share `undone` of that is taken back: with 1 classes are as frequent as in `counts` (k,). The
-    mean is 0.
+    mean is 0. Of logits that are calibrated: where they are divided by a temperature later, it acts so much stronger.
 
     Saerens et al. 2002, Adjusting the outputs of a classifier to new a priori probabilities (Neural Computation
     14:21-41).
