@@ -27,6 +27,7 @@ from training.datasets.pictures import Sample, load_tensors
 from training.diagnoses.picture_task import PictureTask
 from training.errors import TrainingError
 from training.evaluate import predict, share
+from training.recipe import Recipe
 from training.strangers import FALSE_ALARMS, SEED, add_classifier, strangers
 
 OWN = 1500
@@ -47,7 +48,7 @@ def teach(bundle: Bundle, task: PictureTask, data: Path, cache: Path, version: s
         raise TrainingError(f"Bundle {bundle.folder} has no novelty that strangers could be told by.")
     splits = task.load(data)
     own = load_tensors(_spread(splits.train), spec, cache)[:]
-    own = np.concatenate([own, softened(own)])
+    own = np.concatenate([own, softened(own), changed(own, task.recipe)])
     checked = load_tensors(_spread(splits.validation or splits.train, offset=1), spec, cache)[:]
     others = np.concatenate(list(strangers(metadata.name, data, "learn", spec).values()))
     reference, quantised = bundle.folder / MODEL_FILE, bundle.folder / INT8_FILE
@@ -117,6 +118,23 @@ def softened(tensors: UInt8Array) -> UInt8Array:
         edge = max(8, round(size * rng.uniform(0.18, 0.6)))
         small = Image.fromarray(tensor).resize((edge, edge), Image.Resampling.BOX)
         found[index] = np.asarray(small.resize((size, size), Image.Resampling.BILINEAR))
+    return found
+
+
+def changed(tensors: UInt8Array, recipe: Recipe) -> UInt8Array:
+    """The pictures (n, size, size, 3) with other light, colours, files and marks, as a training changes them: another
+    place must not make strangers of them."""
+    from keras.ops import convert_to_numpy
+
+    from training.augmentation import AUGMENTATIONS, Augment
+    from training.file_changes import FILE_CHANGES
+
+    files, augment = FILE_CHANGES.get(recipe.augmentation), Augment(AUGMENTATIONS[recipe.augmentation], SEED)
+    rng, found = np.random.default_rng(SEED), np.empty_like(tensors)
+    for start in range(0, len(tensors), _AT_ONCE):
+        part = tensors[start : start + _AT_ONCE]
+        seen = augment((files(part, rng) if files else part).astype(np.float32))
+        found[start : start + _AT_ONCE] = np.rint(convert_to_numpy(seen)).astype(np.uint8)
     return found
 
 

@@ -1,5 +1,6 @@
 """Strangers: drawn ones repeat by their seed, and a network that is taught tells them while its answers stay."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from training.diagnoses import skin
 from training.evaluate import predict
 from training.strangers import (
     add_classifier,
@@ -22,6 +24,7 @@ from training.strangers import (
     turned,
     with_classifier,
 )
+from training.strangers_told import changed
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
 
@@ -107,3 +110,15 @@ def test_halves_are_fixed_by_name() -> None:
     parts = [part_of(f"picture {number}") for number in range(200)]
     assert parts[:4] == [part_of(f"picture {number}") for number in range(4)]
     assert 70 < parts.count("learn") < 130
+
+
+def test_own_pictures_teach_as_other_places_would_take_them_too() -> None:
+    pictures = np.random.default_rng(0).integers(90, 170, (20, 64, 64, 3), np.uint8)
+    found = changed(pictures, skin.TASK.recipe)
+    assert found.shape == pictures.shape
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, changed(pictures, skin.TASK.recipe))
+    colours = found.mean(axis=(1, 2)) - pictures.mean(axis=(1, 2))
+    assert np.ptp(colours, axis=0).min() > 20
+    as_they_are = replace(skin.TASK.recipe, augmentation="none")
+    np.testing.assert_array_equal(changed(pictures, as_they_are), pictures)
