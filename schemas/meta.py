@@ -239,8 +239,8 @@ class DecisionThreshold(Part):
     code: str = Field(description="Code of the class.", examples=["mel"])
     threshold: Probability = Field(description="Probability, 0-1.")
     rule: str = Field(description="How it was chosen.")
-    sensitivity: float = Field(description="Measured on validation, 0-1.")
-    specificity: float = Field(description="Measured on validation, 0-1.")
+    sensitivity: float = Field(description="Of what it was chosen on, 0-1.")
+    specificity: float = Field(description="Of what it was chosen on, 0-1.")
     prevalence: float | None = Field(
         default=None, description="The share with the class, 0-1, that the predictive values hold for."
     )

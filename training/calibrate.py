@@ -1,4 +1,4 @@
-"""Temperature and operating points, both from the validation split alone."""
+"""Temperature and operating points, from the validation split or from what networks of folds had not seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ from scipy.special import expit, logit, softmax
 
 from models.serving.bundle import OperatingPoint
 from training.metrics import FloatArray, IntArray
+
+VALIDATION, OUT_OF_FOLD = "on validation", "out of fold"
+"""What the rule of a point says that it was chosen on."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,13 @@ def fit_multilabel_temperature(labels: FloatArray, logits: FloatArray) -> float:
 
 
 def choose_operating_point(
-    rule: OperatingRule, positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]
+    rule: OperatingRule,
+    positive: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    on: str = VALIDATION,
 ) -> OperatingPoint:
-    """The threshold of one class by its rule; `positive`, `scores` and `weights` have shape (n,).
+    """The threshold of one class by its rule; `positive`, `scores` and `weights` have shape (n,), `on` says of what.
 
     Raises `ValueError` where the class has no cases or nothing but cases.
     """
@@ -83,7 +90,7 @@ def choose_operating_point(
     specificity = 1.0 - _share_at_or_above(thresholds, scores[~positive], weights[~positive])
     if rule.minimum_sensitivity is not None:
         threshold = float(thresholds[np.flatnonzero(sensitivity >= rule.minimum_sensitivity)[-1]])
-        text = f"highest threshold with sensitivity of at least {rule.minimum_sensitivity:g} on validation"
+        text = f"highest threshold with sensitivity of at least {rule.minimum_sensitivity:g} {on}"
     else:
         gain = sensitivity + specificity
         best = thresholds[gain >= gain.max() - rule.slack]
@@ -91,8 +98,7 @@ def choose_operating_point(
         middle = float(expit((odds.min() + odds.max()) / 2))
         threshold = {"lowest": float(best[0]), "middle": middle, "highest": float(best[-1])}[rule.place]
         text = (
-            f"{rule.place} of the range where sensitivity + specificity on validation is within {rule.slack:g} "
-            "of its best"
+            f"{rule.place} of the range where sensitivity + specificity {on} is within {rule.slack:g} of its best"
         )
     found = (
         float(np.average(scores[positive] >= threshold, weights=weights[positive])),
@@ -117,8 +123,10 @@ def choose_points(
     labels: IntArray,
     chances: NDArray[np.float64],
     weights: NDArray[np.float64],
+    on: str = VALIDATION,
 ) -> tuple[OperatingPoint, ...]:
-    """The threshold of each rule, from labels (n,) and chances (n, classes) of classes that exclude one another."""
+    """The threshold of each rule, from labels (n,) and chances (n, classes) of classes that exclude one another; `on`
+    says of what."""
     points = []
     for rule in rules:
         added = [classes.index(code) for code in rule.codes or (rule.code,)]
@@ -126,7 +134,7 @@ def choose_points(
         positive = np.isin(labels, sought)
         counted = positive | ~np.isin(labels, added)
         scores = chances[:, added].sum(axis=1)
-        points.append(choose_operating_point(rule, positive[counted], scores[counted], weights[counted]))
+        points.append(choose_operating_point(rule, positive[counted], scores[counted], weights[counted], on))
     return tuple(points)
 
 

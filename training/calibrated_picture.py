@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from models.serving.bundle import NoveltySpec, OperatingPoint, TensorSpec
 from training import export, novelty
-from training.calibrate import choose_points, fit_temperature
+from training.calibrate import OUT_OF_FOLD, VALIDATION, choose_points, fit_temperature
 from training.datasets.pictures import labels_of, load_tensors
 from training.evaluate import predict, tensor_specs
 from training.explainable import explain_classes
@@ -62,7 +62,8 @@ def calibrate_and_export(run: "Run", target: Path) -> Exported:
     labels, weights = labels_of(samples), set_weights(samples, task.test_by)
     temperature = fit_temperature(labels, logits, weights)
     chances = softmax(logits.astype(np.float64) / temperature, axis=1)
-    points = choose_points(task.operating_rules, recipe.classes, labels, chances, weights)
+    on = OUT_OF_FOLD if recipe.folds else VALIDATION
+    points = choose_points(task.operating_rules, recipe.classes, labels, chances, weights, on)
     taps = export.TAPS[recipe.backbone]
     tapped = keras.Model(network.input, export.tapped_features(network, taps))
     step = max(1, len(training_pictures) // NOVELTY_PICTURES)

@@ -13,8 +13,6 @@ INTERVALS = (
     "operating point of class x."
 )
 INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients or, for vignettes, over diagnoses."
-SET_ON = "temperature_set_on"
-"""What metadata.training calls the pictures that a temperature was set on, where that was not validation."""
 _FEATURES_NAMED = 20
 _POINTS = "## Operating points"
 Subgroups = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
@@ -84,7 +82,7 @@ def _operating_points(metadata: Metadata) -> Iterable[str]:
     return [
         _POINTS,
         "",
-        "Chosen on validation; the figures of this table are those of validation.",
+        f"Chosen on {_chosen_on(metadata)}; the figures of this table are of the same.",
         "",
         "| class | threshold | rule | sensitivity | specificity | predictive values |",
         "|---|---|---|---|---|---|",
@@ -113,13 +111,13 @@ def _temperature(metadata: Metadata) -> Iterable[str]:
     """Nothing of a bundle whose log odds were calibrated otherwise."""
     if metadata.rhythm:
         return []
-    on = metadata.training.get(SET_ON, "validation")
-    since = (
-        " What stands under Measured was before that, what stands under As served after it."
-        if on != "validation"
-        else ""
-    )
-    return [f"Temperature {metadata.temperature:.3f}, fitted on {on} and applied inside the graph.{since}", ""]
+    on = _chosen_on(metadata)
+    return [f"Temperature {metadata.temperature:.3f}, fitted on {on} and applied inside the graph.", ""]
+
+
+def _chosen_on(metadata: Metadata) -> str:
+    folds = metadata.training.get("folds")
+    return "what each fold's network said of pictures that it had not seen" if folds else "validation"
 
 
 def _input(metadata: Metadata) -> str:

@@ -153,20 +153,6 @@ def _add_finishing(commands: Any) -> None:
     average.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="run folders with a model.keras")
     average.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
     average.set_defaults(run=_average)
-    points = commands.add_parser("points", help="choose a bundle's operating points again, as a new version")
-    points.add_argument("name", choices=("skin", "xray"), help="which model")
-    points.add_argument("bundle", type=Path, help="bundle folder")
-    points.add_argument("version", help="the bundle's new version")
-    _add_folders(points)
-    points.set_defaults(run=_points)
-    temperature = commands.add_parser(
-        "temperature", help="set a bundle's temperature again and move its points, as a new version beside it"
-    )
-    temperature.add_argument("name", choices=("skin",), help="which model")
-    temperature.add_argument("bundle", type=Path, help="bundle folder, of a network that trained without folds")
-    temperature.add_argument("version", help="the bundle's new version")
-    _add_folders(temperature)
-    temperature.set_defaults(run=_temperature)
     explainable = commands.add_parser(
         "explainable", help="give a bundle's networks the map that explains them, as a new version beside it"
     )
@@ -381,7 +367,7 @@ def _prediction_sets(options: argparse.Namespace) -> int:
         rows = prediction_sets_of_rows.SETS[options.name](bundle, options.data, cache)
         bundle, found = prediction_sets_of_rows.apply(bundle, rows)
     else:
-        diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data, bundle.metadata)
+        diagnosis, sets = BY_NAME[options.name], prediction_sets.SETS[options.name](options.data)
         bundle = prediction_sets.calibrate_bundle(diagnosis, bundle, sets)
         found = prediction_sets.measure(diagnosis, bundle, sets)
     if bundle.metadata.int8 is None or bundle.metadata.precision == "int8":
@@ -411,40 +397,6 @@ def _tell(where: Path, found: "Mapping[str, Figures]") -> None:
         for key, value in figures.items():
             sys.stdout.write(f"  {key}: {format_estimate(value)}, {value.n}\n")
     sys.stdout.write(f"{where}\n")
-
-
-def _points(options: argparse.Namespace) -> int:
-    from models.serving.bundle import read_bundle
-    from training.diagnoses import skin, xray
-    from training.operating import choose_again
-
-    bundle, task = read_bundle(options.bundle, "int8"), {"skin": skin.TASK, "xray": xray.TASK}[options.name]
-    chosen = choose_again(bundle, task, options.data, options.runs / "cache", options.version)
-    for point in chosen.metadata.operating_points:
-        sys.stdout.write(f"{point.model_dump_json()}\n")
-    return 0
-
-
-def _temperature(options: argparse.Namespace) -> int:
-    from models.diagnoses.skin import SKIN
-    from models.serving.bundle import read_bundle
-    from training import prediction_sets, served
-    from training.datasets.pictures import load_tensors
-    from training.diagnoses import skin
-    from training.explainable import PROOFS
-    from training.recalibrated import factor_of, keep_sensitivities, recalibrate
-
-    bundle = read_bundle(options.bundle, "int8")
-    if bundle.metadata.training.get("folds"):
-        raise TrainingError("Folds have seen the pictures that would set it; theirs is set out of fold.")
-    unseen = prediction_sets.skin_unseen(options.data)
-    truth = prediction_sets.skin_sets(options.data, bundle.metadata).truth
-    factor = factor_of(served.answers(SKIN, bundle, unseen), truth)
-    proofs = load_tensors(unseen[:PROOFS], bundle.metadata.image_preprocessing)
-    made = recalibrate(read_bundle(options.bundle), options.version, factor, prediction_sets.SKIN_UNSEEN, proofs)
-    keep_sensitivities(bundle, read_bundle(made.folder, "int8"), skin.TASK, options.data, options.runs / "cache")
-    sys.stdout.write(f"{made.folder}: logits divided by {factor:.3f}\n")
-    return 0
 
 
 def _strangers(options: argparse.Namespace) -> int:

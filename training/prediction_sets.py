@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.diagnoses.diagnosis import AnyDiagnosis
-from models.serving.bundle import EVERY_CODE, Bundle, Estimate, Metadata, PredictionSetSpec, read_bundle, write_bundle
+from models.serving.bundle import EVERY_CODE, Bundle, Estimate, PredictionSetSpec, read_bundle, write_bundle
 from training.datasets import isic2017
 from training.datasets.pictures import Sample
 from training.datasets.ultrasound import assessment_of
@@ -31,7 +31,6 @@ COVERAGE = 0.9
 LEAST = 9
 """Inputs of a class below which nothing can be promised at that coverage."""
 REPEATS = 400
-SKIN_UNSEEN = "another tenth of HAM10000's lesions, which the network had not seen"
 BREAST_GROUPS = (("1",), ("2", "3"), ("4", "5"))
 _ROUNDING = 1e-6
 """Answers round probabilities to six decimals."""
@@ -171,32 +170,19 @@ def _share(given: Sequence[Answer], of: Callable[[Answer], float]) -> Estimate:
     return share([of(each) for each in given], [each.sample.group for each in given], REPEATS)
 
 
-def skin_sets(data: Path, metadata: Metadata) -> Sets:
-    """The tenth of HAM10000's lesions that stays outside of folds, and ISIC 2017, are measured. Validation and the rest
-    of the test split calibrate, where no fold learned from them; else that tenth itself, each lesion left out."""
-    codes, held_out = skin.TASK.recipe.classes, outside(skin.TASK, data)
+def skin_sets(data: Path) -> Sets:
+    """The tenth of HAM10000's lesions that stays outside of folds calibrates and is measured, each lesion left out;
+    ISIC 2017 is measured too."""
+    classes, held_out = skin.TASK.recipe.classes, outside(skin.TASK, data)
     measured = {
         "HAM10000, a tenth of the lesions": held_out,
         "ISIC 2017 (never trained on)": isic2017.load(data / "isic2017"),
     }
-    truth, groups = _label(codes), [[code] for code in codes]
-    if metadata.training.get("folds"):
-        return Sets(held_out, "that tenth itself, each lesion left out", measured, truth, groups)
-    unseen = skin_unseen(data)
-    paths = {sample.path for sample in unseen}
-    on = f"validation and {SKIN_UNSEEN}, the more cautious of the two"
-    calibration = [*skin.TASK.load(data).validation, *unseen]
-    return Sets(calibration, on, measured, truth, groups, lambda sample: str(sample.path in paths))
+    on = "a tenth of HAM10000's lesions, which the network had not seen"
+    return Sets(held_out, on, measured, _label(classes), [[code] for code in classes])
 
 
-def skin_unseen(data: Path) -> list[Sample]:
-    """The half of HAM10000's test split that is not measured. Folds learn from it; a network without has not seen
-    it."""
-    measured = {sample.path for sample in outside(skin.TASK, data)}
-    return [sample for sample in skin.TASK.load(data).test if sample.path not in measured]
-
-
-def xray_sets(data: Path, _: Metadata) -> Sets:
+def xray_sets(data: Path) -> Sets:
     """All films held out calibrate and are measured, each patient left out."""
     codes, held_out = xray.TASK.recipe.classes, outside(xray.TASK, data)
     names = {"kermany": "Kermany test split", "nih": "NIH, 15 % of the patients"}
@@ -207,7 +193,7 @@ def xray_sets(data: Path, _: Metadata) -> Sets:
     return Sets(held_out, on, measured, _label(codes), groups, lambda sample: sample.strata["set"])
 
 
-def breast_sets(data: Path, _: Metadata) -> Sets:
+def breast_sets(data: Path) -> Sets:
     """All pictures held out calibrate and are measured, each group left out; of a lesion that no radiologist assessed
     the category is not known."""
     held_out = outside(breast.TASK, data)
@@ -216,7 +202,7 @@ def breast_sets(data: Path, _: Metadata) -> Sets:
     return Sets(held_out, on, measured, _assessment, BREAST_GROUPS)
 
 
-SETS: Mapping[str, Callable[[Path, Metadata], Sets]] = {"skin": skin_sets, "xray": xray_sets, "breast": breast_sets}
+SETS: Mapping[str, Callable[[Path], Sets]] = {"skin": skin_sets, "xray": xray_sets, "breast": breast_sets}
 
 
 def _label(codes: Sequence[str]) -> Truth:

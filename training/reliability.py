@@ -108,7 +108,7 @@ Asked = tuple[str, Said, list[Case]]
 
 def _of_pictures(diagnosis: AnyDiagnosis, bundle: Bundle, data: Path) -> Iterator[Asked]:
     """The likeliest class of each accepted picture whose truth is known, and what every one is named."""
-    truth = prediction_sets.SETS[diagnosis.name](data, bundle.metadata).truth
+    truth = prediction_sets.SETS[diagnosis.name](data).truth
     for each in SETS[diagnosis.name](data):
         if each.name in WHOLE[diagnosis.name]:
             known = [one for one in answers(diagnosis, bundle, each.samples) if truth(one.sample)]

@@ -66,9 +66,9 @@ class DataSource(_Part):
 
 
 class OperatingPoint(_Part):
-    """A decision threshold on one class probability, chosen on validation; present where probability >= threshold.
+    """A decision threshold on one class probability, chosen as `rule` says; present where probability >= threshold.
 
-    `sensitivity` and `specificity` are those measured on validation, 0-1; the predictive values are what they come to
+    `sensitivity` and `specificity` are those of what it was chosen on, 0-1; the predictive values are what they come to
     where that share of all, `prevalence`, has what is looked for.
     """
 

@@ -3,6 +3,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from training.calibrate import (
+    OUT_OF_FOLD,
     OperatingRule,
     answers_for,
     choose_multilabel_points,
@@ -61,7 +62,8 @@ def test_classes_added_up_are_held_to_the_sensitivity_of_one_of_them() -> None:
     )
     labels = np.array([0, 0, 0, 1, 2, 2])
     rule = OperatingRule("suspicious", 1.0, codes=("a", "b"), of=("a",), prevalence=0.1)
-    [point] = choose_points([rule], ("a", "b", "c"), labels, chances, np.ones(6))
+    [point] = choose_points([rule], ("a", "b", "c"), labels, chances, np.ones(6), OUT_OF_FOLD)
+    assert point.rule.endswith("out of fold")
     assert (point.code, point.sensitivity, point.specificity) == ("suspicious", 1.0, 1.0)
     assert point.threshold == pytest.approx(0.2)
     assert (point.positive_predictive_value, point.negative_predictive_value) == (1.0, 1.0)

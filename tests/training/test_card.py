@@ -7,7 +7,7 @@ import pytest
 from models.preprocessing.form import Feature, TabularPreprocessing
 from models.preprocessing.picture import ImagePreprocessing
 from models.serving.bundle import DataSource, Estimate, Metadata, NoveltySpec, OperatingPoint, TensorSpec
-from training.card import SET_ON, renewed, write_card
+from training.card import renewed, write_card
 
 AUROC = Estimate(value=0.9123, low=0.9, high=0.93, n=41)
 
@@ -71,15 +71,15 @@ def test_an_estimate_without_cases_is_refused() -> None:
         write_card(metadata(metrics={"test": {}}), "Eyes", {}, "")
 
 
-def test_a_card_of_another_version_has_its_thresholds_and_says_what_its_temperature_was_set_on() -> None:
+def test_a_card_of_another_version_has_its_thresholds_and_says_what_they_were_chosen_on() -> None:
     before = metadata()
     point = OperatingPoint(code="drusen", threshold=0.42, rule="moved", sensitivity=0.95, specificity=0.8)
-    changed = {"version": "1.0.1", "operating_points": (point,), "training": {SET_ON: "eyes that it had not seen"}}
+    changed = {"version": "1.0.1", "operating_points": (point,), "training": {"folds": 3}}
     card = renewed(write_card(before, "Eyes", {}, "Notes."), before, metadata(**changed))
     assert "Bundle `retina` 1.0.1," in card
     assert "| drusen | 0.4200 | moved | 0.950 | 0.800 |" in card
     assert "0.3100" not in card
-    assert "fitted on eyes that it had not seen" in card
-    assert "was before that" in card
+    assert "fitted on what each fold's network said of pictures that it had not seen" in card
+    assert "validation" not in card.partition("## Measured")[0]
     assert card.count("## Operating points") == card.count("## Measured") == 1
     assert renewed(card, metadata(**changed), metadata(**changed)) == card

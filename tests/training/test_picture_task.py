@@ -97,8 +97,8 @@ def test_a_service_answers_what_was_measured(runs: Path, tmp_path: Path, monkeyp
 
 def test_a_network_that_was_trained_is_quantised(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = written(
-        "medidiagnose-train quantize skin models/bundles/skin/1.1.3",
-        {"models/bundles/skin/1.1.3": runs / "skin-smoke" / "bundle"},
+        "medidiagnose-train quantize skin models/bundles/skin/1.2.0",
+        {"models/bundles/skin/1.2.0": runs / "skin-smoke" / "bundle"},
     )
     assert cli.main([*asked, "--smoke", "--runs", str(runs)]) == 0
     assert "An int8 copy of the network" in capsys.readouterr().out

@@ -156,3 +156,15 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     press_sample(page, sample)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_each_model_that_ships_is_said_to_be_as_good_as_was_measured(open_page: OpenPage) -> None:
+    page = open_page()
+    page.locator(".card").first.wait_for()
+    words = page.locator(".card .figure-words").all_inner_texts()
+    assert len(words) == len(SAMPLES)
+    assert all(any(digit.isdigit() for digit in each) for each in words), words
+    models = page.evaluate("fetch('models').then((answer) => answer.json())")["models"]
+    served = next(model for model in models if model["name"] == "skin")["as_served"]["sets"]
+    found = served["HAM10000, a tenth of the lesions"]["balanced accuracy"]
+    assert f"right in {round(100 * found['value'])} % of {found['n']:,} pictures" in words[0]
