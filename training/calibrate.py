@@ -97,9 +97,7 @@ def choose_operating_point(
         odds = logit(np.clip(best, 1e-6, 1 - 1e-6))
         middle = float(expit((odds.min() + odds.max()) / 2))
         threshold = {"lowest": float(best[0]), "middle": middle, "highest": float(best[-1])}[rule.place]
-        text = (
-            f"{rule.place} of the range where sensitivity + specificity {on} is within {rule.slack:g} of its best"
-        )
+        text = f"{rule.place} of the range where sensitivity + specificity {on} is within {rule.slack:g} of its best"
     found = (
         float(np.average(scores[positive] >= threshold, weights=weights[positive])),
         float(np.average(scores[~positive] < threshold, weights=weights[~positive])),
