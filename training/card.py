@@ -14,7 +14,7 @@ INTERVALS = (
 )
 INTERVALS_OVER_PATIENTS = "Brackets hold 95 % bootstrap intervals over patients or, for vignettes, over diagnoses."
 _FEATURES_NAMED = 20
-_POINTS = "## Operating points"
+_DATA, _POINTS = "## Data", "## Operating points"
 Subgroups = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
 """Set to subgroup to figures."""
 
@@ -29,12 +29,9 @@ def write_card(metadata: Metadata, title: str, subgroups: Subgroups, notes: str)
         "",
         f"Classes, in output order: {', '.join(f'`{code}`' for code in metadata.classes)}.",
         f"Input: {_input(metadata)}. Network: {metadata.training.get('backbone', 'unknown')}.",
-        f"Licence of the weights: {metadata.licence}.",
+        _licence(metadata),
         "",
-        "## Data",
-        "",
-        *(f"* **{source.name}** ({source.licence}), {source.use}. {source.citation}" for source in metadata.data),
-        "",
+        *_data(metadata),
         *(_operating_points(metadata) if metadata.operating_points else ()),
         "## Measured",
         "",
@@ -51,20 +48,35 @@ def write_card(metadata: Metadata, title: str, subgroups: Subgroups, notes: str)
 
 
 def renewed(card: str, before: Metadata, now: Metadata) -> str:
-    """The card of another version of a bundle that answers as it did, but for what it flags and its thresholds."""
+    """The card of another version of a bundle that answers as it did, but for what it flags and its thresholds, or of
+    one whose terms are told anew."""
     own = f"Bundle `{before.name}` {{}},"
     card = card.replace(own.format(before.version), own.format(now.version), 1)
     if before.novelty and now.novelty:
         card = card.replace(_flagged(before.novelty), _flagged(now.novelty), 1)
-    start, found, rest = card.partition(f"{_POINTS}\n")
-    if found and now.operating_points:
-        card = start + "\n".join(_operating_points(now)) + rest[rest.index("\n## ") :]
-    return card
+    card = card.replace(_licence(before), _licence(now), 1)
+    card = _with_section(card, _DATA, _data(now))
+    return _with_section(card, _POINTS, _operating_points(now)) if now.operating_points else card
+
+
+def _with_section(card: str, heading: str, lines: Iterable[str]) -> str:
+    """The card with other lines in the place of those under a heading, where it has that."""
+    start, found, rest = card.partition(f"{heading}\n")
+    return start + "\n".join(lines) + rest[rest.index("\n## ") :] if found else card
 
 
 def format_estimate(estimate: Estimate) -> str:
     """`0.812 (0.790 to 0.833)`."""
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _licence(metadata: Metadata) -> str:
+    return f"Licence of the weights: {metadata.licence}."
+
+
+def _data(metadata: Metadata) -> Iterable[str]:
+    told = [f"* **{source.name}** ({source.licence}), {source.use}. {source.citation}" for source in metadata.data]
+    return [_DATA, "", *told, ""]
 
 
 def _operating_points(metadata: Metadata) -> Iterable[str]:

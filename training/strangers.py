@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from models.preprocessing.picture import ImagePreprocessing, UInt8Array, decode, to_tensor
+from models.serving.bundle import DataSource
 from models.serving.engine import NOVELTY
 from training.datasets import bus_bra, busi, chest_nih, chest_normal_adults, chest_xray, ham10000
 from training.datasets.pictures import MAX_PIXELS, Sample, for_each
@@ -59,26 +60,44 @@ _TONES = (
 
 @dataclass(frozen=True)
 class Source:
-    """Where the pictures of a set lie, and how they are read."""
+    """Where the pictures of a set lie, how they are read, and on which terms."""
 
     folder: str
     load: Callable[[Path], list[Sample]]
+    terms: DataSource
 
 
 SOURCES: Mapping[str, Source] = {
-    "dermoscopies": Source("HAM10000", ham10000.load),
-    "films of children": Source("chest_xray", chest_xray.load_all),
-    "films of adults": Source("chest_nih", chest_nih.load),
-    "films of normal adults": Source("chest_normal_adults", chest_normal_adults.load),
-    "ultrasounds, BUSI": Source("breast_ultrasound", busi.load),
-    "ultrasounds, BUS-BRA": Source("bus_bra", bus_bra.load),
+    "dermoscopies": Source("HAM10000", ham10000.load, ham10000.SOURCE),
+    "films of children": Source("chest_xray", chest_xray.load_all, chest_xray.SOURCE),
+    "films of adults": Source("chest_nih", chest_nih.load, chest_nih.SOURCE),
+    "films of normal adults": Source("chest_normal_adults", chest_normal_adults.load, chest_normal_adults.SOURCE),
+    "ultrasounds, BUSI": Source("breast_ultrasound", busi.load, busi.SOURCE),
+    "ultrasounds, BUS-BRA": Source("bus_bra", bus_bra.load, bus_bra.SOURCE),
 }
 OWN: Mapping[str, tuple[str, ...]] = {
     "skin": ("dermoscopies",),
     "xray": ("films of children", "films of adults", "films of normal adults"),
     "breast": ("ultrasounds, BUSI", "ultrasounds, BUS-BRA"),
 }
-ECGS = ("ecg_sheets", "ecg_pictures")
+ECGS: Mapping[str, DataSource] = {
+    "ecg_sheets": DataSource(
+        name="ECG images of cardiac patients",
+        use="",
+        licence="CC BY 4.0",
+        citation="Khan AH, Hussain M. ECG Images dataset of Cardiac Patients. Mendeley Data 2021, gwbz3fsgp8.",
+    ),
+    "ecg_pictures": DataSource(
+        name="Pictures of ECG-Image-Kit",
+        use="",
+        licence="BSD-3-Clause",
+        citation="Shivashankara KK et al. ECG-Image-Kit: a synthetic image generation toolbox to facilitate deep "
+        "learning-based electrocardiogram digitization. Physiol Meas 2024;45:055019.",
+    ),
+}
+"""Prints and photographs of ECGs: their folders, and on which terms they are had."""
+TAUGHT = "strangers that taught the classifier which refuses them, or measured it"
+"""What `DataSource.use` says of pictures that are strangers to a model."""
 
 
 def bare_skin(rng: Random) -> UInt8Array:
@@ -199,6 +218,12 @@ def strangers(model: str, data: Path, part: Part, spec: ImagePreprocessing) -> d
         rngs = (np.random.default_rng([SEED, part == "learn", number]) for number in range(DRAWN))
         found[kind] = tensors(draw(rng) for rng in rngs)
     return found
+
+
+def sources_of(model: str) -> tuple[DataSource, ...]:
+    """The sets whose pictures are strangers to a model, on their own terms."""
+    others = [source.terms for kind, source in SOURCES.items() if kind not in OWN[model]]
+    return tuple(each.model_copy(update={"use": TAUGHT}) for each in (*others, *ECGS.values()))
 
 
 def own_samples(model: str, data: Path) -> list[Sample]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from training.diagnoses.picture_task import PictureTask
 from training.errors import TrainingError
 from training.evaluate import predict, share
 from training.recipe import Recipe
-from training.strangers import FALSE_ALARMS, SEED, add_classifier, strangers
+from training.strangers import FALSE_ALARMS, SEED, TAUGHT, add_classifier, sources_of, strangers
 
 OWN = 1500
 """The most pictures of one's own that teach, and as many that set where a stranger begins."""
@@ -55,7 +56,9 @@ def teach(bundle: Bundle, task: PictureTask, data: Path, cache: Path, version: s
     add_classifier(reference, metadata.novelty.threshold, own, others, checked, FALSE_ALARMS[metadata.name])
     composition = _composition(own, checked) if metadata.name in COMPOSED else None
     novelty = {**_judged(reference, metadata.novelty.threshold, checked), "composition": composition}
-    changes = {"version": version, "novelty": novelty}
+    own_sets = [source for source in metadata.data if source.use != TAUGHT]
+    terms = [source.model_dump() for source in (*own_sets, *sources_of(metadata.name))]
+    changes: dict[str, Any] = {"version": version, "novelty": novelty, "data": terms}
     if metadata.int8 and metadata.int8.novelty:
         threshold = metadata.int8.novelty.threshold
         add_classifier(quantised, threshold, own, others, checked, FALSE_ALARMS[metadata.name])

@@ -83,3 +83,12 @@ def test_a_card_of_another_version_has_its_thresholds_and_says_what_they_were_ch
     assert "validation" not in card.partition("## Measured")[0]
     assert card.count("## Operating points") == card.count("## Measured") == 1
     assert renewed(card, metadata(**changed), metadata(**changed)) == card
+
+
+def test_a_card_whose_terms_are_told_anew_names_every_set_and_its_licence() -> None:
+    before = metadata()
+    told = DataSource(name="Skin", use="strangers", licence="CC BY-NC 4.0", citation="Somebody 2020.")
+    now = metadata(licence="CC BY-NC 4.0", data=(*before.data, told))
+    card = renewed(write_card(before, "Eyes", {}, "Notes."), before, now)
+    assert card == write_card(now, "Eyes", {}, "Notes.")
+    assert "* **Skin** (CC BY-NC 4.0), strangers. Somebody 2020." in card

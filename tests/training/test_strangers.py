@@ -8,9 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from models.serving.bundle import read_bundle
 from training.diagnoses import skin
 from training.evaluate import predict
 from training.strangers import (
+    OWN,
+    SOURCES,
     add_classifier,
     bare_skin,
     corner,
@@ -21,6 +24,7 @@ from training.strangers import (
     inverted,
     part_of,
     side_by_side,
+    sources_of,
     turned,
     with_classifier,
 )
@@ -122,3 +126,13 @@ def test_own_pictures_teach_as_other_places_would_take_them_too() -> None:
     assert np.ptp(colours, axis=0).min() > 20
     as_they_are = replace(skin.TASK.recipe, augmentation="none")
     np.testing.assert_array_equal(changed(pictures, as_they_are), pictures)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_set_that_taught_a_shipped_model_is_named_with_its_terms(name: str) -> None:
+    [folder] = Path("models/bundles", name).iterdir()
+    metadata = read_bundle(folder).metadata
+    named = {source.name for source in metadata.data}
+    own = {SOURCES[kind].terms.name for kind in OWN[metadata.name]}
+    assert named >= own | {source.name for source in sources_of(metadata.name)}
+    assert ("CC BY-NC 4.0" in {source.licence for source in metadata.data}) == ("CC BY-NC 4.0" in metadata.licence)

@@ -19,7 +19,7 @@ LAYOUT = """  isic2017/
 WHERE = "the ISIC archive (challenge.isic-archive.com/data, 2017); list the pictures you chose in labels.csv"
 SOURCE = DataSource(
     name=NAME,
-    use="measured on, never trained on",
+    use="recipes were compared on it, and it was measured on; never trained on",
     licence="ISIC archive, CC-0 or CC BY-NC by contributor",
     citation="Codella NCF et al. Skin lesion analysis toward melanoma detection: a challenge at ISBI 2017. "
     "ISBI 2018:168-172.",

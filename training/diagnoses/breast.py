@@ -145,7 +145,8 @@ def made_up(sample: Sample) -> Sample:
 TASK = PictureTask(
     title=TITLE,
     version=VERSION,
-    licence="CC BY 4.0 (as BUS-BRA); BUSI as published by its authors",
+    licence="CC BY 4.0 (as BUS-BRA); BUSI as published by its authors"
+    "; HAM10000's CC BY-NC 4.0 by the classifier that refuses other pictures",
     sources=(busi.SOURCE, bus_bra.SOURCE),
     recipe=RECIPE,
     load=load,
@@ -267,6 +268,7 @@ def calibrated(samples: Sequence[Sample], logits: FloatArray) -> tuple[Platt, tu
         sensitivity=sensitivity,
         specificity=specificity,
         prevalence=float(np.mean(labels[lesions])),
+        positive_predictive_value=float(np.mean(labels[lesions & (called | ~below)])) if sensitivity else None,
         negative_predictive_value=float(1.0 - np.mean(missed)) if len(missed) else None,
     )
     return malignancy, (point, absent)

@@ -5,7 +5,7 @@ from pathlib import Path
 from models.diagnoses.skin.interpretation import SUSPICIOUS
 from models.preprocessing.picture import ImagePreprocessing
 from training.calibrate import OperatingRule
-from training.datasets import ham10000
+from training.datasets import ham10000, isic2017
 from training.diagnoses.picture_task import PictureTask, picture_training
 from training.recipe import Recipe
 from training.splits import TEST_SEED, VALIDATION_SEED, Splits, split_groups
@@ -34,7 +34,7 @@ TASK = PictureTask(
     title="Skin lesions from dermoscopy, seven classes",
     version="1.2.0",
     licence="CC BY-NC 4.0 (inherited from HAM10000): not for commercial use",
-    sources=(ham10000.SOURCE,),
+    sources=(ham10000.SOURCE, isic2017.SOURCE),
     recipe=Recipe(
         name="skin",
         classes=ham10000.CLASSES,
