@@ -20,12 +20,13 @@ LEAST = 50
 """Cases of a group that is compared."""
 ATTRIBUTES = ("sex", "age", "hospital", "device", "view", "skin type")
 """What a gap is looked for in."""
-COMPARED = ("sex", "age", "hospital", "view", "resolution")
+COMPARED = ("sex", "age", "tone", "hospital", "view", "resolution")
 """Attributes of tables; those that say what the truth is are no groups of people."""
 SMALLER_IS_BETTER = ("ece", "brier")
 DONE: Mapping[str, str] = {
     "skin": "Sharp and soft pictures are drawn in the same ratio for each class, and pictures are softened at random. "
-    "Nothing was done by sex, age or skin.",
+    "Nothing was done by sex, age or skin. Tone is that of the lightest skin in a picture, a proxy that the camera's "
+    "light moves (`training/skin_tone.py`).",
     "xray": "AP and PA films are balanced within the classes of NIH. Nothing was done by age or sex.",
     "breast": "Nothing: contrast, noise and framing are varied at random, so that the machine is not learned.",
     "heart_risk": "Nothing was done by sex or site: sex and age are among the values that the model weighs.",

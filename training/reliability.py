@@ -34,7 +34,7 @@ TENTHS, BINS, DRAWS, REPEATS, SEED = 10, 15, 1000, 400, 5
 FEWEST = 20
 """Inputs of a bin at least; of few inputs there are fewer bins."""
 FIFTHS, FEWEST_OF_GROUP = 5, 40
-GROUPED_BY = ("sex", "age", "site", "view", "resolution", "device", "set")
+GROUPED_BY = ("sex", "age", "tone", "site", "view", "resolution", "device", "set")
 """What is known of a picture, or of whom it shows, before anybody knows what is true of it."""
 KINDS = (*GROUPED_BY, "confirmation", "pathology", "histology", "subtype")
 """By which mistakes are told too."""

@@ -14,6 +14,7 @@ from training.diagnoses import breast, skin, xray
 from training.diagnoses.breast import quadratic_kappa
 from training.diagnoses.picture_task import PictureTask, hold_some_outside
 from training.served import Answer, Chosen, Figure, MeasuredSet, Share
+from training.skin_tone import TONES, with_tones
 
 
 def ranking(score: Callable[[Answer], float], positive: Chosen, among: Chosen = lambda _: True) -> Figure:
@@ -35,8 +36,8 @@ def outside(task: PictureTask, data: Path) -> list[Sample]:
 
 
 def skin_sets(data: Path) -> list[MeasuredSet]:
-    """A tenth of HAM10000's lesions, sharp and soft apart, and ISIC 2017."""
-    samples = outside(skin.TASK, data)
+    """A tenth of HAM10000's lesions, sharp and soft apart, and ISIC 2017, by how light the skin looks."""
+    samples, others = with_tones(outside(skin.TASK, data)), with_tones(isic2017.load(data / "isic2017"))
     codes = skin.TASK.recipe.classes
 
     def chances(given: Sequence[Answer]) -> NDArray[np.float32]:
@@ -71,11 +72,16 @@ def skin_sets(data: Path) -> list[MeasuredSet]:
         MeasuredSet(f"{name}, {kind}", [each for each in samples if each.strata["resolution"] == kind], urgent)
         for kind in ("sharp", "soft")
     ]
+    tones = [
+        MeasuredSet(f"ISIC 2017, {tone} skin", [each for each in others if each.strata["tone"] == tone], urgent)
+        for tone, _ in TONES
+    ]
     elsewhere = {"macro AUROC of its three classes": aurocs(("bkl", "mel", "nv")), **urgent}
     return [
         MeasuredSet(name, samples, whole),
         *parts,
-        MeasuredSet("ISIC 2017 (never trained on)", isic2017.load(data / "isic2017"), elsewhere),
+        MeasuredSet("ISIC 2017 (never trained on)", others, elsewhere),
+        *tones,
     ]
 
 

@@ -108,6 +108,8 @@ class PictureTask:
     load: Callable[[Path], Splits]
     operating_rules: tuple[OperatingRule, ...] = ()
     report_by: tuple[str, ...] = ()
+    described: Callable[[Sequence[Sample]], Sequence[Sample]] = lambda samples: samples
+    """Samples with the strata that are read off their pictures, where `report_by` names such."""
     test_by: str | None = None
     only_tested: Callable[[Sample], bool] = lambda _: False
     objective: Callable[[Recipe], "Objective"] | None = None
@@ -466,7 +468,7 @@ def record(run: Run, *, test: bool = False, bundle: Bundle | None = None) -> Bun
     if run.task.recipe.folds:
         samples, logits = out_of_fold(run)
         chances = softmax(logits.astype(np.float64) / bundle.metadata.temperature, axis=1).astype(np.float32)
-        found = evaluate_sets(run.task, bundle.metadata, "out of fold", samples, chances)
+        found = evaluate_sets(run.task, bundle.metadata, "out of fold", run.task.described(samples), chances)
     else:
         found = measure(run.task, bundle, "validation", run.splits.validation, run.cache)
     if test:
@@ -488,7 +490,8 @@ def measure(
 ) -> list[Evaluation]:
     """Evaluate the bundle on one part, each value of `task.test_by` apart; `part` is validation or test."""
     pictures = load_tensors(samples, bundle.metadata.image_preprocessing, cache)
-    return evaluate_sets(task, bundle.metadata, part, samples, predict(bundle.model_path, pictures)["probabilities"])
+    probabilities = predict(bundle.model_path, pictures)["probabilities"]
+    return evaluate_sets(task, bundle.metadata, part, task.described(samples), probabilities)
 
 
 def evaluate_sets(

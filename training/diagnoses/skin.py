@@ -8,6 +8,7 @@ from training.calibrate import OperatingRule
 from training.datasets import ham10000, isic2017
 from training.diagnoses.picture_task import PictureTask, picture_training
 from training.recipe import Recipe
+from training.skin_tone import with_tones
 from training.splits import TEST_SEED, VALIDATION_SEED, Splits, split_groups
 
 
@@ -56,6 +57,7 @@ TASK = PictureTask(
     ),
     load=load,
     operating_rules=OPERATING_RULES,
-    report_by=("resolution", "sex", "age", "site", "confirmation"),
+    report_by=("resolution", "sex", "age", "tone", "site", "confirmation"),
+    described=with_tones,
 )
 TRAINING = picture_training(TASK)
