@@ -56,7 +56,7 @@ FloatArray = NDArray[np.float32]
 NAME = "breast"
 TITLE = "Breast ultrasound, BI-RADS 1 to 5 and malignancy"
 VERSION = "1.1.2"
-MISSED, MISSED_AT_MOST, OVERLOOKED = 0.02, 0.05, 0.01
+MISSED, MISSED_AT_MOST, OVERLOOKED = 0.02, 0.05, 0.02
 """Of lesions answered 2 or 3, the share that may be malignant and the upper bound of its interval (ACR: category 3 is
 up to 2 %); of malignant lesions, the share that may be overlooked altogether."""
 PROBABLY_BENIGN = 3
@@ -251,7 +251,8 @@ def calibrated(samples: Sequence[Sample], logits: FloatArray) -> tuple[Platt, tu
     labels = labels_of(samples)
     malignancy = fit_platt(labels[lesions], logits[lesions])
     chances, no_lesion = malignancy(logits), assessment_chances(logits)[:, 0]
-    absent = choose_no_lesion(no_lesion, labels > 0, lesions)
+    sets = np.array([sample.strata["set"] for sample in samples])
+    absent = choose_no_lesion(no_lesion, labels > 0, lesions, sets)
     below = assessed_of(logits) <= PROBABLY_BENIGN
     watched = lesions & below & (no_lesion < absent.threshold)
     groups = [sample.group for sample, taken in zip(samples, watched, strict=True) if taken]
@@ -284,18 +285,22 @@ def assessed_of(logits: FloatArray) -> IntArray:
 
 
 def choose_no_lesion(
-    no_lesion: NDArray[np.float64], malignant: NDArray[np.bool_], lesions: NDArray[np.bool_]
+    no_lesion: NDArray[np.float64], malignant: NDArray[np.bool_], lesions: NDArray[np.bool_], sets: NDArray[np.str_]
 ) -> OperatingPoint:
     """From which probability on, at least a half, there is no lesion: the lowest at which at most `OVERLOOKED` of the
-    malignant lesions are called none. All are (n,)."""
+    malignant lesions of each set are called none; all normal pictures are of one, whose lesions are the harder to tell
+    from them. All are (n,)."""
     thresholds = np.unique(np.r_[0.5, no_lesion[no_lesion > 0.5]])
-    overlooked = np.array([np.mean(no_lesion[malignant] >= threshold) for threshold in thresholds])
-    allowed = np.flatnonzero(overlooked <= OVERLOOKED)
+    found = [no_lesion[malignant & (sets == name)] for name in np.unique(sets[malignant]).tolist()]
+    overlooked = np.array([[np.mean(chances >= threshold) for chances in found] for threshold in thresholds])
+    few = (overlooked <= OVERLOOKED).all(axis=1)
+    allowed = np.flatnonzero(few) if found else np.array([], int)
     threshold = float(thresholds[allowed[0]]) if len(allowed) else 1.0
     return OperatingPoint(
         code=NO_LESION,
         threshold=threshold,
-        rule=f"lowest, from a half on, at which at most {OVERLOOKED:.1%} of malignant lesions out of fold have none",
+        rule=f"lowest, from a half on, at which at most {OVERLOOKED:.0%} of each set's malignant lesions out of fold "
+        "have none",
         sensitivity=float(np.mean(no_lesion[~lesions] >= threshold)) if (~lesions).any() else 0.0,
         specificity=float(np.mean(no_lesion[lesions] < threshold)),
     )

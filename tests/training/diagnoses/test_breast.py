@@ -68,12 +68,25 @@ def test_an_interval_too_wide_for_few_cases_lowers_the_cut() -> None:
 def test_no_lesion_begins_where_hardly_a_malignant_one_is_called_so() -> None:
     no_lesion = np.r_[np.linspace(0, 0.6, 200), np.linspace(0.3, 1, 100)]
     malignant, lesions = np.r_[np.ones(200, bool), np.zeros(100, bool)], np.r_[np.ones(200, bool), np.zeros(100, bool)]
-    point = breast.choose_no_lesion(no_lesion, malignant, lesions)
-    assert point.threshold > 0.59
-    assert np.mean(no_lesion[malignant] >= point.threshold) <= 0.01
+    one = np.full(300, "here")
+    point = breast.choose_no_lesion(no_lesion, malignant, lesions, one)
+    assert point.threshold > 0.58
+    assert np.mean(no_lesion[malignant] >= point.threshold) <= 0.02
     assert point.sensitivity == pytest.approx(np.mean(no_lesion[~lesions] >= point.threshold))
-    sure = breast.choose_no_lesion(no_lesion / 2, malignant, lesions)
+    sure = breast.choose_no_lesion(no_lesion / 2, malignant, lesions, one)
     assert sure.threshold == 0.5
+    assert breast.choose_no_lesion(no_lesion, np.zeros(300, bool), lesions, one).threshold == 1.0
+
+
+def test_a_set_with_easy_lesions_does_not_hide_those_that_another_overlooks() -> None:
+    no_lesion = np.r_[np.linspace(0, 0.4, 900), np.linspace(0, 0.8, 100), np.linspace(0.3, 1, 100)]
+    lesions = np.repeat([True, False], [1000, 100])
+    sets = np.repeat(["easy", "hard", "hard"], [900, 100, 100])
+    point = breast.choose_no_lesion(no_lesion, lesions, lesions, sets)
+    hard = no_lesion[900:1000]
+    assert np.mean(no_lesion[lesions] >= point.threshold) < 0.005
+    assert np.mean(hard >= point.threshold) <= 0.02
+    assert point.threshold == pytest.approx(0.79, abs=0.01)
 
 
 def test_a_lesion_is_assessed_by_what_is_left_for_it() -> None:
