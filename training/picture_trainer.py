@@ -201,7 +201,7 @@ def divide(recipe: Recipe) -> list[Part]:
         raise TrainingError("Give a share of the learning rate for each of --sizes.")
     if sizes[-1] != recipe.preprocessing.size:
         raise TrainingError(f"The last of --sizes must be the model's own, {recipe.preprocessing.size}.")
-    if recipe.epochs < len(sizes):
+    if recipe.steps and recipe.epochs < len(sizes):
         raise TrainingError(f"{len(sizes)} sizes need as many validations; there are {recipe.epochs}.")
     ends = np.rint(np.cumsum(shares) / shares.sum() * recipe.epochs).astype(int)
     ends = np.maximum(ends, np.arange(1, len(sizes) + 1))
