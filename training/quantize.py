@@ -149,6 +149,7 @@ def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
                 Reader(),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "Add", "Clip"],
+                nodes_to_exclude=behind_pooling(onnx.load(str(prepared))),
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -156,6 +157,18 @@ def quantize(source: Path, target: Path, pictures: UInt8Array) -> None:
             )
         finally:
             logging.disable(logging.NOTSET)
+
+
+def behind_pooling(model: ModelProto) -> list[str]:
+    """The names of the nodes that read what was pooled over a whole map: a head works on few numbers of any size, which
+    eight bits would round for nothing."""
+    pooled = {"GlobalAveragePool", "ReduceMean"}
+    behind, found = set[str](), list[str]()
+    for node in model.graph.node:
+        if node.op_type in pooled or behind.intersection(node.input):
+            behind.update(node.output)
+            found.append(node.name)
+    return found
 
 
 def safe_steps(weights: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
+from onnx import helper
 from PIL import Image
 
 from models.serving.bundle import INT8_FILE, Bundle, Estimate, NoveltySpec, read_bundle, write_bundle
@@ -154,3 +155,14 @@ def test_a_test_split_that_loses_more_takes_it_out_again(
     found = quantize.add_int8(measured, skin.TASK, splits)
     assert bool(found.metadata.int8) == kept
     assert f"| test | {loss:+.4f} | {loss:+.4f} |" in found.card
+
+
+def test_a_head_stays_exact() -> None:
+    nodes = [
+        helper.make_node("Add", ["maps", "maps"], ["doubled"], name="residual"),
+        helper.make_node("GlobalAveragePool", ["doubled"], ["means"], name="pool"),
+        helper.make_node("Add", ["means", "bias"], ["shifted"], name="head"),
+        helper.make_node("Relu", ["doubled"], ["kept"], name="beside"),
+    ]
+    graph = helper.make_graph(nodes, "made-up", [], [])
+    assert quantize.behind_pooling(helper.make_model(graph)) == ["pool", "head"]
