@@ -146,11 +146,7 @@ def train(
     if start:
         take_folded(network, keras.models.load_model(start))
     elif not (run.resume and kept_epochs(run.folder)):
-        pictures = run.pictures(samples, recipe, parts[0].size)
-        if recipe.head_ridge is None:
-            train_head(recipe, network, objective, pictures, learned, chances)
-        else:
-            fit_head(recipe, network, pictures, labels_of(samples), chances)
+        begin(recipe, network, objective, run.pictures(samples, recipe, parts[0].size), learned, chances)
     if not recipe.steps:
         save(recipe, network, objective.logits, run.folder / "model.keras")
         return
@@ -251,6 +247,21 @@ def save(recipe: Recipe, network: keras.Model, logits: int, file: Path) -> None:
     partial = file.with_name("partial.keras")
     fold_norms(network).save(partial)
     partial.replace(file)
+
+
+def begin(
+    recipe: Recipe,
+    network: keras.Model,
+    objective: Objective,
+    pictures: Pictures,
+    learned: dict[str, FloatArray],
+    chances: NDArray[np.float64],
+) -> None:
+    """Phase 1: the head alone, trained or, by its recipe, fitted."""
+    if recipe.head_ridge is None:
+        train_head(recipe, network, objective, pictures, learned, chances)
+    else:
+        fit_head(recipe, network, pictures, learned["targets"].argmax(axis=1), chances)
 
 
 def train_head(
