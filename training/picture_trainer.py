@@ -146,7 +146,7 @@ def train(
     if start:
         take_folded(network, keras.models.load_model(start))
     elif not (run.resume and kept_epochs(run.folder)):
-        begin(recipe, network, objective, run.pictures(samples, recipe, parts[0].size), learned, chances)
+        train_head(recipe, network, objective, run.pictures(samples, recipe, parts[0].size), learned, chances)
     if not recipe.steps:
         save(recipe, network, objective.logits, run.folder / "model.keras")
         return
@@ -249,21 +249,6 @@ def save(recipe: Recipe, network: keras.Model, logits: int, file: Path) -> None:
     partial.replace(file)
 
 
-def begin(
-    recipe: Recipe,
-    network: keras.Model,
-    objective: Objective,
-    pictures: Pictures,
-    learned: dict[str, FloatArray],
-    chances: NDArray[np.float64],
-) -> None:
-    """Phase 1: the head alone, trained or, by its recipe, fitted."""
-    if recipe.head_ridge is None:
-        train_head(recipe, network, objective, pictures, learned, chances)
-    else:
-        fit_head(recipe, network, pictures, learned["targets"].argmax(axis=1), chances)
-
-
 def train_head(
     recipe: Recipe,
     network: keras.Model,
@@ -272,7 +257,10 @@ def train_head(
     learned: dict[str, FloatArray],
     chances: NDArray[np.float64],
 ) -> None:
-    """Phase 1: the base is frozen, so its features are computed once."""
+    """Phase 1: the base is frozen, so its features are computed once. By its recipe the head is fitted instead."""
+    if recipe.head_ridge is not None:
+        fit_head(recipe, network, pictures, learned["targets"].argmax(axis=1), chances)
+        return
     started = time.monotonic()
     pooled = keras.Model(network.input, network.get_layer("pool").output)
     features = predict_in_batches(pooled, pictures, recipe.batch_size)

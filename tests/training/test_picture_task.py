@@ -117,6 +117,18 @@ def test_the_network_of_a_bundle_can_be_had_back_to_teach_another(runs: Path) ->
         network_of(read_bundle(run.folder / "bundle"), replace(run.task.recipe, backbone="mobilenet_v2"))
 
 
+def test_the_network_of_a_bundle_teaches_a_student_beside_the_folds(runs: Path, tmp_path: Path) -> None:
+    taught = ["--student", "--predecessor", str(runs / "skin-smoke" / "bundle")]
+    asked = ["skin", "--smoke", "--runs", str(tmp_path), "--folds", "2", "--steps", "2", "--sizes", "64"]
+    assert cli.main([*asked, *taught]) == 0
+    folder = tmp_path / "skin-smoke"
+    mean, student = (
+        keras.models.load_model(folder / name / "model.keras").get_weights()[-2] for name in (".", "student")
+    )
+    assert np.abs(student - mean).max() > 0
+    assert (folder / "student" / "teachers.npy").is_file()
+
+
 def test_balance_is_taken_back_where_classes_were_balanced_and_nowhere_else(tmp_path: Path) -> None:
     options = {"smoke": True, "balance": 0.5, "balance_undone": 1.0}
     run = open_run(skin.TASK.chosen(options), Job(tmp_path, tmp_path, False, options))

@@ -58,7 +58,7 @@ the pneumonias that look like them."""
 
 TASK = PictureTask(
     title="Pneumonia on chest X-rays",
-    version="1.1.2",
+    version="1.2.0",
     licence="CC BY 4.0 (Kermany), NIH terms; the normal adults for research with citation"
     "; HAM10000's CC BY-NC 4.0 by the classifier that refuses other pictures",
     sources=(chest_xray.SOURCE, chest_nih.SOURCE, chest_normal_adults.SOURCE),
