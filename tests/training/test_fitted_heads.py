@@ -93,3 +93,9 @@ def test_a_recipe_without_steps_ends_with_its_head(tmp_path: Path) -> None:
     )
     said = predict_in_batches(network, load_tensors(splits.validation, wanted.preprocessing), 16)
     assert (said.argmax(axis=1) == labels_of(splits.validation)).mean() > 0.8
+    teachers = [network, network]
+    again = PictureRun(tmp_path / "student")
+    train(wanted, splits.train, splits.validation, again, None, tmp_path / "run" / "model.keras", teachers)
+    student = keras.models.load_model(tmp_path / "student" / "model.keras")
+    for kept, begun_with in zip(student.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_allclose(kept, begun_with, atol=1e-5)
